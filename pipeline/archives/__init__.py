@@ -1,0 +1,93 @@
+"""Archives, opened safely: a zip, a tar (gzipped or not), a folder, or those inside one another.
+
+Formats are told by their content, never by a file's name; only a *member* that is named like
+an archive is opened as one, and its members follow as `train.zip/train/cat.1.jpg`. Nothing is
+written but anonymous temporary files, so no name in an archive can reach a path.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pipeline.archives.formats import Entry, damage_named, file_entries, folder_entries, unpacked
+from pipeline.archives.packing import pack_folder
+from pipeline.archives.safety import Guard, Limits, is_archive_name, is_litter
+
+__all__ = ["Limits", "Member", "list_members", "pack_folder", "read_members"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A file in an archive.
+
+    Attributes:
+        name: Its path inside the archive: `/` between the parts, Unicode NFC, never absolute,
+            no `.` or `..`. What lies in an inner archive has that archive's name before it.
+        data: Its bytes, checked against the archive's own checksum where it has one.
+    """
+
+    name: str
+    data: bytes
+
+
+def read_members(path: Path, limits: Limits = Limits()) -> Iterator[Member]:  # noqa: B008 (frozen)
+    """Yield the files of an archive, one in memory at a time.
+
+    The order is the archive's own; of a folder, sorted by name. What systems leave behind
+    (`__MACOSX/`, `.DS_Store`, `._*`) is left out. Reading to the end is a full check: every
+    checksum was compared.
+
+    Raises:
+        ArchiveError: The archive is missing, damaged or not one; or a member is unsafe or over
+            a limit: the message names the archive, the member and what is expected.
+    """
+    return _walk(path, limits, lambda name, entry: Member(name=name, data=_bytes_of(entry)))
+
+
+def list_members(path: Path, limits: Limits = Limits()) -> list[str]:  # noqa: B008 (frozen)
+    """Return the names that `read_members` would give, without unpacking where the format allows.
+
+    Raises:
+        ArchiveError: As `read_members`, but for damage inside the members.
+    """
+    return list(_walk(path, limits, lambda name, entry: name))
+
+
+def _walk(path: Path, limits: Limits, take: Callable[[str, Entry], T]) -> Iterator[T]:
+    """Yield `take(name, entry)` for every file that the rules admit."""
+    with damage_named(str(path)):
+        if path.is_dir():
+            guard = Guard(str(path), limits, packed_bytes=None)
+            yield from _admitted(folder_entries(path), guard, "", 0, take)
+        else:
+            with path.open("rb") as file:
+                guard = Guard(str(path), limits, packed_bytes=os.fstat(file.fileno()).st_size)
+                entries = file_entries(file, str(path), limits.member_bytes)
+                yield from _admitted(entries, guard, "", 0, take)
+
+
+def _admitted(
+    entries: Iterator[Entry], guard: Guard, prefix: str, depth: int, take: Callable[[str, Entry], T]
+) -> Iterator[T]:
+    for entry in entries:
+        name = guard.admit(entry, prefix)
+        if entry.is_folder or is_litter(name):
+            continue
+        where = f"{guard.archive}: {name}"
+        with damage_named(where):
+            if is_archive_name(name):
+                guard.admit_depth(name, depth + 1)
+                with unpacked(entry) as inner:
+                    inner_entries = file_entries(inner, where, guard.limits.member_bytes)
+                    yield from _admitted(inner_entries, guard, f"{name}/", depth + 1, take)
+            else:
+                yield take(name, entry)
+
+
+def _bytes_of(entry: Entry) -> bytes:
+    with entry.open() as stream:
+        return stream.read()

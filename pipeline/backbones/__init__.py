@@ -1,0 +1,1 @@
+"""Frozen ImageNet networks: the catalogue, and how each is built and cut."""

@@ -1,0 +1,146 @@
+"""What runs a backbone: the common face of the engines, and the choice among them.
+
+On a CPU each picture is a batch of its own and each core works on another picture. So a
+feature cannot depend on neighbours or on the size of a batch, and no core waits for another.
+On a GPU batches have one fixed size, which is part of the fingerprint; the last is padded.
+"""
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.backbones.network import Backbone
+from pipeline.errors import BackboneError
+from pipeline.params import ExtractParams
+
+GPU_STREAMS = 3  # one batch on the device, one decoded, one being written
+BYTES_PER_PIXEL = 600  # a generous bound of what a pixel of a batch takes in activations
+GPU_DEVICE_FILES = ("/dev/nvidia0", "/dev/dxg", "/dev/kfd")
+
+
+class Engine(Protocol):
+    """Runs a backbone. `run` may be called from `streams` threads at once.
+
+    Attributes:
+        batch_size: How many pictures `run` takes, always.
+        streams: How many calls of `run` keep the hardware busy.
+    """
+
+    batch_size: int
+    streams: int
+
+    def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Turn uint8 `(batch_size, h, w, 3)`, RGB, into features float32 `(batch_size, ...)`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """What there is to compute on.
+
+    Attributes:
+        gpu_bytes: Memory of the first GPU that TensorFlow sees; None without one.
+        openvino: Whether OpenVINO is installed.
+        cores: Processors that this process may use.
+    """
+
+    gpu_bytes: int | None
+    openvino: bool
+    cores: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """How a backbone is run.
+
+    Attributes:
+        engine: Which library.
+        device: Where.
+        precision: What it computes in.
+        batch_size: Pictures a call.
+        streams: Calls at once.
+    """
+
+    engine: Literal["tensorflow", "openvino"]
+    device: Literal["cpu", "gpu"]
+    precision: Literal["float32", "float16"]
+    batch_size: int
+    streams: int
+
+    def describe(self) -> dict[str, Any]:
+        """Return what of this decides a feature's value, for fingerprints."""
+        libraries = ["tensorflow", "keras", *(["openvino"] if self.engine == "openvino" else [])]
+        parts: dict[str, Any] = {"engine": self.engine, "device": self.device, "precision": self.precision}
+        if self.engine == "tensorflow" and self.device == "cpu":
+            parts["onednn"] = os.environ["TF_ENABLE_ONEDNN_OPTS"]
+        if self.device == "gpu":
+            parts["batch_size"] = self.batch_size
+        return {**parts, "versions": {name: version(name) for name in libraries}}
+
+
+def find_hardware() -> Hardware:
+    """Look at this machine; TensorFlow, slow to load, is asked only where there may be a GPU."""
+    gpu_bytes = None
+    if any(Path(file).exists() for file in GPU_DEVICE_FILES):
+        from pipeline.engines.tensorflow import find_gpu_bytes
+
+        gpu_bytes = find_gpu_bytes()
+    openvino = importlib.util.find_spec("openvino") is not None
+    return Hardware(gpu_bytes=gpu_bytes, openvino=openvino, cores=len(os.sched_getaffinity(0)))
+
+
+def choose(settings: ExtractParams, hardware: Hardware, input_size: int) -> Choice:
+    """Choose the engine: a GPU if there is one, else OpenVINO if installed, else TensorFlow.
+
+    Raises:
+        BackboneError: The settings ask for what this machine does not have.
+    """
+    gpu = hardware.gpu_bytes is not None
+    if settings.engine == "openvino" and not hardware.openvino:
+        raise BackboneError(
+            "extract.engine is openvino, which is not installed: pip install 'bottleneck[openvino]', "
+            "or set extract.engine to auto (params.yaml)"
+        )
+    if settings.engine == "openvino" or (settings.engine == "auto" and not gpu and hardware.openvino):
+        engine: Literal["tensorflow", "openvino"] = "openvino"
+    else:
+        engine = "tensorflow"
+    on_gpu = gpu and engine == "tensorflow"
+    if settings.precision == "float16" and not on_gpu:
+        raise BackboneError(
+            f"extract.precision is float16, which needs a GPU; {engine} would run on the CPU here. "
+            "Set extract.precision to float32 (params.yaml)"
+        )
+    if not on_gpu:
+        return Choice(engine=engine, device="cpu", precision="float32", batch_size=1, streams=hardware.cores)
+    batch_size = settings.batch_size or fitting_batch_size(hardware.gpu_bytes or 0, input_size)
+    return Choice(
+        engine=engine, device="gpu", precision=settings.precision, batch_size=batch_size, streams=GPU_STREAMS
+    )
+
+
+def fitting_batch_size(gpu_bytes: int, input_size: int) -> int:
+    """Return the largest power of two from 8 to 512 that fits half of a GPU's memory."""
+    fits = gpu_bytes // 2 // (input_size * input_size * BYTES_PER_PIXEL)
+    return int(2 ** np.clip(np.floor(np.log2(max(1, fits))), 3, 9))
+
+
+def open_engine(choice: Choice, backbone: Backbone) -> Engine:
+    """Build the backbone and compile it for the chosen engine.
+
+    Raises:
+        BackboneError: The backbone cannot be built.
+    """
+    if choice.engine == "openvino":
+        from pipeline.engines.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(choice, backbone)
+    from pipeline.engines.tensorflow import TensorFlowEngine
+
+    return TensorFlowEngine(choice, backbone)

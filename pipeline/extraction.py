@@ -1,0 +1,159 @@
+"""From a dataset's tables to its features file, computing only what the store does not have."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.backbones.network import Backbone
+from pipeline.engines import Choice, Engine
+from pipeline.errors import FeaturesError, ImageError, ManifestError, NonFiniteFeatures
+from pipeline.features import Block, Header, create_features, read_keys, read_rows
+from pipeline.fingerprint import Fingerprint
+from pipeline.images import decode_square, decoder_versions
+from pipeline.parallel import map_ordered
+from pipeline.rows import Plan, Row
+from pipeline.shards import Features, Keys
+from pipeline.store import Found, Store, keys_of
+
+ROWS = 1024  # read and written at once
+
+log = logging.getLogger(__name__)
+
+
+def fingerprint_of(network: Backbone, choice: Choice, dtype: str) -> Fingerprint:
+    """Gather all that decides the values of a backbone's features."""
+    return Fingerprint(
+        parts={**network.describe(), "decoder": decoder_versions(), "runs_on": choice.describe(), "dtype": dtype}
+    )
+
+
+def compute(
+    rows: Iterable[Row], engine: Engine, input_size: int, dtype: str
+) -> Iterator[tuple[Keys, Features]]:
+    """Decode pictures and run the backbone over them, both on all cores at once.
+
+    Args:
+        rows: Whose features are wanted.
+        engine: Runs the backbone.
+        input_size: Height and width of its pictures, pixels.
+        dtype: float16 or float32, of the result.
+
+    Yields:
+        uint8 `(b, 32)` and `dtype` `(b, ...)`, in the rows' order.
+
+    Raises:
+        ManifestError: A file is missing or not the one that the manifest names.
+        NonFiniteFeatures: Names the image.
+    """
+    with ThreadPoolExecutor(engine.streams) as pool, ThreadPoolExecutor() as decoders:
+
+        def work(batch: Sequence[Row]) -> tuple[Keys, Features]:
+            spread: Callable[..., Iterable[Any]] = map if len(batch) == 1 else decoders.map
+            pixels = np.zeros((engine.batch_size, input_size, input_size, 3), np.uint8)
+            for place, picture in enumerate(spread(lambda row: _load(row, input_size), batch)):
+                pixels[place] = picture
+            with np.errstate(over="ignore"):
+                features = engine.run(pixels)[: len(batch)].astype(dtype)
+            _check_finite(batch, features, dtype)
+            return keys_of(row.sha256 for row in batch), features
+
+        yield from map_ordered(pool, work, _batches(rows, engine.batch_size), ahead=4 * engine.streams)
+
+
+def _load(row: Row, input_size: int) -> NDArray[np.uint8]:
+    try:
+        data = row.file.read_bytes()
+    except OSError as error:
+        raise ManifestError(f"cannot read {row.file}: {error.strerror}. Run the stages split and augment again.") from None
+    if hashlib.sha256(data).hexdigest() != row.sha256:
+        raise ManifestError(f"{row.file} is not the file that the manifest names: run the stages split and augment again.")
+    try:
+        return decode_square(data, input_size)
+    except ImageError as error:
+        raise ImageError(f"cannot decode {row.file}: {error}") from None
+
+
+def _check_finite(batch: Sequence[Row], features: Features, dtype: str) -> None:
+    finite = np.isfinite(features).reshape(len(batch), -1).all(axis=1)
+    if not finite.all():
+        bad = [str(row.file) for row, good in zip(batch, finite, strict=True) if not good]
+        advice = " or are too large for float16: set extract.dtype to float32 (params.yaml)" if dtype == "float16" else ""
+        raise NonFiniteFeatures(f"the features of {', '.join(bad)} are not finite numbers{advice}.")
+
+
+def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    rows = iter(rows)
+    while batch := list(islice(rows, size)):
+        yield batch
+
+
+def refill(store: Store, path: Path) -> int:
+    """Put the rows of a features file into the store where it lacks them; return how many.
+
+    So a features file that came by `dvc pull` saves its forward passes. One that is damaged
+    is reported and not used.
+    """
+    try:
+        missing = store.find(read_keys(path)).missing
+        if not missing.any():
+            return 0
+        return store.add(_missing_features(path, missing))
+    except FeaturesError as error:
+        log.warning("%s Its features are not used.", error)
+        return 0
+
+
+def _missing_features(path: Path, missing: NDArray[np.bool_]) -> Iterator[tuple[Keys, Features]]:
+    start = 0
+    for sha256, features in read_rows(path, ROWS):
+        wanted = missing[start : start + len(sha256)]
+        start += len(sha256)
+        if wanted.any():
+            yield keys_of(sha256[wanted]), features[wanted]
+
+
+def assemble(path: Path, header: Header, plan: Plan, rows: Iterable[Row], store: Store, found: Found, dtype: str) -> None:
+    """Write the features file from the store, a block at a time.
+
+    Raises:
+        ShardDamaged: A shard is not what it was; nothing is written.
+    """
+    shape = store.feature_shape()
+    assert shape is not None, "every feature was found"
+    number = {name: index for index, name in enumerate(plan.classes)}
+    with create_features(path, header) as writer:
+        start = 0
+        for split, members in groupby(rows, key=lambda row: row.split):
+            writer.add_split(split, plan.splits[split], shape, dtype, plan.path_bytes)
+            while block := list(islice(members, ROWS)):
+                here = slice(start, start + len(block))
+                features = store.read(Found(shards=found.shards[here], rows=found.rows[here]))
+                writer.append(split, _block(block, features, number))
+                start += len(block)
+
+
+def first_missing(plan: Plan, found: Found) -> NDArray[np.bool_]:
+    """Mark the rows to compute, bool `(n,)`: those that the store lacks, each picture once."""
+    places = np.flatnonzero(found.missing)
+    keys = np.ascontiguousarray(plan.keys[places]).view("V32").ravel()
+    first = np.zeros(len(plan.keys), bool)
+    first[places[np.unique(keys, return_index=True)[1]]] = True
+    return first
+
+
+def _block(block: Sequence[Row], features: Features, number: dict[str, int]) -> Block:
+    return Block(
+        features=features,
+        labels=np.array([number[row.label] for row in block], np.int64),
+        sha256=np.array([row.sha256 for row in block], "S64"),
+        parent=np.array([row.parent for row in block], "S64"),
+        copy=np.array([row.copy for row in block], np.uint8),
+        path=np.array([row.path for row in block], object),
+    )

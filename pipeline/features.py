@@ -1,0 +1,249 @@
+"""The features file: bottleneck features of a dataset, row by row with what they belong to.
+
+docs/feature-file.md specifies it. It is plain HDF5: h5py and h5dump read it without this module.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import FeaturesError
+from pipeline.files import replacing
+from pipeline.manifest import SPLITS
+
+SCHEMA = "bottleneck-features"
+SCHEMA_VERSION = 1
+LIBVER = ("v110", "v110")
+CHUNK_BYTES = 1 << 19
+COLUMNS = ("features", "labels", "sha256", "parent", "copy", "path")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What a features file is about.
+
+    Attributes:
+        dataset: Name.
+        classes: The `k` class names in alphabetical order; a label is an index into them.
+        backbone: Name.
+        fingerprint: Key of the fingerprint.
+        made_of: What the fingerprint is made of, as JSON.
+    """
+
+    dataset: str
+    classes: tuple[str, ...]
+    backbone: str
+    fingerprint: str
+    made_of: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Block:
+    """Some rows of one split.
+
+    Attributes:
+        features: float16 or float32 `(n, d)` or `(n, h, w, d)`.
+        labels: int64 `(n,)`, `0 <= label < k`.
+        sha256: S64 `(n,)`, of the image file's bytes.
+        parent: S64 `(n,)`, of the original's bytes; equal to `sha256` for copy 0.
+        copy: uint8 `(n,)`.
+        path: Object `(n,)` of str, under the split or the augmented folder.
+    """
+
+    features: NDArray[Any]
+    labels: NDArray[np.int64]
+    sha256: NDArray[np.bytes_]
+    parent: NDArray[np.bytes_]
+    copy: NDArray[np.uint8]
+    path: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FeatureSet:
+    """A whole features file in memory: its header and a block a split."""
+
+    header: Header
+    splits: Mapping[str, Block]
+
+
+class FeaturesWriter:
+    """Writes the rows of a features file in order; made by `create_features`."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+        self._next: dict[str, int] = {}
+
+    def add_split(
+        self, name: str, rows: int, shape: tuple[int, ...], dtype: str | np.dtype[Any], path_bytes: int
+    ) -> None:
+        """Make room for a split.
+
+        Args:
+            name: train, val or test.
+            rows: How many rows it will have.
+            shape: Of one feature.
+            dtype: float16 or float32.
+            path_bytes: Length of the longest path in UTF-8.
+        """
+        group = self._file.create_group(name)
+        kinds: dict[str, tuple[tuple[int, ...], Any]] = {
+            "features": (shape, np.dtype(dtype)),
+            "labels": ((), np.dtype(np.int64)),
+            "sha256": ((), np.dtype("S64")),
+            "parent": ((), np.dtype("S64")),
+            "copy": ((), np.dtype(np.uint8)),
+            "path": ((), h5py.string_dtype("utf-8", max(1, path_bytes))),
+        }
+        for column, (item, kind) in kinds.items():
+            width = int(np.prod(item, initial=1)) * kind.itemsize
+            chunk = max(1, min(rows, CHUNK_BYTES // width))
+            group.create_dataset(
+                column, (rows, *item), kind, chunks=(chunk, *item) if rows else None, fletcher32=rows > 0
+            )
+        self._next[name] = 0
+
+    def append(self, name: str, block: Block) -> None:
+        """Write the next rows of a split."""
+        start = self._next[name]
+        for column in COLUMNS:
+            values = getattr(block, column)
+            if column == "path":
+                values = np.array([str(path).encode() for path in values], self._file[name]["path"].dtype)
+            self._file[name][column][start : start + len(block)] = values
+        self._next[name] = start + len(block)
+
+    def finish(self) -> None:
+        """Check that every split got all its rows."""
+        for name, count in self._next.items():
+            assert count == len(self._file[name]["labels"]), f"{name} is not full"
+
+
+@contextmanager
+def create_features(path: Path, header: Header) -> Iterator[FeaturesWriter]:
+    """Open a features file for writing; it appears under its name when the block ends well.
+
+    Equal rows and headers give equal bytes.
+    """
+    with replacing(path) as temporary:
+        with h5py.File(temporary, "w", libver=LIBVER, locking=False) as file:
+            file.attrs["schema"] = SCHEMA
+            file.attrs["schema_version"] = SCHEMA_VERSION
+            file.attrs["dataset"] = header.dataset
+            file.attrs["classes"] = list(header.classes)
+            file.attrs["backbone"] = header.backbone
+            file.attrs["fingerprint"] = header.fingerprint
+            file.attrs["fingerprint_made_of"] = header.made_of
+            writer = FeaturesWriter(file)
+            yield writer
+            writer.finish()
+
+
+def read_features(path: Path) -> FeatureSet:
+    """Read a whole features file; HDF5 compares every checksum.
+
+    Raises:
+        FeaturesError: The file is missing, damaged, of another schema or version, or its
+            columns do not fit one another.
+    """
+    with _opened(path) as file:
+        header = _read_header(path, file)
+        splits = {name: _read_block(path, file[name], len(header.classes)) for name in SPLITS if name in file}
+    if "train" not in splits or "val" not in splits:
+        raise FeaturesError(f"{path} has the groups {sorted(splits)}; train and val are needed. {_AGAIN}")
+    return FeatureSet(header=header, splits=splits)
+
+
+def read_header(path: Path) -> Header:
+    """Read only what a features file is about.
+
+    Raises:
+        FeaturesError: As `read_features`.
+    """
+    with _opened(path) as file:
+        return _read_header(path, file)
+
+
+def is_of(path: Path, fingerprint: str) -> bool:
+    """Tell whether there is a readable features file of this fingerprint."""
+    try:
+        return read_header(path).fingerprint == fingerprint
+    except FeaturesError:
+        return False
+
+
+def read_keys(path: Path) -> NDArray[np.uint8]:
+    """Read the sha256 of all rows, uint8 `(n, 32)`, in the order of `read_rows`.
+
+    Raises:
+        FeaturesError: As `read_features`.
+    """
+    with _opened(path) as file:
+        _read_header(path, file)
+        keys = b"".join(file[name]["sha256"][:].tobytes() for name in SPLITS if name in file)
+    return np.frombuffer(bytes.fromhex(keys.decode()), np.uint8).reshape(-1, 32)
+
+
+def read_rows(path: Path, block: int) -> Iterator[tuple[NDArray[np.bytes_], NDArray[Any]]]:
+    """Yield `sha256` S64 `(b,)` and `features` `(b, ...)` of all splits, `block` rows at most at a time.
+
+    Raises:
+        FeaturesError: As `read_features`.
+    """
+    with _opened(path) as file:
+        _read_header(path, file)
+        for name in SPLITS:
+            if name in file:
+                group = file[name]
+                for start in range(0, len(group["sha256"]), block):
+                    yield group["sha256"][start : start + block], group["features"][start : start + block]
+
+
+_AGAIN = "Run the stage extract again: what the store holds is not computed again."
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """Open a features file for reading; whatever HDF5 says of damage becomes one clear error."""
+    if not path.is_file():
+        raise FeaturesError(f"the features file {path} is missing: run the stage extract first.")
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            yield file
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise FeaturesError(f"the features file {path} is damaged ({str(error).splitlines()[0]}). {_AGAIN}") from None
+
+
+def _read_header(path: Path, file: h5py.File) -> Header:
+    found = (file.attrs.get("schema"), file.attrs.get("schema_version"))
+    if found != (SCHEMA, SCHEMA_VERSION):
+        raise FeaturesError(
+            f"{path} has schema {found[0]!r} version {found[1]}, expected {SCHEMA!r} version {SCHEMA_VERSION}. {_AGAIN}"
+        )
+    attrs = file.attrs
+    return Header(
+        dataset=attrs["dataset"],
+        classes=tuple(attrs["classes"]),
+        backbone=attrs["backbone"],
+        fingerprint=attrs["fingerprint"],
+        made_of=json.dumps(json.loads(attrs["fingerprint_made_of"]), sort_keys=True, separators=(",", ":")),
+    )
+
+
+def _read_block(path: Path, group: h5py.Group, classes: int) -> Block:
+    columns = {column: group[column][:] for column in COLUMNS if column != "path"}
+    block = Block(**columns, path=group["path"].asstr()[:])
+    if len({len(getattr(block, column)) for column in COLUMNS}) != 1:
+        raise FeaturesError(f"{path}, {group.name}: the columns have different lengths. {_AGAIN}")
+    if len(block) and not (0 <= block.labels.min() and block.labels.max() < classes):
+        raise FeaturesError(f"{path}, {group.name}: labels outside 0..{classes - 1}. {_AGAIN}")
+    return block

@@ -1,0 +1,98 @@
+"""Which validation pictures are worth a look, and their thumbnails."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from pipeline.errors import PipelineError
+from pipeline.predictions import Predictions
+
+PICTURES = 6  # of each kind
+THUMBNAIL_PIXELS = 96
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One picture of a gallery.
+
+    Attributes:
+        path: Under the dataset's split folder.
+        label: The true class.
+        predicted: The most probable class.
+        probability: Of the predicted class, 0..1.
+        thumbnail: JPEG, at most 96 x 96 pixels, as a `data:` address.
+    """
+
+    path: str
+    label: str
+    predicted: str
+    probability: float
+    thumbnail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gallery:
+    """Pictures that say where a head errs: at most six of each kind, none twice."""
+
+    mistakes: tuple[Picture, ...]
+    uncertain: tuple[Picture, ...]
+
+
+def build_gallery(val: Predictions, folder: Path) -> Gallery:
+    """Make thumbnails of the most confident mistakes and of the least certain other pictures.
+
+    Args:
+        val: Predictions for the validation images.
+        folder: The dataset's split folder, under which their paths lie.
+
+    Raises:
+        PipelineError: A chosen picture is missing or cannot be read.
+    """
+    mistakes, uncertain = choose_pictures(val)
+    return Gallery(
+        mistakes=tuple(_picture(val, row, folder) for row in mistakes),
+        uncertain=tuple(_picture(val, row, folder) for row in uncertain),
+    )
+
+
+def choose_pictures(val: Predictions) -> tuple[list[int], list[int]]:
+    """Choose rows: wrong predictions from the most confident down, then others from the least confident up.
+
+    Equals are ordered by sha256, so the order of rows decides nothing.
+    """
+    confidence = val.probabilities.max(axis=1)
+    is_wrong = val.predicted_labels() != val.labels
+    by_confidence = np.lexsort((np.array(val.sha256), confidence)).tolist()
+    mistakes = [row for row in reversed(by_confidence) if is_wrong[row]][:PICTURES]
+    uncertain = [row for row in by_confidence if row not in mistakes][:PICTURES]
+    return mistakes, uncertain
+
+
+def _picture(val: Predictions, row: int, folder: Path) -> Picture:
+    predicted = int(val.predicted_labels()[row])
+    return Picture(
+        path=val.path[row],
+        label=val.classes[val.labels[row]],
+        predicted=val.classes[predicted],
+        probability=float(val.probabilities[row, predicted]),
+        thumbnail=_thumbnail(folder / val.path[row]),
+    )
+
+
+def _thumbnail(path: Path) -> str:
+    """Return a small upright copy of a picture as a `data:` address, the same for the same picture."""
+    try:
+        with Image.open(path) as image:
+            small = ImageOps.exif_transpose(image).convert("RGB")
+            small.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+    except OSError as error:
+        raise PipelineError(
+            f"the report cannot show {path}: {error}. Run the split and train stages again."
+        ) from None
+    stream = io.BytesIO()
+    small.save(stream, format="JPEG", quality=80, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"

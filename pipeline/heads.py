@@ -1,0 +1,197 @@
+"""The small models that are trained on features: build, fit, save, load.
+
+| classes    | last layer          | loss                             |
+| ---------- | ------------------- | -------------------------------- |
+| 2          | 1 unit, sigmoid     | binary cross-entropy             |
+| 3 or more  | k units, softmax    | categorical cross-entropy        |
+
+`linear` is that last layer alone (logistic regression); `mlp` has a hidden layer of ReLU units
+and dropout before it. Features are standardised first, by the training set's mean and
+deviation, which are saved with the weights.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from pipeline.errors import HeadError
+from pipeline.files import replace_text, replacing
+from pipeline.params import HeadParams
+
+WEIGHTS, DESCRIPTION = "head.safetensors", "head.json"
+EPSILON = 1e-3  # below this deviation a feature is as good as constant
+PREDICT_BATCH = 1024
+
+Float = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadInfo:
+    """What a saved head needs to be used.
+
+    Attributes:
+        kind: `mlp` or `linear`.
+        units: Width of the hidden layer.
+        dropout: As trained.
+        shape: Of one feature: `(d,)` or `(h, w, d)`.
+        classes: In alphabetical order.
+        backbone: Name of the network whose features it takes.
+        fingerprint: Of those features.
+        made_of: What the fingerprint is made of, as JSON.
+    """
+
+    kind: str
+    units: int
+    dropout: float
+    shape: tuple[int, ...]
+    classes: tuple[str, ...]
+    backbone: str
+    fingerprint: str
+    made_of: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Head:
+    """A trained head and what it needs to be used."""
+
+    info: HeadInfo
+    model: keras.Model
+
+    def probabilities(self, features: NDArray[Any]) -> Float:
+        """Return float32 `(n, k)`, each row a distribution over the classes.
+
+        Args:
+            features: float16 or float32 `(n, *shape)`.
+        """
+        rows = np.asarray(features, np.float32)
+        last = self.model.predict(rows, batch_size=PREDICT_BATCH, verbose=0)
+        both: Float = np.concatenate([1 - last, last], axis=1) if len(self.info.classes) == 2 else last
+        return both
+
+
+def fit_head(
+    info: HeadInfo, settings: HeadParams, train: tuple[NDArray[Any], NDArray[np.int64]],
+    val: tuple[NDArray[Any], NDArray[np.int64]],
+) -> tuple[Head, dict[str, list[float]]]:  # fmt: skip
+    """Train a head on features in memory; the same bits for the same settings and features.
+
+    Adam (Kingma and Ba 2015, arXiv:1412.6980) or another optimizer; training stops when the
+    validation loss has not gone down for `patience` epochs, and the best epoch's weights stay.
+
+    Args:
+        info: What head.
+        settings: How it is trained.
+        train: Features float `(n, *shape)` and labels int64 `(n,)`, `0 <= label < k`.
+        val: The same, for early stopping and the history.
+
+    Returns:
+        The head, and its history: `loss`, `val_loss`, `accuracy`, `val_accuracy`, one float an
+        epoch.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    _make_deterministic()
+    x, y = np.asarray(train[0], np.float32), train[1]
+    x_val, y_val = np.asarray(val[0], np.float32), val[1]
+    model = _build(info, settings.l2)
+    model.get_layer("standardise").set_weights(_mean_and_scale(x))
+    binary = len(info.classes) == 2
+    optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": settings.learning_rate}})
+    model.compile(
+        optimizer=optimizer,
+        loss="binary_crossentropy" if binary else "categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    stop = keras.callbacks.EarlyStopping(
+        monitor="val_loss", patience=settings.patience or settings.epochs, restore_best_weights=True
+    )
+    history = model.fit(
+        x, _targets(y, len(info.classes)), validation_data=(x_val, _targets(y_val, len(info.classes))),
+        batch_size=settings.batch_size, epochs=settings.epochs, callbacks=[stop], verbose=0,
+    )  # fmt: skip
+    return Head(info=info, model=model), {name: [float(v) for v in values] for name, values in history.history.items()}
+
+
+def save_head(folder: Path, head: Head) -> None:
+    """Write `head.safetensors` and `head.json`; equal heads give equal bytes."""
+    tensors = {weight.path: np.asarray(weight.value) for weight in head.model.weights}
+    with replacing(folder / WEIGHTS) as temporary:
+        temporary.write_bytes(save(tensors))
+    description = {name: getattr(head.info, name) for name in HeadInfo.__slots__}
+    description["made_of"] = json.loads(head.info.made_of)
+    replace_text(folder / DESCRIPTION, json.dumps(description, indent=2, sort_keys=True) + "\n")
+
+
+def load_head(folder: Path) -> Head:
+    """Read a head that `save_head` wrote.
+
+    Raises:
+        HeadError: It is missing or damaged.
+    """
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        for name in ("shape", "classes"):
+            description[name] = tuple(description[name])
+        description["made_of"] = json.dumps(description["made_of"], sort_keys=True, separators=(",", ":"))
+        info = HeadInfo(**description)
+        tensors = load_file(folder / WEIGHTS)
+        model = _build(info, 0.0)
+        for weight in model.weights:
+            weight.assign(tensors[weight.path])
+    except FileNotFoundError:
+        raise HeadError(f"{folder} holds no trained head: run the stage train first.") from None
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise HeadError(f"the head in {folder} is damaged ({error}): run the stage train again.") from None
+    return Head(info=info, model=model)
+
+
+class Standardise(keras.layers.Layer):
+    """Subtract the training set's mean and divide by its deviation, feature by feature."""
+
+    def build(self, shape: Any) -> None:
+        """Make room for both vectors, each as wide as a feature."""
+        self.mean = self.add_weight(name="mean", shape=shape[-1:], initializer="zeros", trainable=False)
+        self.scale = self.add_weight(name="scale", shape=shape[-1:], initializer="ones", trainable=False)
+
+    def call(self, x: Any) -> Any:
+        """Standardise float32 `(b, ..., d)`."""
+        return (x - self.mean) * self.scale
+
+
+def _build(info: HeadInfo, l2: float) -> keras.Model:
+    penalty = keras.regularizers.L2(l2) if l2 else None
+    inputs = keras.Input(info.shape)
+    x = Standardise(name="standardise")(inputs)
+    if len(info.shape) > 1:
+        x = keras.layers.Flatten(name="flatten")(x)
+    if info.kind == "mlp":
+        x = keras.layers.Dense(info.units, "relu", kernel_regularizer=penalty, name="hidden")(x)
+        x = keras.layers.Dropout(info.dropout, name="dropout")(x)
+    k = len(info.classes)
+    units, activation = (1, "sigmoid") if k == 2 else (k, "softmax")
+    outputs = keras.layers.Dense(units, activation, kernel_regularizer=penalty, name="classes")(x)
+    return keras.Model(inputs, outputs, name=f"{info.kind}_head")
+
+
+def _mean_and_scale(x: Float) -> list[Float]:
+    flat = x.reshape(-1, x.shape[-1])
+    return [flat.mean(axis=0), 1 / np.maximum(flat.std(axis=0), EPSILON)]
+
+
+def _targets(labels: NDArray[np.int64], classes: int) -> Float:
+    """Return float32 `(n, 1)` of 0 and 1 for two classes, else one-hot `(n, k)`."""
+    if classes == 2:
+        return labels.astype(np.float32)[:, None]
+    return np.eye(classes, dtype=np.float32)[labels]
+
+
+def _make_deterministic() -> None:
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()

@@ -1,0 +1,193 @@
+"""Bytes to checked, upright RGB pixels; the only decoder.
+
+JPEG files, nearly all pictures, go through libjpeg-turbo, which can leave out detail that a
+smaller picture would not show (scaling in the DCT domain). Everything else goes through Pillow.
+"""
+
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import cv2
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from pipeline.errors import ImageError
+
+Pixels = NDArray[np.uint8]
+
+FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF")
+MAX_PIXELS = 100_000_000  # a 100-megapixel picture takes 300 MB; larger ones are taken for bombs
+MIN_SIDE = 8
+CROP = 7 / 8
+AREA_FACTOR = 3  # from here on, linear interpolation would skip over pixels
+EXIF_SEARCH_BYTES = 65_536
+UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.transpose(1, 0, 2),
+    6: lambda x: x.transpose(1, 0, 2)[:, ::-1],
+    7: lambda x: x.transpose(1, 0, 2)[::-1, ::-1],
+    8: lambda x: x.transpose(1, 0, 2)[::-1],
+}  # EXIF orientation to the change of a (h, w, 3) array that undoes it
+
+cv2.setNumThreads(1)  # the callers run many pictures at once; threads inside one only get in the way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A picture that was decoded whole.
+
+    Attributes:
+        pixels: uint8 `(h, w, 3)`, RGB, upright.
+        format: As Pillow names it: JPEG, PNG, GIF, BMP, WEBP, TIFF.
+        mode: Pillow's mode in the file, before conversion: RGB, L, P, RGBA, CMYK, I;16, ...
+        notes: What was done or is odd: `animated`, `turned`, `converted`.
+    """
+
+    pixels: Pixels
+    format: str
+    mode: str
+    notes: tuple[str, ...]
+
+
+def decoder_versions() -> dict[str, str]:
+    """Return what decides pixel values here, for fingerprints."""
+    libraries = {name: version(name) for name in ("simplejpeg", "pillow", "opencv-python-headless")}
+    return {"road": "dct halves, middle 7/8, linear below 3, else area", **libraries}
+
+
+def decode_square(data: bytes, size: int) -> Pixels:
+    """Decode a picture and cut the square from its middle that a backbone looks at.
+
+    The square is 7/8 as wide as the shorter side, as in the usual test on ImageNet: the aspect
+    ratio stays (squashing costs cats and dogs half a point of accuracy). The DCT brings a JPEG
+    down to less than twice the size; the rest is linear interpolation, as in the networks' own
+    training, or averaging where there is much to shrink.
+
+    Args:
+        data: An image file's bytes.
+        size: Height and width wanted, pixels.
+
+    Returns:
+        uint8 `(size, size, 3)`, RGB, 0..255, upright, C-contiguous.
+
+    Raises:
+        ImageError: The bytes are not a picture that can be read.
+    """
+    try:
+        pixels, turn = _decode_jpeg(data, round(size / CROP)), _orientation(data)
+    except ValueError:
+        pixels, turn = decode_whole(data).pixels, 1
+    square = _middle(pixels)
+    method = cv2.INTER_AREA if len(square) >= AREA_FACTOR * size else cv2.INTER_LINEAR
+    resized = cv2.resize(square, (size, size), interpolation=method)
+    return np.ascontiguousarray(_turn(np.asarray(resized, np.uint8), turn))
+
+
+def decode_whole(data: bytes) -> Picture:
+    """Decode every pixel of a picture, in its own size, and say what it is.
+
+    Raises:
+        ImageError: The bytes are empty, not a picture, truncated, too small or too large; the
+            message is the reason for a quarantine.
+    """
+    if not data:
+        raise ImageError("0 bytes")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                _check_size(image)
+                return _load(image, data)
+    except ImageError:
+        raise
+    except Image.UnidentifiedImageError:
+        raise ImageError("not an image") from None
+    except Exception as error:  # noqa: BLE001 (Pillow's readers raise nearly anything on damaged files)
+        raise ImageError(f"damaged: {_first_line(error)}") from None
+
+
+def _check_size(image: Image.Image) -> None:
+    width, height = image.size
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(f"too small: {width} x {height} pixels, at least {MIN_SIDE} x {MIN_SIDE} are needed")
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"too large: {width} x {height} pixels, at most {MAX_PIXELS:,} in all are read")
+
+
+def _load(image: Image.Image, data: bytes) -> Picture:
+    image_format = "JPEG" if image.format == "MPO" else str(image.format)
+    mode, notes = image.mode, []
+    if image_format != "JPEG" and getattr(image, "n_frames", 1) > 1:
+        notes.append("animated: first frame used")
+    turn = _orientation(data) if image_format == "JPEG" else image.getexif().get(0x0112, 1)
+    if turn in UPRIGHT:
+        notes.append("turned as EXIF says")
+    if mode not in ("RGB", "L"):
+        notes.append(f"converted from {mode}")
+    if image_format == "JPEG" and mode in ("RGB", "L"):
+        try:
+            pixels = _turn(simplejpeg.decode_jpeg(data, "RGB", strict=True), turn)
+            return Picture(pixels=pixels, format=image_format, mode=mode, notes=tuple(notes))
+        except ValueError:
+            pass  # libjpeg warns of harmless oddities too; Pillow tells them from missing data
+    pixels = _to_rgb(ImageOps.exif_transpose(image))
+    return Picture(pixels=pixels, format=image_format, mode=mode, notes=tuple(notes))
+
+
+def _to_rgb(image: Image.Image) -> Pixels:
+    """Turn any mode into RGB: 16 bits to 8, transparent parts to white."""
+    image.load()
+    if image.mode.startswith("I;16"):
+        return np.repeat((np.asarray(image, np.uint16) >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    if image.mode in ("I", "F"):
+        values = np.asarray(image, np.float64)
+        grey = (np.clip(values, 0, None) / max(255.0, float(values.max())) * 255).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return np.asarray(image.convert("RGB"), np.uint8)
+
+
+def _decode_jpeg(data: bytes, size: int) -> Pixels:
+    """Decode a JPEG no smaller than `size` either way; ValueError where Pillow must do it."""
+    height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    if colours not in ("YCbCr", "Gray") or width * height > MAX_PIXELS:
+        raise ValueError(colours)
+    pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=size, min_width=size, min_factor=2, strict=False)
+    return pixels
+
+
+def _middle(pixels: Pixels) -> Pixels:
+    """Cut the square in the middle, 7/8 of the shorter side."""
+    height, width, _ = pixels.shape
+    side = max(1, round(min(height, width) * CROP))
+    top, left = (height - side) // 2, (width - side) // 2
+    return np.ascontiguousarray(pixels[top : top + side, left : left + side])
+
+
+def _orientation(data: bytes) -> int:
+    """Return a JPEG's EXIF orientation, 1 if it has none."""
+    if b"Exif\0\0" not in data[:EXIF_SEARCH_BYTES]:
+        return 1
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as image:
+            return int(image.getexif().get(0x0112, 1))
+    except Exception:  # noqa: BLE001 (a damaged EXIF block says nothing of the orientation)
+        return 1
+
+
+def _turn(pixels: Pixels, orientation: int) -> Pixels:
+    return UPRIGHT[orientation](pixels) if orientation in UPRIGHT else pixels
+
+
+def _first_line(error: Any) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

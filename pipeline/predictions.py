@@ -1,0 +1,191 @@
+"""The table of predictions: what a head says of every original image, and what is true."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import PredictionsError
+from pipeline.files import replace_text
+
+FIXED_COLUMNS = ("split", "sha256", "path", "label")
+SUM_TOLERANCE = 1e-3  # float16 features and seven printed digits stay far inside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Predictions:
+    """Probabilities for `n` images and `k` classes, row for row with what they are about.
+
+    Attributes:
+        splits: `train`, `val` or `test`, one an image.
+        sha256: Hash of the image file's bytes, one an image; unique within a split.
+        path: Where the image lies under the dataset's split folder, as `val/cat/cat.5.jpg`.
+        labels: int64 `(n,)`, the true class, `0 <= label < k`.
+        classes: The `k` class names in alphabetical order, `k >= 2`.
+        probabilities: float32 or float64 `(n, k)`, not negative; each row sums to 1
+            within 1e-3.
+
+    Raises:
+        PredictionsError: Names the first thing that is not so, and its row (counted from 0).
+    """
+
+    splits: tuple[str, ...]
+    sha256: tuple[str, ...]
+    path: tuple[str, ...]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    probabilities: NDArray[np.floating[Any]]
+
+    def __post_init__(self) -> None:
+        _check_classes(self.classes)
+        _check_shapes(self)
+        _check_rows(self)
+
+    def __len__(self) -> int:
+        return len(self.splits)
+
+    def of_split(self, split: str) -> "Predictions":
+        """Return the rows of one split, in their order; none when there is no such split."""
+        rows = [row for row, name in enumerate(self.splits) if name == split]
+        return Predictions(
+            splits=tuple(self.splits[row] for row in rows),
+            sha256=tuple(self.sha256[row] for row in rows),
+            path=tuple(self.path[row] for row in rows),
+            labels=self.labels[rows],
+            classes=self.classes,
+            probabilities=self.probabilities[rows],
+        )
+
+    def predicted_labels(self) -> NDArray[np.int64]:
+        """Return the most probable class of each image, int64 `(n,)`; of equals, the first."""
+        labels: NDArray[np.int64] = np.argmax(self.probabilities, axis=1)
+        return labels
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Write the table as CSV: split, sha256, path, label (its name), one column a class.
+
+    Seven significant digits and LF ends, so equal predictions give equal bytes.
+    """
+    stream = io.StringIO()
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow([*FIXED_COLUMNS, *predictions.classes])
+    names = (predictions.classes[label] for label in predictions.labels)
+    facts = zip(predictions.splits, predictions.sha256, predictions.path, names, strict=True)
+    for fact, row in zip(facts, predictions.probabilities.tolist(), strict=True):
+        table.writerow([*fact, *(f"{value:.7g}" for value in row)])
+    replace_text(path, stream.getvalue())
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read and check what `write_predictions` wrote.
+
+    Returns:
+        The table, with probabilities as float64.
+
+    Raises:
+        PredictionsError: The file is missing, or not such a table; names file, column and row.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            header, *rows = list(csv.reader(stream, strict=True)) or [[]]
+        classes = _classes_of(header)
+        return _parse(header, classes, rows)
+    except FileNotFoundError:
+        raise PredictionsError(f"there are no predictions at {path}. The train stage writes them.") from None
+    except (PredictionsError, csv.Error, OSError, UnicodeDecodeError) as error:
+        fault = str(error).removesuffix(".")
+        raise PredictionsError(
+            f"{path} is not a table of predictions: {fault}. Run the train stage."
+        ) from None
+
+
+def _classes_of(header: Sequence[str]) -> tuple[str, ...]:
+    """Return the class names of a header; the fixed columns go by place, so a class may be called 'label'."""
+    if tuple(header[: len(FIXED_COLUMNS)]) != FIXED_COLUMNS:
+        found = ", ".join(header) or "nothing"
+        raise PredictionsError(f"its columns should begin {', '.join(FIXED_COLUMNS)}; found {found}.")
+    classes = tuple(header[len(FIXED_COLUMNS) :])
+    _check_classes(classes)
+    return classes
+
+
+def _parse(header: Sequence[str], classes: tuple[str, ...], rows: Sequence[Sequence[str]]) -> Predictions:
+    """Turn rows of text into the record."""
+    number = {name: index for index, name in enumerate(classes)}
+    labels = np.empty(len(rows), np.int64)
+    probabilities = np.empty((len(rows), len(classes)), np.float64)
+    for index, row in enumerate(rows):
+        if len(row) != len(header):
+            raise PredictionsError(f"row {index} has {len(row)} cells, expected {len(header)}.")
+        label = row[len(FIXED_COLUMNS) - 1]
+        if label not in number:
+            raise PredictionsError(
+                f"row {index}, column label: no class is called {label!r}. Known: {', '.join(classes)}."
+            )
+        labels[index] = number[label]
+        probabilities[index] = [
+            _number(cell, index, column)
+            for cell, column in zip(row[len(FIXED_COLUMNS) :], classes, strict=True)
+        ]
+    splits, sha256, paths = (tuple(row[column] for row in rows) for column in range(3))
+    return Predictions(
+        splits=splits, sha256=sha256, path=paths, labels=labels, classes=classes, probabilities=probabilities
+    )
+
+
+def _number(cell: str, row: int, column: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        raise PredictionsError(f"row {row}, column {column}: {cell!r} is not a number.") from None
+
+
+def _check_classes(classes: tuple[str, ...]) -> None:
+    """Raise unless the class names can name columns, in the one order that labels count by."""
+    if len(classes) < 2 or list(classes) != sorted(set(classes)):
+        raise PredictionsError(
+            "classes should be two or more different names in alphabetical order; "
+            f"found {', '.join(classes) or 'none'}."
+        )
+
+
+def _check_shapes(table: Predictions) -> None:
+    """Raise unless every column has a row an image."""
+    n, k = len(table.splits), len(table.classes)
+    lengths = {
+        "sha256": len(table.sha256),
+        "path": len(table.path),
+        "labels": table.labels.shape,
+        "probabilities": table.probabilities.shape,
+    }
+    expected = {"sha256": n, "path": n, "labels": (n,), "probabilities": (n, k)}
+    for column, found in lengths.items():
+        if found != expected[column]:
+            raise PredictionsError(f"column {column} has shape {found}, expected {expected[column]}.")
+
+
+def _check_rows(table: Predictions) -> None:
+    """Raise for the first row that breaks an invariant."""
+    p, k = table.probabilities, len(table.classes)
+    in_range = (table.labels >= 0) & (table.labels < k)
+    _demand(in_range, "labels", f"the label is not in 0..{k - 1}")
+    _demand(np.isfinite(p).all(axis=1), "probabilities", "a probability is not finite")
+    _demand((p >= 0).all(axis=1), "probabilities", "a probability is negative")
+    sums = p.sum(axis=1, dtype=np.float64)
+    _demand(np.abs(sums - 1) <= SUM_TOLERANCE, "probabilities", "the probabilities do not sum to 1")
+    seen: set[tuple[str, str]] = set()
+    for row, key in enumerate(zip(table.splits, table.sha256, strict=True)):
+        if key in seen:
+            raise PredictionsError(f"row {row}, column sha256: {key[1]} is there twice in split {key[0]}.")
+        seen.add(key)
+
+
+def _demand(holds: NDArray[np.bool_], column: str, fault: str) -> None:
+    if not holds.all():
+        raise PredictionsError(f"row {int(np.argmin(holds))}, column {column}: {fault}.")

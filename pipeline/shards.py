@@ -1,0 +1,160 @@
+"""One shard: an immutable file with the features of some images, each row checked on its own.
+
+A shard is HDF5: `sha256` uint8 (n, 32), `features` (n, ...) float16 or float32 in one piece,
+`checksums` uint32 (n,), a CRC-32 over a row's sha256 and its features. The attribute `digest`
+covers the fingerprint, the shape, the hashes and the checksums. HDF5's own structures carry
+checksums as well (format 1.10). So any damage shows when it is read, and reading some rows
+costs only those rows.
+"""
+
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.files import replacing
+
+SCHEMA = "bottleneck-shard"
+SUFFIX = ".h5"
+LIBVER = ("v110", "v110")
+DIGEST_LENGTH = 32
+
+Keys = NDArray[np.uint8]
+Features = NDArray[Any]
+
+
+class ShardDamaged(Exception):
+    """A shard cannot be trusted; the message says why, `path` which one."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shard:
+    """What is known of a shard after its table was read and checked.
+
+    Attributes:
+        path: The file.
+        keys: uint8 `(n, 32)`, the images' sha256.
+        checksums: uint32 `(n,)`.
+        shape: Of one feature: `(d,)` or `(h, w, d)`.
+        dtype: float16 or float32.
+        offset: Where the first feature lies in the file, bytes.
+    """
+
+    path: Path
+    keys: Keys
+    checksums: NDArray[np.uint32]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int
+
+
+def write_shard(folder: Path, fingerprint: str, keys: Keys, features: Features) -> Path:
+    """Write a shard under the name of its digest, whole or not at all; return its path.
+
+    Args:
+        folder: Where the fingerprint's shards lie.
+        fingerprint: The fingerprint's key.
+        keys: uint8 `(n, 32)`.
+        features: float16 or float32 `(n, d)` or `(n, h, w, d)`.
+    """
+    features = np.ascontiguousarray(features)
+    checksums = np.array([_checksum(k, f) for k, f in zip(keys, features, strict=True)], np.uint32)
+    digest = _digest(fingerprint, keys, checksums, features.shape[1:], features.dtype)
+    path = folder / f"{digest}{SUFFIX}"
+    with replacing(path) as temporary, h5py.File(temporary, "w", libver=LIBVER, locking=False) as file:
+        file.attrs.update({"schema": SCHEMA, "fingerprint": fingerprint, "digest": digest})
+        for name, values in (("sha256", keys), ("checksums", checksums), ("features", features)):
+            file.create_dataset(name, data=values)
+    return path
+
+
+def open_shard(path: Path, fingerprint: str) -> Shard:
+    """Read and check a shard's table; its features stay on the disk.
+
+    Raises:
+        ShardDamaged: The file is torn, truncated, changed, or another fingerprint's.
+        FileNotFoundError: It is gone.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            keys, checksums, features = file["sha256"][:], file["checksums"][:], file["features"]
+            digest, shape, dtype = file.attrs["digest"], features.shape[1:], features.dtype
+            offset = features.id.get_offset()
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # noqa: BLE001 (h5py raises nearly anything on damaged files)
+        raise ShardDamaged(path, f"cannot be read ({str(error).splitlines()[0]})") from None
+    if offset is None or keys.shape[1:] != (32,) or len(features_shape := (len(keys), *shape)) < 2:
+        raise ShardDamaged(path, "is not laid out as a shard")
+    if digest != _digest(fingerprint, keys, checksums, shape, dtype):
+        raise ShardDamaged(path, "has a wrong digest, or another fingerprint's")
+    if path.stat().st_size < offset + int(np.prod(features_shape)) * dtype.itemsize:
+        raise ShardDamaged(path, "is truncated")
+    return Shard(path=path, keys=keys, checksums=checksums, shape=shape, dtype=dtype, offset=offset)
+
+
+def read_rows(shard: Shard, rows: NDArray[np.int64]) -> Features:
+    """Read and check some rows, in the given order.
+
+    Raises:
+        ShardDamaged: A row does not have its checksum, or the file is gone.
+    """
+    result = np.empty((len(rows), *shard.shape), shard.dtype)
+    order = np.argsort(rows, kind="stable")
+    try:
+        descriptor = os.open(shard.path, os.O_RDONLY)
+    except OSError as error:
+        raise ShardDamaged(shard.path, f"cannot be opened ({error.strerror})") from None
+    try:
+        for run in _runs(rows[order]):
+            places = order[run]
+            block = _read_run(shard, descriptor, int(rows[places[0]]), len(places))
+            result[places] = block
+    finally:
+        os.close(descriptor)
+    return result
+
+
+def _runs(rows: NDArray[np.int64]) -> Iterator[slice]:
+    """Yield slices of consecutive rows of a sorted array, so that each is one read."""
+    ends = np.flatnonzero(np.diff(rows) != 1) + 1
+    bounds = [0, *ends.tolist(), len(rows)]
+    for start, end in zip(bounds, bounds[1:], strict=False):
+        if end > start:
+            yield slice(start, end)
+
+
+def _read_run(shard: Shard, descriptor: int, first: int, count: int) -> Features:
+    size = int(np.prod(shard.shape)) * shard.dtype.itemsize
+    data = os.pread(descriptor, count * size, shard.offset + first * size)
+    if len(data) != count * size:
+        raise ShardDamaged(shard.path, "is truncated")
+    block = np.frombuffer(data, shard.dtype).reshape(count, *shard.shape)
+    for row in range(count):
+        if _checksum(shard.keys[first + row], block[row]) != shard.checksums[first + row]:
+            raise ShardDamaged(shard.path, f"has a wrong checksum in row {first + row}")
+    return block
+
+
+def _checksum(key: Keys, feature: Features) -> int:
+    return zlib.crc32(feature.data, zlib.crc32(key.data))
+
+
+def _digest(
+    fingerprint: str, keys: Keys, checksums: NDArray[np.uint32], shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> str:
+    digest = hashlib.sha256(f"{SCHEMA} {fingerprint} {len(keys)} {shape} {dtype.str} ".encode())
+    digest.update(np.ascontiguousarray(keys).data)
+    digest.update(np.ascontiguousarray(checksums).data)
+    return digest.hexdigest()[:DIGEST_LENGTH]

@@ -1,0 +1,111 @@
+"""Where archives come from: each source turns a dataset into one verified archive file."""
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.archives import read_members
+from pipeline.datasets import CATALOGUE
+from pipeline.errors import ArchiveError
+from pipeline.labels import label_members
+
+_WORKING = ".obtaining-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What an archive file is and where it came from; the same for the same file on any day.
+
+    Attributes:
+        source: The params key's value.
+        file: The file's name.
+        bytes: Its size.
+        sha256: Of its bytes, hexadecimal.
+        origin: URL without credentials or query, Kaggle handle, or base name of a local
+            archive; None for drawn pictures.
+    """
+
+    source: str
+    file: str
+    bytes: int
+    sha256: str
+    origin: str | None
+
+
+def obtain(dataset: str, source: str, archive: str | None, folder: Path) -> Provenance:
+    """Put the dataset's one archive file into a folder, every byte of it read and checked once.
+
+    The file appears under its name only when it is whole and good; then whatever else was in
+    the folder goes. After an error the folder is as it was.
+
+    Args:
+        dataset: The dataset's name; a new one is fine if `source` is `archive`.
+        source: `drawn`, `kaggle`, `mirror` or `archive`.
+        archive: Path or URL, for `archive`.
+        folder: Made if it is not there.
+
+    Raises:
+        SourceError: The archive cannot be had.
+        ArchiveError: It is damaged, unsafe or not laid out as labelled pictures.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for left_over in folder.glob(f"{_WORKING}*"):  # of a run that was killed
+        shutil.rmtree(left_over)
+    with tempfile.TemporaryDirectory(prefix=_WORKING, dir=folder) as working:
+        file, origin = _fetch(dataset, source, archive, Path(working))
+        _verify(file, dataset, source)
+        provenance = Provenance(
+            source=source, file=file.name, bytes=file.stat().st_size, sha256=_sha256(file), origin=origin
+        )
+        for old in folder.iterdir():
+            if old != Path(working):
+                _remove(old)
+        file.replace(folder / file.name)
+    return provenance
+
+
+def _fetch(dataset: str, source: str, archive: str | None, working: Path) -> tuple[Path, str | None]:
+    """Have the source put its file into the working folder; return it and its origin."""
+    if source == "archive":
+        from pipeline.sources.archive import fetch_archive
+
+        assert archive is not None, "params.py demands it"
+        return fetch_archive(dataset, archive, working)
+    if source == "mirror":
+        from pipeline.sources.mirror import fetch_mirror
+
+        return fetch_mirror(dataset, working)
+    if source == "kaggle":
+        from pipeline.sources.kaggle import fetch_kaggle
+
+        return fetch_kaggle(dataset, working)
+    from pipeline.sources.drawn import write_archive
+
+    write_archive(dataset, working / f"{dataset}.zip")
+    return working / f"{dataset}.zip", None
+
+
+def _verify(file: Path, dataset: str, source: str) -> None:
+    """Read the archive to its end and label its members, for the errors alone."""
+    known = CATALOGUE.get(dataset)
+    key = f"datasets.{dataset}.{'archive' if source == 'archive' else 'source'}"
+    try:
+        names = [member.name for member in read_members(file)]
+        label_members(names, known.aliases if known else {})
+    except ArchiveError as error:
+        reason = str(error).replace(str(file), file.name)
+        raise ArchiveError(f"the archive of {dataset}, {reason} (params.yaml, {key})") from error
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

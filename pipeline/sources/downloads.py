@@ -1,0 +1,67 @@
+"""One file from one URL, with `pooch`: whole and with the right hash, or not at all."""
+
+import logging
+import sys
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+import pooch
+import requests
+
+from pipeline.errors import SourceError
+from pipeline.sources import network
+
+_BLOCK_BYTES = 1 << 20
+
+
+def download(url: str, target: Path, sha256: str | None = None) -> None:
+    """Download a file to a path that does not exist yet.
+
+    It is written under another name, hashed and renamed. A broken download starts again.
+
+    Args:
+        url: `http` or `https`.
+        target: Path of the file, in an existing folder.
+        sha256: What its bytes must hash to; None if that is not known.
+
+    Raises:
+        SourceError: It cannot be had or has another hash (both are in the message; the file is deleted).
+    """
+    pooch.get_logger().setLevel(logging.WARNING)
+    downloader = pooch.HTTPDownloader(
+        progressbar=sys.stderr.isatty(),
+        chunk_size=_BLOCK_BYTES,
+        timeout=(network.PATIENCE.connect_seconds, network.PATIENCE.silent_seconds),
+    )
+
+    def retrieve() -> None:
+        pooch.retrieve(
+            url,
+            known_hash=f"sha256:{sha256}" if sha256 else None,
+            fname=target.name,
+            path=target.parent,
+            downloader=downloader,
+        )
+
+    try:
+        network.ask(plain_url(url), retrieve)
+    except requests.RequestException as error:
+        status = network.status_of(error)
+        reason = {404: "it is not there", 401: "it needs a log-in", 403: "access is refused"}.get(status or 0)
+        raise SourceError(
+            f"cannot get {plain_url(url)}: {reason or 'the server refuses'} ({status})."
+        ) from error
+    except ValueError as error:  # pooch's own, with both hashes
+        raise SourceError(f"{plain_url(url)} is not the file it should be. {error}") from error
+
+
+def plain_url(url: str) -> str:
+    """Return a URL without credentials, query and fragment: those may be secrets."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def url_file_name(url: str) -> str:
+    """Return the file name at the end of a URL, or nothing if there is none that is fit."""
+    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    return name if name.isprintable() and "\\" not in name and not name.startswith(".") else ""

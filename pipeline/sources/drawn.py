@@ -1,0 +1,170 @@
+"""The source that needs no network: pictures that the project draws itself, the same bytes on every machine.
+
+A picture is decided by (dataset, class, index) and by nothing else, so that pictures may be drawn in any
+order and by any number of processes.
+"""
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from pipeline.errors import SourceError, did_you_mean
+from pipeline.sources.drawing.flowers import draw_flower
+from pipeline.sources.drawing.pets import draw_pet
+
+_EARLIEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+_READABLE_FILE = 0o100644 << 16  # a zip's external attributes: a regular file, rw-r--r--
+_MADE_ON_UNIX = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnSet:
+    """What is drawn for a dataset.
+
+    Attributes:
+        classes: In alphabetical order.
+        images_per_class: Pictures of each class, numbered from 1.
+        draw: Makes the JPEG of one picture of a class from a generator.
+    """
+
+    classes: tuple[str, ...]
+    images_per_class: int
+    draw: Callable[[np.random.Generator, str], bytes]
+
+
+DRAWN: Mapping[str, DrawnSet] = MappingProxyType(
+    {
+        "cats_vs_dogs": DrawnSet(classes=("cat", "dog"), images_per_class=150, draw=draw_pet),
+        "flowers": DrawnSet(
+            classes=("daisy", "dandelion", "rose", "sunflower", "tulip"),
+            images_per_class=80,
+            draw=draw_flower,
+        ),
+    }
+)
+
+
+def classes(dataset: str) -> tuple[str, ...]:
+    """Return the classes of a drawn dataset in alphabetical order.
+
+    Raises:
+        SourceError: No dataset of this name is drawn; the message lists those that are.
+    """
+    return _drawn_set(dataset).classes
+
+
+def draw(dataset: str, label: str, index: int) -> bytes:
+    """Draw one picture.
+
+    Args:
+        dataset: A key of `DRAWN`.
+        label: One of its classes.
+        index: Which picture of the class; any whole number from 0 on gives one.
+
+    Returns:
+        The bytes of an RGB JPEG, 240..320 pixels wide and as many high, without metadata.
+
+    Raises:
+        SourceError: No such dataset, class or index; the message lists those that are.
+    """
+    drawn_set = _drawn_set(dataset)
+    if label not in drawn_set.classes:
+        known = ", ".join(drawn_set.classes)
+        hint = did_you_mean(label, drawn_set.classes)
+        raise SourceError(f"{dataset} has no drawn class called {label!r}. Known: {known}.{hint}")
+    if index < 0:
+        raise SourceError(f"no picture of {dataset}/{label} has the number {index}: numbers start at 0.")
+    return drawn_set.draw(_generator(dataset, label, index), label)
+
+
+def members(dataset: str) -> Iterator[tuple[str, bytes]]:
+    """Draw a whole dataset, one picture after the other.
+
+    Yields:
+        A picture's path in the archive (`cat/cat_0001.jpg`) and its bytes, in the order of the paths.
+
+    Raises:
+        SourceError: As `classes`.
+    """
+    return map(_draw_member, _list_pictures(dataset))
+
+
+def write_archive(dataset: str, path: Path, workers: int | None = None) -> None:
+    """Draw a whole dataset into a zip archive, in several processes.
+
+    The archive has the same bytes whatever the number of workers: members in the order of their paths,
+    uncompressed (they are JPEG already), with one fixed date and fixed permissions. It is written under a
+    temporary name beside `path` and renamed, so `path` is never half an archive.
+
+    Args:
+        dataset: A key of `DRAWN`.
+        path: Of the archive; its folder is made, a file of this name is replaced.
+        workers: Processes; as many as the machine has cores by default. One draws in this process.
+
+    Raises:
+        SourceError: As `classes`, or the archive cannot be written.
+    """
+    pictures = _list_pictures(dataset)
+    count = min(workers or os.cpu_count() or 1, len(pictures))
+    try:
+        if count == 1:
+            _write_zip(path, map(_draw_member, pictures))
+        else:
+            # Spawned, not forked: a fork of a process that runs threads (as TensorFlow does) may hang.
+            with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+                _write_zip(path, pool.map(_draw_member, pictures, chunksize=8))
+    except OSError as error:
+        raise SourceError(f"the drawn archive of {dataset} cannot be written to {path}: {error}.") from error
+
+
+def _drawn_set(dataset: str) -> DrawnSet:
+    """Look a dataset up, or say which there are."""
+    if dataset not in DRAWN:
+        known = ", ".join(sorted(DRAWN))
+        raise SourceError(
+            f"no drawn dataset is called {dataset!r}. Known: {known}.{did_you_mean(dataset, DRAWN)}"
+        )
+    return DRAWN[dataset]
+
+
+def _generator(dataset: str, label: str, index: int) -> np.random.Generator:
+    """Return the generator that decides a picture, the same on every machine and in every process."""
+    digest = hashlib.sha256(f"{dataset}/{label}/{index}".encode()).digest()
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(int.from_bytes(digest, "big"))))
+
+
+def _list_pictures(dataset: str) -> list[tuple[str, str, int]]:
+    """Return (dataset, class, index) of all pictures of a dataset, in the order of their paths."""
+    drawn_set = _drawn_set(dataset)
+    numbers = range(1, drawn_set.images_per_class + 1)
+    return [(dataset, label, index) for label in drawn_set.classes for index in numbers]
+
+
+def _draw_member(picture: tuple[str, str, int]) -> tuple[str, bytes]:
+    """Draw one picture and name it; also the work of one call in a worker process."""
+    dataset, label, index = picture
+    return f"{label}/{label}_{index:04d}.jpg", draw(dataset, label, index)
+
+
+def _write_zip(path: Path, contents: Iterable[tuple[str, bytes]]) -> None:
+    """Write members to a zip of fixed bytes under a temporary name, then rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for name, content in contents:
+                entry = zipfile.ZipInfo(name, _EARLIEST_ZIP_DATE)
+                entry.external_attr = _READABLE_FILE
+                entry.create_system = _MADE_ON_UNIX
+                archive.writestr(entry, content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,62 @@
+"""Stage `augment`: each training picture gets its copies, offline."""
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+from pipeline import layout
+from pipeline.augmentation import Recipe, augment
+from pipeline.files import replacing_folder
+from pipeline.images import decode_whole
+from pipeline.manifest import CopyRow, ImageRow, read_manifest, write_copies
+from pipeline.parallel import map_ordered
+from pipeline.params import AugmentParams, Params
+
+JPEG_QUALITY = 92
+WAITING = 64
+
+
+def run(dataset: str, params: Params) -> str:
+    """Write all copies and their table; return one line with the count."""
+    final = layout.augmented_folder(dataset)
+    with replacing_folder(final) as folder:
+        rows = list(_write_all(dataset, folder, params.augment))
+        write_copies(folder / layout.copies_file(dataset).name, rows)
+    return f"{dataset}: {len(rows)} copies, {params.augment.copies} of each training image"
+
+
+def _write_all(dataset: str, folder: Path, settings: AugmentParams) -> Iterator[CopyRow]:
+    if settings.copies == 0:
+        return
+    train = (row for row in read_manifest(layout.manifest_file(dataset)) if row.split == "train")
+    work = partial(_write_copies, layout.split_folder(dataset), folder, settings)
+    # Not forked: a copy of a process that runs threads can stop for ever.
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("forkserver")) as pool:
+        for copies in map_ordered(pool, work, train, ahead=WAITING):
+            yield from copies
+
+
+def _write_copies(source: Path, folder: Path, settings: AugmentParams, row: ImageRow) -> list[CopyRow]:
+    """Write all copies of one picture; runs in a worker process."""
+    pixels = decode_whole((source / row.path).read_bytes()).pixels
+    recipe = Recipe(rotate=settings.rotate, shift=settings.shift, zoom=settings.zoom, flip=settings.flip)
+    rows = []
+    for copy in range(1, settings.copies + 1):
+        changed = augment(pixels, recipe, seed=settings.seed, sha256=row.sha256, copy=copy)
+        stream = io.BytesIO()
+        Image.fromarray(changed).save(stream, "JPEG", quality=JPEG_QUALITY)
+        data = stream.getvalue()
+        path = PurePosixPath(row.path)
+        target = path.with_name(f"{path.stem}__copy{copy}.jpg")
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        (folder / target).write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        rows.append(CopyRow(parent=row.sha256, copy=copy, sha256=digest, path=str(target)))
+    return rows

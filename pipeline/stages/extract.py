@@ -1,0 +1,66 @@
+"""Stage `extract`: a frozen backbone's features for every picture, each computed once."""
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import compress
+from typing import Any
+
+from pipeline import layout
+from pipeline.backbones.network import Backbone
+from pipeline.engines import Choice, choose, find_hardware, open_engine
+from pipeline.extraction import assemble, compute, fingerprint_of, first_missing, refill
+from pipeline.features import Header, is_of
+from pipeline.params import Params
+from pipeline.rows import Plan, iterate_rows, make_plan
+from pipeline.shards import ShardDamaged
+from pipeline.store import Store
+
+Track = Callable[[Iterator[Any], int], Iterator[Any]]
+
+
+def run(dataset: str, backbone: str, params: Params, track: Track = lambda batches, total: batches) -> str:
+    """Write the features file, running the backbone on what the store lacks; return one line of counts.
+
+    Args:
+        dataset: Name.
+        backbone: Name.
+        params: All settings.
+        track: Passes on the computed batches, given how many pictures they will be.
+    """
+    params.dataset(dataset)
+    dtype = params.extract.dtype
+    network = Backbone(backbone, params.backbone(backbone))
+    choice = choose(params.extract, find_hardware(), network.input_size)
+    fingerprint = fingerprint_of(network, choice, dtype)
+    store = Store(layout.store_folder(), fingerprint)
+    plan = make_plan(iterate_rows(dataset))
+    header = Header(
+        dataset=dataset, classes=plan.classes, backbone=backbone,
+        fingerprint=fingerprint.key, made_of=fingerprint.to_json(),
+    )  # fmt: skip
+    path = layout.features_file(dataset, backbone)
+    computed, began = 0, time.monotonic()
+    while True:
+        if store.find(plan.keys).missing.any() and is_of(path, fingerprint.key):
+            refill(store, path)
+        computed += _compute_missing(dataset, plan, store, network, choice, dtype, track)
+        try:
+            assemble(path, header, plan, iterate_rows(dataset), store, store.find(plan.keys), dtype)
+            break
+        except ShardDamaged:
+            continue  # it was set aside: now its images are missing
+    n = len(plan.keys)
+    rate = f", {computed / (time.monotonic() - began):.1f} images/s" if computed else ""
+    return f"{dataset}/{backbone}: {n} features, {computed} computed, {n - computed} from the store{rate}"
+
+
+def _compute_missing(
+    dataset: str, plan: Plan, store: Store, network: Backbone, choice: Choice, dtype: str, track: Track
+) -> int:
+    """Run the backbone on the pictures that the store lacks; return how many they were."""
+    wanted = first_missing(plan, store.find(plan.keys))
+    if not wanted.any():
+        return 0
+    engine = open_engine(choice, network)
+    rows = compress(iterate_rows(dataset), wanted)
+    return store.add(track(compute(rows, engine, network.input_size, dtype), int(wanted.sum())))

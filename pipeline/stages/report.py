@@ -1,0 +1,19 @@
+"""Stage report: the results of every dataset and backbone become one page."""
+
+from pipeline import layout
+from pipeline.files import replace_text
+from pipeline.params import Params
+from pipeline.report import render_report
+from pipeline.results import read_dataset_result
+
+
+def run(params: Params) -> str:
+    """Write the report for all that params.yaml names; return a line that says where it is.
+
+    Raises:
+        PipelineError: A result is missing or damaged; names the file and the stage that writes it.
+    """
+    results = [read_dataset_result(dataset, list(params.backbones)) for dataset in params.datasets]
+    replace_text(layout.REPORT, render_report(results, params))
+    heads = sum(len(result.heads) for result in results)
+    return f"{layout.REPORT}: {heads} heads on {len(results)} datasets"

@@ -1,0 +1,213 @@
+"""The store: sha256 of an image's bytes, under a fingerprint, to the image's features.
+
+One folder a fingerprint, append-only shards in it. Any number of processes or machines may
+read and add at once: a shard appears whole under its own name, or not at all, and never
+changes. There are no locks, so none can outlive its holder. What is damaged is set aside.
+"""
+
+import logging
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import StoreError
+from pipeline.files import replace_text
+from pipeline.fingerprint import Fingerprint
+from pipeline.shards import SUFFIX, Features, Keys, Shard, ShardDamaged, open_shard, read_rows, write_shard
+
+DAMAGED_SUFFIX = ".damaged"
+DESCRIPTION = "fingerprint.json"
+SHARD_BYTES = 8 << 20
+SHARD_ROWS = 2048
+SHARD_SECONDS = 20.0
+LEFT_OVER_SECONDS = 3600.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Found:
+    """Where features lie, row for row with the keys that were looked up.
+
+    Attributes:
+        shards: int32 `(n,)`, number of the shard; -1 where the store has no feature.
+        rows: int32 `(n,)`, row in that shard.
+    """
+
+    shards: NDArray[np.int32]
+    rows: NDArray[np.int32]
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """bool `(n,)`: the store has no feature."""
+        return self.shards < 0
+
+
+class Store:
+    """The features of one fingerprint.
+
+    Args:
+        root: The folder of all fingerprints.
+        fingerprint: Which features.
+    """
+
+    def __init__(self, root: Path, fingerprint: Fingerprint) -> None:
+        self.folder = root / fingerprint.key
+        self._key = fingerprint.key
+        self._shards: list[Shard] = []
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not (self.folder / DESCRIPTION).exists():
+                replace_text(self.folder / DESCRIPTION, fingerprint.to_json() + "\n")
+            _remove_left_overs(self.folder)
+        except OSError as error:
+            raise _cannot_write(self.folder, error) from None
+
+    def find(self, keys: Keys) -> Found:
+        """Look up many images at once, by the tables of all shards as they are now.
+
+        A shard whose table is damaged is set aside with a warning.
+
+        Args:
+            keys: uint8 `(n, 32)`, sha256 of the images' bytes.
+        """
+        self._shards = list(self._open_all())
+        shards = np.full(len(keys), -1, np.int32)
+        rows = np.zeros(len(keys), np.int32)
+        if not self._shards or not len(keys):
+            return Found(shards=shards, rows=rows)
+        stored = np.concatenate([shard.keys for shard in self._shards])
+        sizes = [len(shard.keys) for shard in self._shards]
+        heads = _heads(stored)
+        order = np.argsort(heads, kind="stable")
+        place = np.minimum(np.searchsorted(heads, _heads(keys), sorter=order), len(stored) - 1)
+        place = order[place]
+        # The first 8 bytes find the row, all 32 decide.
+        hit = (stored[place] == keys).all(axis=1)
+        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        number = np.searchsorted(starts, place, side="right") - 1
+        shards[hit] = number[hit]
+        rows[hit] = (place - starts[number])[hit]
+        return Found(shards=shards, rows=rows)
+
+    def read(self, found: Found) -> Features:
+        """Read the features of images that the last `find` found, in its order.
+
+        Returns:
+            float16 or float32 `(n, d)` or `(n, h, w, d)`.
+
+        Raises:
+            ShardDamaged: A shard is not what it was; it is set aside. Call `find` again.
+        """
+        assert not found.missing.any(), "only what was found can be read"
+        result: Features | None = None
+        for number in np.unique(found.shards):
+            shard = self._shards[number]
+            places = np.flatnonzero(found.shards == number)
+            try:
+                block = read_rows(shard, found.rows[places].astype(np.int64))
+            except ShardDamaged as damage:
+                _set_aside(damage)
+                raise
+            if result is None:
+                result = np.empty((len(found.rows), *shard.shape), shard.dtype)
+            result[places] = block
+        assert result is not None, "at least one row is read"
+        return result
+
+    def feature_shape(self) -> tuple[int, ...] | None:
+        """Return the shape of one feature, None while the last `find` saw no shard."""
+        return self._shards[0].shape if self._shards else None
+
+    def add(self, features: Iterable[tuple[Keys, Features]]) -> int:
+        """Store features as they come, in shards bounded in bytes, rows and time.
+
+        When the stream fails or is interrupted, what came until then is stored.
+
+        Args:
+            features: Batches: uint8 `(b, 32)`; float `(b, ...)` in the dtype to store.
+
+        Returns:
+            How many were stored.
+
+        Raises:
+            StoreError: The disk is full or cannot be written; earlier shards stay valid.
+        """
+        waiting: list[tuple[Keys, Features]] = []
+        rows = size = stored = 0
+        began = time.monotonic()
+        try:
+            for keys, batch in features:
+                waiting.append((keys, batch))
+                rows, size = rows + len(keys), size + batch.nbytes
+                if rows >= SHARD_ROWS or size >= SHARD_BYTES or time.monotonic() - began >= SHARD_SECONDS:
+                    stored += self._flush(waiting)
+                    rows, size, began = 0, 0, time.monotonic()
+        finally:
+            stored += self._flush(waiting)
+        return stored
+
+    def _flush(self, waiting: list[tuple[Keys, Features]]) -> int:
+        """Write what waits as one shard, and empty the list."""
+        if not waiting:
+            return 0
+        keys = np.concatenate([keys for keys, _ in waiting])
+        features = np.concatenate([batch for _, batch in waiting])
+        waiting.clear()
+        try:
+            write_shard(self.folder, self._key, keys, features)
+        except OSError as error:
+            raise _cannot_write(self.folder, error) from None
+        return len(keys)
+
+    def _open_all(self) -> Iterator[Shard]:
+        for path in sorted(self.folder.glob(f"[!.]*{SUFFIX}")):
+            try:
+                yield open_shard(path, self._key)
+            except FileNotFoundError:
+                continue  # another process set it aside
+            except ShardDamaged as damage:
+                _set_aside(damage)
+
+
+def keys_of(sha256: Iterable[str]) -> Keys:
+    """Turn hexadecimal hashes into uint8 `(n, 32)`."""
+    return np.frombuffer(bytes.fromhex("".join(sha256)), np.uint8).reshape(-1, 32)
+
+
+def _heads(keys: Keys) -> NDArray[np.uint64]:
+    heads: NDArray[np.uint64] = np.ascontiguousarray(keys[:, :8]).view(np.uint64).ravel()
+    return heads
+
+
+def _set_aside(damage: ShardDamaged) -> None:
+    log.warning("shard %s; it is set aside and its images are computed again", damage)
+    try:
+        damage.path.rename(damage.path.with_name(damage.path.name + DAMAGED_SUFFIX))
+    except FileNotFoundError:
+        pass  # another process was first
+
+
+def _remove_left_overs(folder: Path) -> None:
+    """Remove the unfinished files of runs that were killed long ago."""
+    for path in folder.glob(".*.tmp"):
+        try:
+            if time.time() - path.stat().st_mtime > LEFT_OVER_SECONDS:
+                path.unlink()
+        except FileNotFoundError:
+            continue
+
+
+def _cannot_write(folder: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"cannot write to the feature store {folder}: {error.strerror or error}. What it already holds stays "
+        "valid; make room (bottleneck store gc) and run again: only what is missing is computed."
+    )

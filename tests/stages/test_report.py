@@ -1,0 +1,231 @@
+"""Stage report: every result is on the page, the page stands alone, and what is missing is named."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline import layout
+from pipeline.errors import PipelineError
+from pipeline.metrics import CALIBRATION_BINS, RESAMPLES
+from pipeline.params import Params, load_params
+from pipeline.predictions import Predictions, write_predictions
+from pipeline.stages import evaluate, report
+
+CLASSES = {"cats_vs_dogs": ("cat", "dog"), "my_<own>": ("a&b", "daisy", "rose")}
+BACKBONES = ("efficientnet_lite0", "resnet50")
+METRICS = Path("metrics/cats_vs_dogs/resnet50.json")
+ROC = Path("plots/cats_vs_dogs/resnet50/roc.csv")
+HISTORY = (
+    "epoch,loss,val_loss,accuracy,val_accuracy\n1,0.9,0.8,0.5,0.6\n2,0.5,0.6,0.7,0.7\n3,0.4,0.7,0.8,0.7\n"
+)
+
+
+@pytest.fixture(scope="module")
+def params() -> Params:
+    params = load_params(Path(__file__).parents[2] / "params.yaml")
+    dataset = next(iter(params.datasets.values()))
+    backbone = next(iter(params.backbones.values()))
+    return params.model_copy(
+        update={
+            "datasets": dict.fromkeys(CLASSES, dataset),
+            "backbones": dict.fromkeys(BACKBONES, backbone),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, params: Params) -> Path:
+    """A project's root with the results of two datasets and two backbones; not to be changed."""
+    root = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        for dataset, classes in CLASSES.items():
+            write_dataset(dataset, classes)
+            for backbone in BACKBONES:
+                write_predictions(layout.predictions_file(dataset, backbone), predictions_for(classes))
+                evaluate.run(dataset, backbone, params)
+                layout.history_file(dataset, backbone).write_text(HISTORY)
+    return root
+
+
+@pytest.fixture
+def project(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the results, in which the test runs."""
+    monkeypatch.chdir(shutil.copytree(results, tmp_path / "project"))
+    return tmp_path / "project"
+
+
+def write_dataset(dataset: str, classes: tuple[str, ...]) -> None:
+    """Write a dataset's counts and its validation pictures."""
+    data = {
+        "images": {"found": 1234, "used": 1229, "quarantined": 5},
+        "splits": {"train": 4 * len(classes), "val": 4 * len(classes)},
+        "classes": {name: {"train": 4, "val": 4} for name in classes},
+        "quarantined": {"truncated": 5},
+        "duplicates": {"exact": 3, "near_groups": 2, "conflicting": 1},
+        "leaks_prevented": 17,
+        "something_new": [1, 2],
+    }
+    path = layout.data_metrics_file(dataset)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(data))
+    for picture in predictions_for(classes).path:
+        file = layout.split_folder(dataset) / picture
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 30), "teal").save(file)
+
+
+def predictions_for(classes: tuple[str, ...]) -> Predictions:
+    """Return eight images a class, half of them in val, most of them right."""
+    k = len(classes)
+    labels = np.arange(8 * k) % k
+    splits = tuple("val" if row < 4 * k else "train" for row in range(8 * k))
+    p = np.random.default_rng(k).dirichlet(np.ones(k), 8 * k) * 0.6
+    p[np.arange(8 * k), labels] += 0.4
+    return Predictions(
+        splits=splits,
+        sha256=tuple(f"{row:04d}" for row in range(8 * k)),
+        path=tuple(f"{splits[row]}/{classes[label]}/{row}.jpg" for row, label in enumerate(labels.tolist())),
+        labels=labels,
+        classes=classes,
+        probabilities=p,
+    )
+
+
+class Page(HTMLParser):
+    """What a page consists of; fails on tags that do not match."""
+
+    VOID = frozenset({"meta", "img", "br"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += f"{data} "
+
+    def values(self, attribute: str) -> list[str]:
+        return [value for _, attrs in self.tags if (value := attrs.get(attribute))]
+
+
+@pytest.fixture(scope="module")
+def html(results: Path, tmp_path_factory: pytest.TempPathFactory, params: Params) -> str:
+    """The page, made in a folder of its own."""
+    root = shutil.copytree(results, tmp_path_factory.mktemp("first") / "project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        assert report.run(params) == "report/index.html: 4 heads on 2 datasets"
+    return (root / "report/index.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def test_the_page_is_the_same_in_another_folder(project: Path, params: Params, html: str) -> None:
+    report.run(params)
+    assert layout.REPORT.read_bytes() == html.encode()
+
+
+def test_the_page_stands_alone(page: Page, html: str) -> None:
+    assert not re.search(r"https?:|url\((?!#)|@import", html)
+    assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object"}
+    assert all(source.startswith("data:image/jpeg;base64,") for source in page.values("src"))
+    assert all(target.startswith("#") for target in page.values("href"))
+
+
+def test_ids_are_unique_and_what_refers_to_them_finds_them(page: Page) -> None:
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+    assert {target.removeprefix("#") for target in page.values("href")} <= set(ids)
+    assert set(page.values("aria-labelledby")) <= set(ids)
+
+
+def test_every_dataset_backbone_and_class_is_there(page: Page) -> None:
+    for dataset, classes in CLASSES.items():
+        for name in (dataset, *BACKBONES, *classes):
+            assert name in page.text
+
+
+def test_the_figures_are_there(page: Page, results: Path) -> None:
+    val = json.loads((results / METRICS).read_text())["val"]
+    for figure in (val["log_loss"], val["roc_auc"], val["ece"], val["per_class"]["cat"]["specificity"]):
+        assert f"{figure:.3f}" in page.text
+    assert f"{val['accuracy'] * 100:.1f}\u202f%" in page.text
+    for fact in (
+        "1,234 images found",
+        "5 truncated.",
+        "3 exact, 2 groups",
+        "17 images",
+        "lowest val loss, epoch 2",
+    ):
+        assert fact in page.text
+
+
+def test_the_settings_are_there_as_in_params_yaml(page: Page, params: Params) -> None:
+    rows = page.text.split("Settings", 1)[1].split()
+    assert rows[rows.index("head.learning_rate") + 1] == str(params.head.learning_rate)
+    assert rows[rows.index("datasets.cats_vs_dogs.archive") + 1] == "null"
+    assert rows[rows.index("augment.flip") + 1] == "true"
+
+
+def test_what_the_page_says_of_metrics_is_what_they_are(page: Page) -> None:
+    text = " ".join(page.text.split())
+    assert f"{RESAMPLES:,} resamples" in text
+    assert f"{CALIBRATION_BINS} bins" in text
+
+
+def test_pictures_and_charts_have_words(page: Page) -> None:
+    images = [attrs for tag, attrs in page.tags if tag == "img"]
+    assert 4 * 6 <= len(images) <= 4 * 12
+    assert all("labelled" in str(attrs["alt"]) for attrs in images)
+    charts = [attrs for _, attrs in page.tags if attrs.get("role") == "img"]
+    assert len(charts) == 4 * 4
+    assert all(attrs["aria-label"] for attrs in charts)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (METRICS.unlink, r"needs metrics/cats_vs_dogs/resnet50\.json, which is missing\. The evaluate stage"),
+        (lambda: METRICS.write_text("{"), r"resnet50\.json is not what the evaluate stage writes: Expecting"),
+        (lambda: METRICS.write_text("{}"), r"resnet50\.json is not what .*: no key val\."),
+        (Path("metrics/cats_vs_dogs/data.json").unlink, r"data\.json, which is missing\. The split stage"),
+        (Path("plots/cats_vs_dogs/resnet50/history.csv").unlink, r"history\.csv, .* The train stage"),
+        (lambda: ROC.write_text("class,fpr,tpr\n"), r"roc\.csv is not what .*: it has no rows\."),
+        (lambda: ROC.write_text("class,fpr\na,1\n"), r"roc\.csv is not what .*: no column tpr\."),
+        (lambda: ROC.write_text("class,fpr,tpr\na,1\n"), r"roc\.csv is not what the evaluate"),
+        (lambda: ROC.write_text("class,fpr,tpr\na,1,x\n"), r"roc\.csv is not what .*could not convert"),
+        (Path("models/cats_vs_dogs/resnet50/predictions.csv").unlink, "The train stage writes them"),
+    ],
+)
+def test_what_is_missing_or_damaged_is_named(
+    project: Path, params: Params, damage: Callable[[], object], message: str
+) -> None:
+    damage()
+    with pytest.raises(PipelineError, match=message):
+        report.run(params)
+    assert not layout.REPORT.exists()

@@ -1,0 +1,57 @@
+"""The templates of `dvc plots`: they are filled, and draw columns that the stages write."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dvc_render.vega import VegaRenderer
+
+from pipeline.results import CALIBRATION_COLUMNS, HISTORY_COLUMNS, ROC_COLUMNS
+
+TEMPLATES = Path(__file__).parents[1] / ".dvc" / "plots"
+COLUMNS = {
+    "history": HISTORY_COLUMNS,
+    "roc": ("class", *ROC_COLUMNS, "threshold"),
+    "calibration": CALIBRATION_COLUMNS,
+}
+AXES = {"history": ("epoch", "val_loss"), "roc": ("fpr", "tpr"), "calibration": ("confidence", "accuracy")}
+
+
+def filled(name: str) -> dict[str, Any]:
+    """Return the template as `dvc plots` fills it for two revisions."""
+    rows = [dict.fromkeys(COLUMNS[name], "0.5") | {"rev": rev} for rev in ("HEAD", "workspace")]
+    x, y = AXES[name]
+    return VegaRenderer(rows, name, template=name, template_dir=TEMPLATES, x=x, y=y).get_filled_template()
+
+
+def parts(tree: object, key: str) -> list[Any]:
+    """Return all values under a key, however deep."""
+    if isinstance(tree, list):
+        return [value for item in tree for value in parts(item, key)]
+    if not isinstance(tree, dict):
+        return []
+    return [value for name, item in tree.items() for value in ([item] if name == key else parts(item, key))]
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_no_anchor_is_left(name: str) -> None:
+    assert "DVC_METRIC" not in json.dumps(filled(name))
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_only_columns_that_exist_are_drawn(name: str) -> None:
+    spec = filled(name)
+    made = {*parts(spec, "as")} if name != "history" else {"epoch", "value", "split"}
+    folded = {column for columns in parts(spec, "fold") for column in columns}
+    drawn = {field for field in parts(spec, "field") if isinstance(field, str)}
+    assert drawn | folded <= {*COLUMNS[name], *made, "rev"}
+
+
+def test_history_draws_train_and_val() -> None:
+    assert parts(filled("history"), "fold") == [["val_loss", "loss"], ["val_accuracy", "accuracy"]]
+
+
+def test_each_class_and_revision_has_a_roc() -> None:
+    line = filled("roc")["layer"][0]["encoding"]
+    assert (line["color"]["field"], line["strokeDash"]["field"]) == ("class", "rev")
