@@ -93,7 +93,11 @@ def predict(
     params = _params()
     for answer in predict_files(images, dataset, backbone or next(iter(params.backbones)), params):
         if as_json:
-            print(json.dumps({"file": answer.file, "label": answer.label, "probabilities": answer.probabilities}))
+            print(
+                json.dumps(
+                    {"file": answer.file, "label": answer.label, "probabilities": answer.probabilities}
+                )
+            )
         else:
             chances = "  ".join(f"{name} {chance:.4f}" for name, chance in answer.probabilities.items())
             print(f"{answer.file}: {answer.label}  ({chances})")

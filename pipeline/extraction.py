@@ -30,7 +30,12 @@ log = logging.getLogger(__name__)
 def fingerprint_of(network: Backbone, choice: Choice, dtype: str) -> Fingerprint:
     """Gather all that decides the values of a backbone's features."""
     return Fingerprint(
-        parts={**network.describe(), "decoder": decoder_versions(), "runs_on": choice.describe(), "dtype": dtype}
+        parts={
+            **network.describe(),
+            "decoder": decoder_versions(),
+            "runs_on": choice.describe(),
+            "dtype": dtype,
+        }
     )
 
 
@@ -71,9 +76,13 @@ def _load(row: Row, input_size: int) -> NDArray[np.uint8]:
     try:
         data = row.file.read_bytes()
     except OSError as error:
-        raise ManifestError(f"cannot read {row.file}: {error.strerror}. Run the stages split and augment again.") from None
+        raise ManifestError(
+            f"cannot read {row.file}: {error.strerror}. Run the stages split and augment again."
+        ) from None
     if hashlib.sha256(data).hexdigest() != row.sha256:
-        raise ManifestError(f"{row.file} is not the file that the manifest names: run the stages split and augment again.")
+        raise ManifestError(
+            f"{row.file} is not the file that the manifest names: run the stages split and augment again."
+        )
     try:
         return decode_square(data, input_size)
     except ImageError as error:
@@ -84,7 +93,11 @@ def _check_finite(batch: Sequence[Row], features: Features, dtype: str) -> None:
     finite = np.isfinite(features).reshape(len(batch), -1).all(axis=1)
     if not finite.all():
         bad = [str(row.file) for row, good in zip(batch, finite, strict=True) if not good]
-        advice = " or are too large for float16: set extract.dtype to float32 (params.yaml)" if dtype == "float16" else ""
+        advice = (
+            " or are too large for float16: set extract.dtype to float32 (params.yaml)"
+            if dtype == "float16"
+            else ""
+        )
         raise NonFiniteFeatures(f"the features of {', '.join(bad)} are not finite numbers{advice}.")
 
 
@@ -119,7 +132,9 @@ def _missing_features(path: Path, missing: NDArray[np.bool_]) -> Iterator[tuple[
             yield keys_of(sha256[wanted]), features[wanted]
 
 
-def assemble(path: Path, header: Header, plan: Plan, rows: Iterable[Row], store: Store, found: Found, dtype: str) -> None:
+def assemble(
+    path: Path, header: Header, plan: Plan, rows: Iterable[Row], store: Store, found: Found, dtype: str
+) -> None:
     """Write the features file from the store, a block at a time.
 
     Raises:

@@ -134,18 +134,17 @@ def create_features(path: Path, header: Header) -> Iterator[FeaturesWriter]:
 
     Equal rows and headers give equal bytes.
     """
-    with replacing(path) as temporary:
-        with h5py.File(temporary, "w", libver=LIBVER, locking=False) as file:
-            file.attrs["schema"] = SCHEMA
-            file.attrs["schema_version"] = SCHEMA_VERSION
-            file.attrs["dataset"] = header.dataset
-            file.attrs["classes"] = list(header.classes)
-            file.attrs["backbone"] = header.backbone
-            file.attrs["fingerprint"] = header.fingerprint
-            file.attrs["fingerprint_made_of"] = header.made_of
-            writer = FeaturesWriter(file)
-            yield writer
-            writer.finish()
+    with replacing(path) as temporary, h5py.File(temporary, "w", libver=LIBVER, locking=False) as file:
+        file.attrs["schema"] = SCHEMA
+        file.attrs["schema_version"] = SCHEMA_VERSION
+        file.attrs["dataset"] = header.dataset
+        file.attrs["classes"] = list(header.classes)
+        file.attrs["backbone"] = header.backbone
+        file.attrs["fingerprint"] = header.fingerprint
+        file.attrs["fingerprint_made_of"] = header.made_of
+        writer = FeaturesWriter(file)
+        yield writer
+        writer.finish()
 
 
 def read_features(path: Path) -> FeatureSet:
@@ -220,14 +219,17 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         with h5py.File(path, "r", locking=False) as file:
             yield file
     except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise FeaturesError(f"the features file {path} is damaged ({str(error).splitlines()[0]}). {_AGAIN}") from None
+        raise FeaturesError(
+            f"the features file {path} is damaged ({str(error).splitlines()[0]}). {_AGAIN}"
+        ) from None
 
 
 def _read_header(path: Path, file: h5py.File) -> Header:
     found = (file.attrs.get("schema"), file.attrs.get("schema_version"))
     if found != (SCHEMA, SCHEMA_VERSION):
         raise FeaturesError(
-            f"{path} has schema {found[0]!r} version {found[1]}, expected {SCHEMA!r} version {SCHEMA_VERSION}. {_AGAIN}"
+            f"{path} has schema {found[0]!r} version {found[1]}, "
+            f"expected {SCHEMA!r} version {SCHEMA_VERSION}. {_AGAIN}"
         )
     attrs = file.attrs
     return Header(
@@ -244,6 +246,6 @@ def _read_block(path: Path, group: h5py.Group, classes: int) -> Block:
     block = Block(**columns, path=group["path"].asstr()[:])
     if len({len(getattr(block, column)) for column in COLUMNS}) != 1:
         raise FeaturesError(f"{path}, {group.name}: the columns have different lengths. {_AGAIN}")
-    if len(block) and not (0 <= block.labels.min() and block.labels.max() < classes):
+    if len(block) and not (block.labels.min() >= 0 and block.labels.max() < classes):
         raise FeaturesError(f"{path}, {group.name}: labels outside 0..{classes - 1}. {_AGAIN}")
     return block

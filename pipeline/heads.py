@@ -102,7 +102,9 @@ def fit_head(
     model = _build(info, settings.l2)
     model.get_layer("standardise").set_weights(_mean_and_scale(x))
     binary = len(info.classes) == 2
-    optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": settings.learning_rate}})
+    optimizer = keras.optimizers.get(
+        {"class_name": settings.optimizer, "config": {"learning_rate": settings.learning_rate}}
+    )
     model.compile(
         optimizer=optimizer,
         loss="binary_crossentropy" if binary else "categorical_crossentropy",
@@ -115,7 +117,9 @@ def fit_head(
         x, _targets(y, len(info.classes)), validation_data=(x_val, _targets(y_val, len(info.classes))),
         batch_size=settings.batch_size, epochs=settings.epochs, callbacks=[stop], verbose=0,
     )  # fmt: skip
-    return Head(info=info, model=model), {name: [float(v) for v in values] for name, values in history.history.items()}
+    return Head(info=info, model=model), {
+        name: [float(v) for v in values] for name, values in history.history.items()
+    }
 
 
 def save_head(folder: Path, head: Head) -> None:
@@ -151,7 +155,7 @@ def load_head(folder: Path) -> Head:
     return Head(info=info, model=model)
 
 
-class Standardise(keras.layers.Layer):
+class Standardise(keras.layers.Layer):  # type: ignore[misc]
     """Subtract the training set's mean and divide by its deviation, feature by feature."""
 
     def build(self, shape: Any) -> None:

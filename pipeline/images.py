@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.errors import ImageError
 
@@ -108,7 +108,7 @@ def decode_whole(data: bytes) -> Picture:
                 return _load(image, data)
     except ImageError:
         raise
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ImageError("not an image") from None
     except Exception as error:  # noqa: BLE001 (Pillow's readers raise nearly anything on damaged files)
         raise ImageError(f"damaged: {_first_line(error)}") from None
@@ -162,7 +162,9 @@ def _decode_jpeg(data: bytes, size: int) -> Pixels:
     height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
     if colours not in ("YCbCr", "Gray") or width * height > MAX_PIXELS:
         raise ValueError(colours)
-    pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=size, min_width=size, min_factor=2, strict=False)
+    pixels: Pixels = simplejpeg.decode_jpeg(
+        data, "RGB", min_height=size, min_width=size, min_factor=2, strict=False
+    )
     return pixels
 
 

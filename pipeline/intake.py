@@ -43,7 +43,12 @@ def examine(member: str, label: str, data: bytes) -> Examined:
         picture = decode_whole(data)
     except ImageError as error:
         row = ImageRow(
-            label=label, sha256=_sha256(data), fate=QUARANTINED, reason=str(error), member=member, bytes=len(data)
+            label=label,
+            sha256=_sha256(data),
+            fate=QUARANTINED,
+            reason=str(error),
+            member=member,
+            bytes=len(data),
         )
         return Examined(row=row, data=b"")
     notes = [*picture.notes, *_naming_notes(member, picture)]
@@ -83,7 +88,9 @@ def settle_duplicates(rows: Iterable[ImageRow]) -> list[ImageRow]:
             settled += [replace(row, fate=QUARANTINED, reason=reason) for row in equals]
         else:
             settled.append(first)
-            settled += [replace(row, fate=DUPLICATE, reason=f"same bytes as: {first.member}") for row in others]
+            settled += [
+                replace(row, fate=DUPLICATE, reason=f"same bytes as: {first.member}") for row in others
+            ]
     return settled
 
 

@@ -34,7 +34,9 @@ def raw_archive(dataset: str) -> Path:
     folder = raw_folder(dataset)
     found = [path for path in sorted(folder.glob("*")) if path != provenance_file(dataset)]
     if len(found) != 1:
-        raise SourceError(f"{folder} holds {len(found)} archives, one is expected: run the stage fetch first.")
+        raise SourceError(
+            f"{folder} holds {len(found)} archives, one is expected: run the stage fetch first."
+        )
     return found[0]
 
 

@@ -119,11 +119,13 @@ def _read(path: Path, kind: type[Row], stage: str) -> Iterator[Row]:
         with path.open(encoding="utf-8", newline="") as stream:
             table = csv.reader(stream)
             if (found := next(table, [])) != columns:
-                raise ManifestError(f"{path} has the columns {found}, not {columns}: run the stage {stage} again.")
-            for values in table:
-                cells: list[str | int] = [*values]
+                raise ManifestError(
+                    f"{path} has the columns {found}, not {columns}: run the stage {stage} again."
+                )
+            for line in table:
+                cells: list[str | int] = [*line]
                 for index in numbers:
-                    cells[index] = int(values[index])
+                    cells[index] = int(line[index])
                 yield kind(**dict(zip(columns, cells, strict=True)))  # type: ignore[arg-type]
     except FileNotFoundError:
         raise ManifestError(f"{path} is missing: run the stage {stage} first.") from None

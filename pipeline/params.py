@@ -36,13 +36,15 @@ class Section(BaseModel):
 class DatasetParams(Section):
     """Where one dataset's pictures come from."""
 
-    source: Literal["drawn", "archive"]
+    source: Literal["drawn", "kaggle", "mirror", "archive"]
     archive: str | None = None
 
     @model_validator(mode="after")
     def _archive_is_named_when_needed(self) -> Self:
         if self.source == "archive" and not self.archive:
-            raise ValueError("source 'archive' needs the key archive: the path of a .zip, .tar, .tgz or folder")
+            raise ValueError(
+                "source 'archive' needs the key archive: the path or URL of a .zip, .tar, .tgz, or a folder"
+            )
         if self.source != "archive" and self.archive:
             raise ValueError(f"archive is given, so source must be 'archive', not {self.source!r}")
         return self
@@ -184,7 +186,7 @@ def _unknown_names(tree: Mapping[str, Any]) -> list[str]:
     datasets = tree.get("datasets")
     for name, settings in datasets.items() if isinstance(datasets, Mapping) else ():
         source = settings.get("source") if isinstance(settings, Mapping) else None
-        if source == "drawn" and str(name) not in CATALOGUE:
+        if source in ("drawn", "kaggle", "mirror") and str(name) not in CATALOGUE:
             faults.append(
                 f"datasets.{name}: no known dataset is called {str(name)!r}. Known: {', '.join(CATALOGUE)}; "
                 f"a name of your own needs source: archive.{did_you_mean(str(name), CATALOGUE)}"

@@ -74,5 +74,7 @@ def _read_all(files: list[Path]) -> list[tuple[Path, bytes]]:
         else:
             pictures.append((file, data))
     if faults:
-        raise ImageError("cannot read " + "; ".join(faults) + ". Expected pictures: JPEG, PNG, GIF, BMP, WebP or TIFF.")
+        raise ImageError(
+            "cannot read " + "; ".join(faults) + ". Expected pictures: JPEG, PNG, GIF, BMP, WebP or TIFF."
+        )
     return pictures

@@ -18,7 +18,12 @@ def track_batches(batches: Iterator[Any], total: int) -> Iterator[Any]:
 
 
 def _bar(batches: Iterator[Any], total: int) -> Iterator[Any]:
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]:.1f} images/s"), TimeRemainingColumn())
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:.1f} images/s"),
+        TimeRemainingColumn(),
+    )
     with Progress("computing", *columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("computing", total=total, rate=0.0)
         began = time.monotonic()
@@ -38,5 +43,9 @@ def _lines(batches: Iterator[Any], total: int) -> Iterator[Any]:
         if now - spoken >= LINE_SECONDS:
             rate = done / (now - began)
             left = (total - done) / rate
-            print(f"computed {done} of {total} images, {rate:.1f} images/s, {left:.0f} s left", file=sys.stderr, flush=True)
+            print(
+                f"computed {done} of {total} images, {rate:.1f} images/s, {left:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
             spoken = now

@@ -67,7 +67,13 @@ def iterate_rows(dataset: str) -> Iterator[Row]:
 
 def _row(image: ImageRow, sha256: str, copy: int, path: str, folder: Path) -> Row:
     return Row(
-        split=image.split, label=image.label, sha256=sha256, parent=image.sha256, copy=copy, path=path, file=folder / path
+        split=image.split,
+        label=image.label,
+        sha256=sha256,
+        parent=image.sha256,
+        copy=copy,
+        path=path,
+        file=folder / path,
     )
 
 

@@ -12,6 +12,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def _runs(rows: NDArray[np.int64]) -> Iterator[slice]:
     """Yield slices of consecutive rows of a sorted array, so that each is one read."""
     ends = np.flatnonzero(np.diff(rows) != 1) + 1
     bounds = [0, *ends.tolist(), len(rows)]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         if end > start:
             yield slice(start, end)
 

@@ -6,14 +6,10 @@ changes. There are no locks, so none can outlive its holder. What is damaged is 
 """
 
 import logging
-import os
-import shutil
-import socket
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +43,7 @@ class Found:
 
     @property
     def missing(self) -> NDArray[np.bool_]:
-        """bool `(n,)`: the store has no feature."""
+        """Bool `(n,)`: the store has no feature."""
         return self.shards < 0
 
 

@@ -35,7 +35,9 @@ class BackboneInfo:
 
 def _keras(scaling: Scaling, paper: str, *builders: str) -> list[BackboneInfo]:
     """Return a record for each builder of one family; the name is the builder's in lower case."""
-    return [BackboneInfo(name=b.lower(), builder=b, scaling=scaling, title=f"{b} ({paper})") for b in builders]
+    return [
+        BackboneInfo(name=b.lower(), builder=b, scaling=scaling, title=f"{b} ({paper})") for b in builders
+    ]
 
 
 CATALOGUE: Mapping[str, BackboneInfo] = MappingProxyType(
@@ -44,11 +46,12 @@ CATALOGUE: Mapping[str, BackboneInfo] = MappingProxyType(
         for info in [
             BackboneInfo(
                 name="efficientnet_lite0", builder="lite0", scaling="lite",
-                title="EfficientNet-Lite0, weights from pip, 1280 features (Tan and Le 2019, arXiv:1905.11946)",
+                title="EfficientNet-Lite0, weights from pip (Tan and Le 2019, arXiv:1905.11946)",
             ),
-            *_keras("none", "Liu et al. 2022, arXiv:2201.03545", "ConvNeXtTiny", "ConvNeXtSmall", "ConvNeXtBase",
-                    "ConvNeXtLarge", "ConvNeXtXLarge"),
-            *_keras("torch", "Huang et al. 2017, arXiv:1608.06993", "DenseNet121", "DenseNet169", "DenseNet201"),
+            *_keras("none", "Liu et al. 2022, arXiv:2201.03545", "ConvNeXtTiny", "ConvNeXtSmall",
+                    "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtXLarge"),
+            *_keras("torch", "Huang et al. 2017, arXiv:1608.06993", "DenseNet121", "DenseNet169",
+                    "DenseNet201"),
             *_keras("none", "Tan and Le 2019, arXiv:1905.11946", *(f"EfficientNetB{i}" for i in range(8))),
             *_keras("none", "Tan and Le 2021, arXiv:2104.00298", *(f"EfficientNetV2B{i}" for i in range(4)),
                     "EfficientNetV2S", "EfficientNetV2M", "EfficientNetV2L"),

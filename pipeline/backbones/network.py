@@ -57,7 +57,12 @@ class Backbone:
         Builds the network only where Keras alone knows its weights.
         """
         cut = self.settings.model_dump(include={"layer", "pooling", "input_size"})
-        return {"backbone": self.name, "scaling": self._info.scaling, "weights": self._weights_digest(), **cut}
+        return {
+            "backbone": self.name,
+            "scaling": self._info.scaling,
+            "weights": self._weights_digest(),
+            **cut,
+        }
 
     @cached_property
     def model(self) -> "keras.Model":
@@ -131,8 +136,8 @@ class Backbone:
         path = Path(self.settings.weights)
         if not path.is_file():
             raise BackboneError(
-                f"the weights file {path} of {self.name} does not exist; expected 'imagenet', 'random' or the path "
-                f"of a Keras weights file (params.yaml, backbones.{self.name}.weights)"
+                f"the weights file {path} of {self.name} does not exist; expected 'imagenet', 'random' or "
+                f"the path of a Keras weights file (params.yaml, backbones.{self.name}.weights)"
             )
         return path
 

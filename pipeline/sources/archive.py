@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from pipeline.archives import pack_folder
-from pipeline.errors import ArchiveError, SourceError
+from pipeline.errors import PipelineError, SourceError
 
 
 def fetch_archive(dataset: str, archive: str, working: Path) -> tuple[Path, str]:
@@ -22,6 +22,7 @@ def fetch_archive(dataset: str, archive: str, working: Path) -> tuple[Path, str]
 
     Raises:
         SourceError: It is not there or cannot be read or downloaded.
+        ArchiveError: It is a folder with something unsafe in it.
     """
     url = urlsplit(archive)
     if url.scheme in ("http", "https"):
@@ -31,25 +32,25 @@ def fetch_archive(dataset: str, archive: str, working: Path) -> tuple[Path, str]
         download(archive, file)
         return file, plain_url(archive)
     path = Path(url2pathname(url.path)) if url.scheme == "file" else Path(archive).expanduser()
-    key = f"params.yaml, datasets.{dataset}.archive"
+    try:
+        return _take(path, working), path.resolve().name
+    except PipelineError as error:
+        raise type(error)(f"{error} (params.yaml, datasets.{dataset}.archive)") from error
+
+
+def _take(path: Path, working: Path) -> Path:
+    """Copy a file, or pack a folder, into the working folder."""
     if not path.exists():
         raise SourceError(
-            f"there is no archive {archive!r}; expected a .zip, .tar or .tgz file, a folder, or a URL ({key})"
+            f"there is no archive {str(path)!r}; expected a .zip, .tar or .tgz file, a folder, or a URL."
         )
     own, target = path.resolve(), working.parent.resolve()
     if target.is_relative_to(own) or own.is_relative_to(target):
-        raise SourceError(
-            f"the archive {archive!r} and {working.parent} lie in one another; move it out ({key})"
-        )
-    name = own.name
+        raise SourceError(f"the archive {str(path)!r} and {working.parent} lie in one another; move it out.")
     try:
-        if path.is_dir():
-            file = working / f"{name}.zip"
-            pack_folder(path, file)
-        else:
-            file = Path(shutil.copyfile(path, working / name))
+        if path.is_file():
+            return Path(shutil.copyfile(path, working / own.name))
+        pack_folder(path, working / f"{own.name}.zip")
+        return working / f"{own.name}.zip"
     except OSError as error:
-        raise SourceError(f"cannot copy the archive {archive!r}: {error.strerror} ({key})") from error
-    except ArchiveError as error:
-        raise ArchiveError(f"{error} ({key})") from error
-    return file, name
+        raise SourceError(f"cannot copy the archive {str(path)!r}: {error.strerror}.") from error

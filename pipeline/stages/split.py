@@ -37,8 +37,8 @@ def run(dataset: str, params: Params) -> str:
     write_manifest(layout.manifest_file(dataset), rows)
     counts = count_rows(rows, params.split)
     replace_text(layout.data_metrics_file(dataset), json.dumps(counts, indent=2, sort_keys=True) + "\n")
-    sizes = ", ".join(f"{number} {name}" for name, number in counts["splits"].items())
-    return f"{dataset}: {counts['images']['found']} images, {sizes}, {counts['images']['quarantined']} quarantined"
+    images, sizes = counts["images"], [f"{number} {name}" for name, number in counts["splits"].items()]
+    return f"{dataset}: {images['found']} images, {', '.join(sizes)}, {images['quarantined']} quarantined"
 
 
 def _keep_all(dataset: str, archive: Path, folder: Path) -> Iterator[ImageRow]:

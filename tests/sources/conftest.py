@@ -1,6 +1,7 @@
 """What the tests of the sources share: a server, small archives, and a home without credentials."""
 
 import io
+import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -33,9 +34,9 @@ def pets() -> bytes:
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shield the tests from the user's settings, and the servers from long pauses."""
-    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN", "KAGGLE_CONFIG_DIR", "KAGGLEHUB_CACHE",
-                 "KAGGLE_API_ENVIRONMENT", "http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):  # fmt: skip
-        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):
+        if name.startswith("KAGGLE") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
     (tmp_path / "home").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(

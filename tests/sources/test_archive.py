@@ -99,7 +99,7 @@ def test_url_of_a_web_page_is_no_archive(tmp_path: Path, server: Server) -> None
 
 
 def test_missing_archive_is_told_with_the_key(tmp_path: Path) -> None:
-    message = r"there is no archive 'none\.zip'; expected a .* or a URL \(params.*datasets\.pets\.archive"
+    message = r"there is no archive 'none\.zip'; expected a .* or a URL\. \(params.*datasets\.pets\.archive"
     with pytest.raises(SourceError, match=message):
         obtain("pets", "archive", "none.zip", tmp_path / "raw")
 

@@ -84,4 +84,4 @@ def test_without_predictions_nothing_is_written(project: Path, params: Params) -
 @pytest.mark.parametrize("stage", ["evaluate", "report"])
 def test_tensorflow_is_not_imported(stage: str) -> None:
     code = f"import sys, pipeline.stages.{stage}; sys.exit('tensorflow' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])  # noqa: S603
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

@@ -1,0 +1,151 @@
+"""Which pictures show the same thing: perceptual hashes, and groups of near-duplicates with a bounded diameter."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import cv2
+import imagehash
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+MAX_DISTANCE = 8  # bits of 64; the tests hold what it finds, benchmarks/duplicates.py what it costs
+MIN_BITS_SET = 24  # the hash of a picture with detail has 32
+
+_SIDE = 32  # pixels; phash keeps the lowest 8 x 8 frequencies of 32 x 32
+_COARSE_SIDE = 64  # down to here, shrinking by a whole factor is the fast road
+_AT_ONCE = 32  # enough to be fast, few enough for the memory if all hashes are neighbours
+_BITS_SET = np.unpackbits(np.arange(2**16, dtype=np.uint16).view(np.uint8).reshape(-1, 2), axis=1).sum(
+    1, np.uint8
+)
+
+
+def perceptual_hash(pixels: NDArray[np.uint8]) -> int:
+    """Hash what a picture looks like: near pictures have hashes that differ in few bits.
+
+    A bit says whether one of the 64 lowest frequencies of the brightness is stronger than their
+    median. Another size, another quality, a little more light or a narrow crop changes few bits;
+    colour alone, mirroring and turning are not seen through.
+
+    Args:
+        pixels: uint8 `(h, w, 3)`, RGB, any size from 1 x 1 on.
+
+    Returns:
+        A number of 64 bits, `0 <= hash < 2**64`.
+
+    Reference:
+        Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash Functions" (pHash).
+    """
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    factor = min(grey.shape) // _COARSE_SIDE
+    if factor > 1:
+        grey = cv2.resize(grey, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
+    grey = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    bits = imagehash.phash(Image.fromarray(grey)).hash
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def group_near_duplicates(
+    sha256: Sequence[str], hashes: NDArray[np.uint64], *, max_distance: int = MAX_DISTANCE
+) -> list[str]:
+    """Name the group of near-duplicates that each image belongs to.
+
+    In the order of their sha256, an image joins the first leader within `max_distance`, or becomes
+    a leader itself. So two images of a group differ in at most `2 * max_distance` bits: a chain of
+    small changes cannot glue a class together, and of its links some are cut. The order in which
+    the images are given changes nothing.
+
+    The hash of a flat or evenly graded picture says nothing of it: most frequencies are exactly 0,
+    few bits are set. Below `MIN_BITS_SET` an image is a group of its own.
+
+    Time grows little faster than the number of images, as long as their hashes are spread out.
+
+    Args:
+        sha256: Of each image; equal ones are one image.
+        hashes: uint64 `(n,)`, of each image, by `perceptual_hash`.
+        max_distance: Bits, 0..64; beyond 12 or so unrelated photos meet.
+
+    Returns:
+        For each image the smallest sha256 of its group; its own if it has no near-duplicate.
+
+    Raises:
+        ValueError: `sha256` and `hashes` differ in length.
+    """
+    if len(sha256) != len(hashes):
+        raise ValueError(f"{len(sha256)} images have {len(hashes)} hashes")
+    order = np.argsort(np.array(sha256, dtype="S64"), kind="stable")
+    order = order[_count_bits(hashes[order]) >= MIN_BITS_SET]
+    values, first, number = np.unique(hashes[order], return_index=True, return_inverse=True)
+    leaders = _choose_leaders(values, np.argsort(first), max_distance)
+    groups = list(sha256)
+    for row, leader in zip(order.tolist(), order[first[leaders[number]]].tolist(), strict=True):
+        groups[row] = sha256[leader]
+    return groups
+
+
+def _choose_leaders(
+    values: NDArray[np.uint64], turns: NDArray[np.intp], max_distance: int
+) -> NDArray[np.intp]:
+    """Return the leader of each of the different hashes, which choose in the order of `turns`."""
+    neighbours = _Neighbours(values, max_distance)
+    leaders = np.full(len(values), -1, np.intp)
+    for start in range(0, len(turns), _AT_ONCE):
+        waiting = turns[start : start + _AT_ONCE]
+        waiting = waiting[leaders[waiting] < 0]
+        asking, found = neighbours.of(waiting)
+        for own in waiting:
+            if leaders[own] < 0:
+                near = found[asking == own]
+                leaders[near[leaders[near] < 0]] = own
+    return leaders
+
+
+class _Neighbours:
+    """Finds the hashes near one of them without looking at all.
+
+    From the 64 bits, `bands` sets are chosen that share no bit. Where two hashes differ in at most
+    `radius` bits, they differ in at most `radius // bands` bits of one of these sets (pigeonhole).
+    So for each set there is a table from its value to the hashes that have it, and it is asked for
+    all values with so few bits flipped.
+
+    Reference:
+        Norouzi et al. 2012, "Fast Search in Hamming Space with Multi-Index Hashing" (arXiv:1307.2982).
+    """
+
+    def __init__(self, hashes: NDArray[np.uint64], radius: int) -> None:
+        bands = max(3, radius // 3 + 1)
+        width = min(64 // bands, len(hashes).bit_length() + 3)  # more would leave the tables empty
+        bits = np.unpackbits(hashes.astype(">u8").view(np.uint8).reshape(-1, 8), axis=1)
+        halving = np.argsort(np.abs(2 * bits.sum(axis=0, dtype=np.int64) - len(bits)), kind="stable")
+        chosen = bits[:, halving[: width * bands]].reshape(-1, width, bands)
+        keys = np.einsum("nwb,w->nb", chosen, 1 << np.arange(width)) + (np.arange(bands) << width)
+        self._hashes, self._radius, self._keys = hashes, radius, keys
+        self._flips = _numbers_with_few_bits(width, radius // bands)
+        self._rows = np.argsort(keys, axis=None, kind="stable") // bands
+        self._counts = np.bincount(keys.ravel(), minlength=bands << width).astype(np.int32)
+        self._ends = np.cumsum(self._counts)
+
+    def of(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return all pairs of one of `rows` and a hash within the radius of it, itself too; some repeat."""
+        slots = self._keys[rows][:, :, None] ^ self._flips
+        counts = self._counts[slots]
+        asking = np.repeat(rows, counts.sum(axis=(1, 2)))
+        filled = counts > 0
+        ends, counts = self._ends[slots[filled]], counts[filled]
+        found = self._rows[np.arange(len(asking)) + np.repeat(ends - np.cumsum(counts), counts)]
+        near = _count_bits(self._hashes[asking] ^ self._hashes[found]) <= self._radius
+        return asking[near], found[near]
+
+
+def _numbers_with_few_bits(width: int, most: int) -> NDArray[np.int64]:
+    """Return all numbers of `width` bits of which at most `most` are set."""
+    choices = (
+        places for count in range(min(most, width) + 1) for places in combinations(range(width), count)
+    )
+    return np.array([sum(1 << place for place in places) for places in choices], np.int64)
+
+
+def _count_bits(values: NDArray[np.uint64]) -> NDArray[np.intp]:
+    """Return how many bits of each number are set."""
+    counts: NDArray[np.intp] = _BITS_SET[values.view(np.uint16).reshape(-1, 4)].sum(axis=1, dtype=np.intp)
+    return counts
