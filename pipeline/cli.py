@@ -121,6 +121,51 @@ def backbones() -> None:
         print(f"{backbone.name:20} {backbone.title}")
 
 
+@store_app.command()
+def stats() -> None:
+    """Say which fingerprints the store holds, what they are made of and how much they take."""
+    from pipeline import layout
+    from pipeline.upkeep import survey
+
+    for holding in survey(layout.store_folder()):
+        print(_counted(holding, f"in {holding.shards} shards, {holding.bytes:,} bytes"))
+        for name, value in sorted(holding.made_of.items()):
+            print(f"    {name:12} {json.dumps(value) if isinstance(value, dict) else value}")
+
+
+@store_app.command()
+def verify() -> None:
+    """Read and check every feature; what is damaged is set aside and will be computed again."""
+    from pipeline import layout
+    from pipeline.upkeep import survey
+
+    damaged = 0
+    for holding in survey(layout.store_folder(), check_rows=True):
+        damaged += len(holding.damaged)
+        print(_counted(holding, f"sound, {len(holding.damaged)} shards set aside"))
+        for name in holding.damaged:
+            print(f"    {name}")
+    if damaged:
+        raise SystemExit(1)
+
+
+@store_app.command()
+def gc(
+    experiments: Annotated[
+        int, typer.Option(help="How many of the newest experiments keep their features.")
+    ] = 20,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Drop the features that neither the workspace nor HEAD nor the last experiments use."""
+    from pipeline import layout
+    from pipeline.upkeep import collect_garbage, features_in_use
+
+    verb = "would drop" if dry_run else "dropped"
+    for one in collect_garbage(layout.store_folder(), features_in_use(experiments), dry_run=dry_run):
+        dropped = f"{verb} {one.features:,} features, {one.bytes:,} bytes"
+        print(f"{one.fingerprint}: {dropped}; {one.kept:,} features stay")
+
+
 def main() -> None:
     """Run the command line; what a user can mend prints as a message, with exit status 1."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s")
@@ -129,6 +174,10 @@ def main() -> None:
     except PipelineError as error:
         print(f"Error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _counted(holding: Any, rest: str) -> str:
+    return f"{holding.fingerprint}: {holding.features:,} features {rest}"
 
 
 def _params() -> Any:

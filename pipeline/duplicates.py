@@ -14,7 +14,7 @@ MIN_BITS_SET = 24  # the hash of a picture with detail has 32
 
 _SIDE = 32  # pixels; phash keeps the lowest 8 x 8 frequencies of 32 x 32
 _COARSE_SIDE = 64  # down to here, shrinking by a whole factor is the fast road
-_AT_ONCE = 32  # enough to be fast, few enough for the memory if all hashes are neighbours
+_AT_ONCE = 16  # enough to be fast, few enough for the memory where all hashes are neighbours
 _BITS_SET = np.unpackbits(np.arange(2**16, dtype=np.uint16).view(np.uint8).reshape(-1, 2), axis=1).sum(
     1, np.uint8
 )

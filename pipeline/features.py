@@ -135,16 +135,22 @@ def create_features(path: Path, header: Header) -> Iterator[FeaturesWriter]:
     Equal rows and headers give equal bytes.
     """
     with replacing(path) as temporary, h5py.File(temporary, "w", libver=LIBVER, locking=False) as file:
-        file.attrs["schema"] = SCHEMA
         file.attrs["schema_version"] = SCHEMA_VERSION
-        file.attrs["dataset"] = header.dataset
-        file.attrs["classes"] = list(header.classes)
-        file.attrs["backbone"] = header.backbone
-        file.attrs["fingerprint"] = header.fingerprint
-        file.attrs["fingerprint_made_of"] = header.made_of
+        _write_text(file, "schema", SCHEMA)
+        _write_text(file, "dataset", header.dataset)
+        _write_text(file, "classes", header.classes)
+        _write_text(file, "backbone", header.backbone)
+        _write_text(file, "fingerprint", header.fingerprint)
+        _write_text(file, "fingerprint_made_of", header.made_of)
         writer = FeaturesWriter(file)
         yield writer
         writer.finish()
+
+
+def _write_text(file: h5py.File, name: str, value: str | tuple[str, ...]) -> None:
+    """Write text of a fixed length: HDF5 keeps text of variable length in its heap, without checksums."""
+    data = np.char.encode(np.array(value, str), "utf-8")
+    file.attrs.create(name, data, dtype=h5py.string_dtype("utf-8", max(1, data.itemsize)))
 
 
 def read_features(path: Path) -> FeatureSet:
@@ -225,7 +231,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 
 
 def _read_header(path: Path, file: h5py.File) -> Header:
-    found = (file.attrs.get("schema"), file.attrs.get("schema_version"))
+    found = (_text(file.attrs.get("schema", b"")), file.attrs.get("schema_version"))
     if found != (SCHEMA, SCHEMA_VERSION):
         raise FeaturesError(
             f"{path} has schema {found[0]!r} version {found[1]}, "
@@ -233,12 +239,16 @@ def _read_header(path: Path, file: h5py.File) -> Header:
         )
     attrs = file.attrs
     return Header(
-        dataset=attrs["dataset"],
-        classes=tuple(attrs["classes"]),
-        backbone=attrs["backbone"],
-        fingerprint=attrs["fingerprint"],
-        made_of=json.dumps(json.loads(attrs["fingerprint_made_of"]), sort_keys=True, separators=(",", ":")),
+        dataset=_text(attrs["dataset"]),
+        classes=tuple(_text(name) for name in attrs["classes"]),
+        backbone=_text(attrs["backbone"]),
+        fingerprint=_text(attrs["fingerprint"]),
+        made_of=_text(attrs["fingerprint_made_of"]),
     )
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _read_block(path: Path, group: h5py.Group, classes: int) -> Block:

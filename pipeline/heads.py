@@ -6,8 +6,7 @@
 | 3 or more  | k units, softmax    | categorical cross-entropy        |
 
 `linear` is that last layer alone (logistic regression); `mlp` has a hidden layer of ReLU units
-and dropout before it. Features are standardised first, by the training set's mean and
-deviation, which are saved with the weights.
+and dropout before it. Both take features as the backbone gives them.
 """
 
 import json
@@ -26,7 +25,6 @@ from pipeline.files import replace_text, replacing
 from pipeline.params import HeadParams
 
 WEIGHTS, DESCRIPTION = "head.safetensors", "head.json"
-EPSILON = 1e-3  # below this deviation a feature is as good as constant
 PREDICT_BATCH = 1024
 
 Float = NDArray[np.float32]
@@ -94,13 +92,15 @@ def fit_head(
     Returns:
         The head, and its history: `loss`, `val_loss`, `accuracy`, `val_accuracy`, one float an
         epoch.
+
+    Raises:
+        HeadError: The loss grew beyond all numbers.
     """
     keras.utils.set_random_seed(settings.seed)
     _make_deterministic()
     x, y = np.asarray(train[0], np.float32), train[1]
     x_val, y_val = np.asarray(val[0], np.float32), val[1]
     model = _build(info, settings.l2)
-    model.get_layer("standardise").set_weights(_mean_and_scale(x))
     binary = len(info.classes) == 2
     optimizer = keras.optimizers.get(
         {"class_name": settings.optimizer, "config": {"learning_rate": settings.learning_rate}}
@@ -117,6 +117,11 @@ def fit_head(
         x, _targets(y, len(info.classes)), validation_data=(x_val, _targets(y_val, len(info.classes))),
         batch_size=settings.batch_size, epochs=settings.epochs, callbacks=[stop], verbose=0,
     )  # fmt: skip
+    if not np.isfinite([*history.history["loss"], *history.history["val_loss"]]).all():
+        raise HeadError(
+            f"training diverged: the loss is not a finite number after {len(history.epoch)} epochs. "
+            f"Lower head.learning_rate, {settings.learning_rate:g} now (params.yaml)"
+        )
     return Head(info=info, model=model), {
         name: [float(v) for v in values] for name, values in history.history.items()
     }
@@ -155,25 +160,10 @@ def load_head(folder: Path) -> Head:
     return Head(info=info, model=model)
 
 
-class Standardise(keras.layers.Layer):  # type: ignore[misc]
-    """Subtract the training set's mean and divide by its deviation, feature by feature."""
-
-    def build(self, shape: Any) -> None:
-        """Make room for both vectors, each as wide as a feature."""
-        self.mean = self.add_weight(name="mean", shape=shape[-1:], initializer="zeros", trainable=False)
-        self.scale = self.add_weight(name="scale", shape=shape[-1:], initializer="ones", trainable=False)
-
-    def call(self, x: Any) -> Any:
-        """Standardise float32 `(b, ..., d)`."""
-        return (x - self.mean) * self.scale
-
-
 def _build(info: HeadInfo, l2: float) -> keras.Model:
     penalty = keras.regularizers.L2(l2) if l2 else None
     inputs = keras.Input(info.shape)
-    x = Standardise(name="standardise")(inputs)
-    if len(info.shape) > 1:
-        x = keras.layers.Flatten(name="flatten")(x)
+    x = keras.layers.Flatten(name="flatten")(inputs) if len(info.shape) > 1 else inputs
     if info.kind == "mlp":
         x = keras.layers.Dense(info.units, "relu", kernel_regularizer=penalty, name="hidden")(x)
         x = keras.layers.Dropout(info.dropout, name="dropout")(x)
@@ -181,11 +171,6 @@ def _build(info: HeadInfo, l2: float) -> keras.Model:
     units, activation = (1, "sigmoid") if k == 2 else (k, "softmax")
     outputs = keras.layers.Dense(units, activation, kernel_regularizer=penalty, name="classes")(x)
     return keras.Model(inputs, outputs, name=f"{info.kind}_head")
-
-
-def _mean_and_scale(x: Float) -> list[Float]:
-    flat = x.reshape(-1, x.shape[-1])
-    return [flat.mean(axis=0), 1 / np.maximum(flat.std(axis=0), EPSILON)]
 
 
 def _targets(labels: NDArray[np.int64], classes: int) -> Float:

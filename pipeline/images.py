@@ -21,12 +21,12 @@ from pipeline.errors import ImageError
 
 Pixels = NDArray[np.uint8]
 
-FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF")
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")  # what Pillow calls MPO opens as a JPEG
 MAX_PIXELS = 100_000_000  # a 100-megapixel picture takes 300 MB; larger ones are taken for bombs
-MIN_SIDE = 8
+MIN_SIDE, MAX_SIDE = 8, 32_766  # OpenCV cannot turn or zoom a picture that is wider
 CROP = 7 / 8
 AREA_FACTOR = 3  # from here on, linear interpolation would skip over pixels
-EXIF_SEARCH_BYTES = 65_536
+ORIENTATION_MARKS = (b"Exif\0\0", b"tiff:Orientation")  # in EXIF, and in XMP
 UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
     2: lambda x: x[:, ::-1],
     3: lambda x: x[::-1, ::-1],
@@ -38,6 +38,9 @@ UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
 }  # EXIF orientation to the change of a (h, w, 3) array that undoes it
 
 cv2.setNumThreads(1)  # the callers run many pictures at once; threads inside one only get in the way
+Image.MAX_IMAGE_PIXELS = None  # _check_size is stricter
+# For good, not around each picture: threads would undo one another's filters.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +104,9 @@ def decode_whole(data: bytes) -> Picture:
     if not data:
         raise ImageError("0 bytes")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _check_size(image)
-                return _load(image, data)
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_size(image)
+            return _load(image, data)
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -118,8 +119,10 @@ def _check_size(image: Image.Image) -> None:
     width, height = image.size
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"too small: {width} x {height} pixels, at least {MIN_SIDE} x {MIN_SIDE} are needed")
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"too large: {width} x {height} pixels, at most {MAX_PIXELS:,} in all are read")
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise ImageError(
+            f"too large: {width} x {height} pixels, at most {MAX_PIXELS:,} in all and {MAX_SIDE:,} a side are read"
+        )
 
 
 def _load(image: Image.Image, data: bytes) -> Picture:
@@ -148,8 +151,9 @@ def _to_rgb(image: Image.Image) -> Pixels:
     if image.mode.startswith("I;16"):
         return np.repeat((np.asarray(image, np.uint16) >> 8).astype(np.uint8)[..., None], 3, axis=2)
     if image.mode in ("I", "F"):
-        values = np.asarray(image, np.float64)
-        grey = (np.clip(values, 0, None) / max(255.0, float(values.max())) * 255).astype(np.uint8)
+        values = np.clip(np.nan_to_num(np.asarray(image, np.float64)), 0, None)
+        white = 1.0 if image.mode == "F" and values.max() <= 1 else max(255.0, float(values.max()))
+        grey = (values / white * 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
@@ -177,11 +181,11 @@ def _middle(pixels: Pixels) -> Pixels:
 
 
 def _orientation(data: bytes) -> int:
-    """Return a JPEG's EXIF orientation, 1 if it has none."""
-    if b"Exif\0\0" not in data[:EXIF_SEARCH_BYTES]:
+    """Return a JPEG's orientation as Pillow reads it from EXIF or XMP, 1 if it has none."""
+    if not any(mark in data for mark in ORIENTATION_MARKS):
         return 1
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as image:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             return int(image.getexif().get(0x0112, 1))
     except Exception:  # noqa: BLE001 (a damaged EXIF block says nothing of the orientation)
         return 1

@@ -19,8 +19,8 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg"),
     "PNG": (".png",),
     "GIF": (".gif",),
-    "BMP": (".bmp",),
-}  # the formats that Keras reads too, with the names by which it finds them
+}  # the formats of which Keras reads every kind (of BMP it does not), with the names by which it finds them
+STEM_BYTES = 200  # of the 255 that a file's name may have, so that `__copy1.jpg` and a hash fit behind it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,8 @@ def place_rows(rows: Iterable[ImageRow], splits: Mapping[str, str]) -> list[Imag
     """Give each used image its split and its path `<split>/<class>/<file>`.
 
     Names are those of the archive. Where two of a class have the same stem (in any
-    capitals), both get a piece of their sha256 behind it, so that copies cannot collide.
+    capitals), both get a piece of their sha256 behind it, so that copies cannot collide; so
+    does a stem that must be cut because it is too long.
 
     Args:
         rows: All images.
@@ -119,8 +120,10 @@ def place_rows(rows: Iterable[ImageRow], splits: Mapping[str, str]) -> list[Imag
     stems = Counter((row.label, _stem(row).lower()) for row in used)
     placed = []
     for row in used:
-        unique = stems[row.label, _stem(row).lower()] == 1
-        stem = _stem(row) if unique else f"{_stem(row)}-{row.sha256[:12]}"
+        stem = _stem(row)
+        short = stem.encode()[:STEM_BYTES].decode(errors="ignore")
+        if stems[row.label, stem.lower()] > 1 or short != stem:
+            stem = f"{short}-{row.sha256[:12]}"
         split = splits[row.sha256]
         placed.append(replace(row, split=split, path=f"{split}/{row.label}/{stem}{_suffix(row)}"))
     return placed + [row for row in rows if row.fate != USED]

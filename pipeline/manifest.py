@@ -9,7 +9,7 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pipeline.errors import ManifestError
 from pipeline.files import replace_text
@@ -123,10 +123,10 @@ def _read(path: Path, kind: type[Row], stage: str) -> Iterator[Row]:
                     f"{path} has the columns {found}, not {columns}: run the stage {stage} again."
                 )
             for line in table:
-                cells: list[str | int] = [*line]
+                cells: list[Any] = list(line)
                 for index in numbers:
                     cells[index] = int(line[index])
-                yield kind(**dict(zip(columns, cells, strict=True)))  # type: ignore[arg-type]
+                yield kind(**dict(zip(columns, cells, strict=True)))
     except FileNotFoundError:
         raise ManifestError(f"{path} is missing: run the stage {stage} first.") from None
     except (ValueError, IndexError, csv.Error) as error:

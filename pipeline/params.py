@@ -23,7 +23,7 @@ class _Yaml(yaml.SafeLoader):
 
 
 _Yaml.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\.\d+|\d+(\.\d*)?)[eE][-+]?\d+$"), list("-+.0123456789")
 )
 
 
@@ -54,7 +54,7 @@ class BackboneParams(Section):
     """Which frozen network, and where it is cut."""
 
     layer: str | None = None
-    pooling: Literal["avg", "max"] | None = "avg"
+    pooling: Literal["avg", "max", None] = "avg"
     input_size: int = Field(default=224, ge=32, le=1024)
     weights: str = Field(default="imagenet", min_length=1)
 
@@ -147,6 +147,8 @@ def load_params(path: Path = layout.PARAMS) -> Params:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ParamsError(f"cannot read {path}: {error.strerror}. Run in the project's folder.") from None
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path} is not YAML: {error}") from None
     try:
         return parse_params(yaml.load(text, Loader=_Yaml))  # noqa: S506 (it is a SafeLoader)
     except yaml.YAMLError as error:
@@ -205,6 +207,10 @@ def _describe(fault: dict[str, Any]) -> str:
         return f"{where}: missing"
     if fault["type"] == "value_error":
         return f"{where}: {fault['ctx']['error']}"
+    if fault["type"] in ("model_type", "dict_type"):
+        return f"{where}: input should be a mapping of keys to values (found {fault['input']!r})"
+    if fault["type"] == "string_pattern_mismatch":
+        return f"{where}: a name holds letters, digits, '-' and '_', and begins with a letter or digit"
     return f"{where}: {fault['msg'][0].lower()}{fault['msg'][1:]} (found {fault['input']!r})"
 
 

@@ -1,10 +1,11 @@
 """One shard: an immutable file with the features of some images, each row checked on its own.
 
 A shard is HDF5: `sha256` uint8 (n, 32), `features` (n, ...) float16 or float32 in one piece,
-`checksums` uint32 (n,), a CRC-32 over a row's sha256 and its features. The attribute `digest`
-covers the fingerprint, the shape, the hashes and the checksums. HDF5's own structures carry
-checksums as well (format 1.10). So any damage shows when it is read, and reading some rows
-costs only those rows.
+`checksums` uint32 (n,), a CRC-32 over a row's sha256 and its features. The file's name is a digest
+of the fingerprint, the shape, the hashes and the checksums. HDF5's own structures carry checksums
+as well (format 1.10), all but its heap, which is therefore not used: no text of variable length,
+since HDF5 can run for ever on a damaged heap. So any damage shows when it is read, and reading
+some rows costs only those rows.
 """
 
 import hashlib
@@ -74,7 +75,7 @@ def write_shard(folder: Path, fingerprint: str, keys: Keys, features: Features) 
     digest = _digest(fingerprint, keys, checksums, features.shape[1:], features.dtype)
     path = folder / f"{digest}{SUFFIX}"
     with replacing(path) as temporary, h5py.File(temporary, "w", libver=LIBVER, locking=False) as file:
-        file.attrs.update({"schema": SCHEMA, "fingerprint": fingerprint, "digest": digest})
+        file.attrs.update({"schema": np.bytes_(SCHEMA), "fingerprint": np.bytes_(fingerprint)})
         for name, values in (("sha256", keys), ("checksums", checksums), ("features", features)):
             file.create_dataset(name, data=values)
     return path
@@ -90,16 +91,15 @@ def open_shard(path: Path, fingerprint: str) -> Shard:
     try:
         with h5py.File(path, "r", locking=False) as file:
             keys, checksums, features = file["sha256"][:], file["checksums"][:], file["features"]
-            digest, shape, dtype = file.attrs["digest"], features.shape[1:], features.dtype
-            offset = features.id.get_offset()
+            shape, dtype, offset = features.shape[1:], features.dtype, features.id.get_offset()
     except FileNotFoundError:
         raise
     except Exception as error:  # noqa: BLE001 (h5py raises nearly anything on damaged files)
         raise ShardDamaged(path, f"cannot be read ({str(error).splitlines()[0]})") from None
     if offset is None or keys.shape[1:] != (32,) or len(features_shape := (len(keys), *shape)) < 2:
         raise ShardDamaged(path, "is not laid out as a shard")
-    if digest != _digest(fingerprint, keys, checksums, shape, dtype):
-        raise ShardDamaged(path, "has a wrong digest, or another fingerprint's")
+    if path.stem != _digest(fingerprint, keys, checksums, shape, dtype):
+        raise ShardDamaged(path, "does not hold what its name says")
     if path.stat().st_size < offset + int(np.prod(features_shape)) * dtype.itemsize:
         raise ShardDamaged(path, "is truncated")
     return Shard(path=path, keys=keys, checksums=checksums, shape=shape, dtype=dtype, offset=offset)

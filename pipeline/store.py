@@ -111,7 +111,7 @@ class Store:
             try:
                 block = read_rows(shard, found.rows[places].astype(np.int64))
             except ShardDamaged as damage:
-                _set_aside(damage)
+                set_aside(damage)
                 raise
             if result is None:
                 result = np.empty((len(found.rows), *shard.shape), shard.dtype)
@@ -171,7 +171,7 @@ class Store:
             except FileNotFoundError:
                 continue  # another process set it aside
             except ShardDamaged as damage:
-                _set_aside(damage)
+                set_aside(damage)
 
 
 def keys_of(sha256: Iterable[str]) -> Keys:
@@ -184,7 +184,8 @@ def _heads(keys: Keys) -> NDArray[np.uint64]:
     return heads
 
 
-def _set_aside(damage: ShardDamaged) -> None:
+def set_aside(damage: ShardDamaged) -> None:
+    """Rename a shard that cannot be trusted, so that nobody reads it, and warn."""
     log.warning("shard %s; it is set aside and its images are computed again", damage)
     try:
         damage.path.rename(damage.path.with_name(damage.path.name + DAMAGED_SUFFIX))

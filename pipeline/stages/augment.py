@@ -13,6 +13,7 @@ from PIL import Image
 
 from pipeline import layout
 from pipeline.augmentation import Recipe, augment
+from pipeline.errors import ManifestError
 from pipeline.files import replacing_folder
 from pipeline.images import decode_whole
 from pipeline.manifest import CopyRow, ImageRow, read_manifest, write_copies
@@ -45,7 +46,7 @@ def _write_all(dataset: str, folder: Path, settings: AugmentParams) -> Iterator[
 
 def _write_copies(source: Path, folder: Path, settings: AugmentParams, row: ImageRow) -> list[CopyRow]:
     """Write all copies of one picture; runs in a worker process."""
-    pixels = decode_whole((source / row.path).read_bytes()).pixels
+    pixels = decode_whole(_read(source / row.path, row.sha256)).pixels
     recipe = Recipe(rotate=settings.rotate, shift=settings.shift, zoom=settings.zoom, flip=settings.flip)
     rows = []
     for copy in range(1, settings.copies + 1):
@@ -60,3 +61,14 @@ def _write_copies(source: Path, folder: Path, settings: AugmentParams, row: Imag
         digest = hashlib.sha256(data).hexdigest()
         rows.append(CopyRow(parent=row.sha256, copy=copy, sha256=digest, path=str(target)))
     return rows
+
+
+def _read(path: Path, sha256: str) -> bytes:
+    """Read a picture that the manifest names, and make sure that it is the one."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ManifestError(f"cannot read {path}: {error.strerror}. Run the stage split again.") from None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ManifestError(f"{path} is not the file that the manifest names: run the stage split again.")
+    return data

@@ -1,0 +1,249 @@
+"""params.yaml: what is right is read as it stands, what is wrong is told at once and by its dotted key."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from pipeline import layout
+from pipeline.errors import ParamsError
+from pipeline.params import HeadParams, Params, load_params, parse_params
+
+FILE = Path(__file__).parents[1] / layout.PARAMS
+TEXT = FILE.read_text(encoding="utf-8")
+
+
+def changed(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the project's settings with some changed, by dotted key; `...` takes a key out."""
+    tree: dict[str, Any] = yaml.safe_load(TEXT)
+    tree["head"]["learning_rate"], tree["head"]["l2"] = 1e-3, 1e-4
+    for dotted, value in changes.items():
+        *sections, key = dotted.split(".")
+        section = tree
+        for name in sections:
+            section = section.setdefault(name, {})
+        section[key] = value
+        if value is ...:
+            del section[key]
+    return tree
+
+
+def faults_of(changes: Mapping[str, Any]) -> str:
+    with pytest.raises(ParamsError, match="fault") as caught:
+        parse_params(changed(changes))
+    return str(caught.value)
+
+
+def test_the_projects_own_settings_are_right() -> None:
+    params = load_params(FILE)
+    assert params.head.learning_rate == 1e-3
+    assert params.datasets["flowers"].source == "drawn"
+    assert params == parse_params(changed({}))
+
+
+@pytest.mark.parametrize("text", ["1e-5", "1E-5", "0.1e-4", "1.e-5", ".1e-4", "1e-05", "+1e-5"])
+def test_a_number_in_scientific_notation_is_a_number(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(TEXT.replace("learning_rate: 1.0e-3", f"learning_rate: {text}"))
+    assert load_params(file).head.learning_rate == 1e-5
+
+
+def test_text_in_quotation_marks_stays_text(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(TEXT.replace("learning_rate: 1.0e-3", "learning_rate: '1e-5'"))
+    with pytest.raises(ParamsError, match=r"head\.learning_rate: .*valid number \(found '1e-5'\)"):
+        load_params(file)
+
+
+def test_all_faults_come_at_once_each_with_its_dotted_key() -> None:
+    message = faults_of(
+        {
+            "head.units": "wide", "head.dropout": 1.0, "head.kind": "svm", "split.val_fraction": 0,
+            "augment.copies": 21, "augment.flip": "yes", "extract.batch_size": ..., "augment.rotat": 3,
+            "backbones.efficientnet_lite0.input_size": 31, "backbones.vgg-16": {},
+            "datasets.flower": {"source": "drawn"}, "datasets.mine": {"source": "archive"}, "evaluate": {},
+        }
+    )  # fmt: skip
+    assert message.startswith("13 faults:\n")
+    lines = dict(line.strip().split(": ", 1) for line in message.splitlines()[1:])
+    assert {key: lines[key] for key in sorted(lines)} == {
+        "augment.copies": "input should be less than or equal to 20 (found 21)",
+        "augment.flip": "input should be a valid boolean (found 'yes')",
+        "augment.rotat": "unknown key. Known here: copies, rotate, shift, zoom, flip, seed. "
+        "Did you mean 'rotate'?",
+        "backbones.efficientnet_lite0.input_size": "input should be greater than or equal to 32 (found 31)",
+        "backbones.vgg-16": lines["backbones.vgg-16"],
+        "datasets.flower": "no known dataset is called 'flower'. Known: cats_vs_dogs, flowers; "
+        "a name of your own needs source: archive. Did you mean 'flowers'?",
+        "datasets.mine": "source 'archive' needs the key archive: "
+        "the path or URL of a .zip, .tar, .tgz, or a folder",
+        "evaluate": "unknown key. Known here: datasets, backbones, split, augment, extract, head.",
+        "extract.batch_size": "missing",
+        "head.dropout": "input should be less than 1 (found 1.0)",
+        "head.kind": "input should be 'mlp' or 'linear' (found 'svm')",
+        "head.units": "input should be a valid integer, unable to parse string as an integer (found 'wide')"
+        if "parse" in lines["head.units"]
+        else "input should be a valid integer (found 'wide')",
+        "split.val_fraction": "input should be greater than 0 (found 0)",
+    }
+    assert lines["backbones.vgg-16"].startswith("no backbone is called 'vgg-16'. Known: convnextbase, ")
+    assert lines["backbones.vgg-16"].endswith("Did you mean 'vgg16'?")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("head.epochs", 30.0, r"head\.epochs: .* integer \(found 30\.0\)"),
+        ("head.seed", True, r"head\.seed: .* integer \(found True\)"),
+        ("head.seed", 2**32, r"head\.seed: .* less than 4294967296 "),
+        ("head.l2", float("nan"), r"head\.l2: .* finite number \(found nan\)"),
+        ("head.l2", -1e-9, r"head\.l2: .* greater than or equal to 0 "),
+        ("head.learning_rate", 0, r"head\.learning_rate: .* greater than 0 \(found 0\)"),
+        ("head.learning_rate", float("inf"), r"head\.learning_rate: .* finite number"),
+        ("head.dropout", float("nan"), r"head\.dropout: .* \(found nan\)"),
+        ("head.optimizer", "adm", r"head\.optimizer: .* 'adam', 'sgd' or 'rmsprop' \(found 'adm'\)"),
+        ("head", None, r"head: input should be a mapping of keys to values \(found None\)"),
+        ("datasets", [], r"datasets: input should be a mapping of keys to values \(found \[\]\)"),
+        ("datasets", {}, r"datasets: .* at least 1 item"),
+        ("backbones", {}, r"backbones: .* at least 1 item"),
+        ("split.val_fraction", float("nan"), r"split\.val_fraction: .* \(found nan\)"),
+        ("split.test_fraction", 0.8, r"split: val_fraction \+ test_fraction must be below 1"),
+        ("datasets.my pets", {"source": "archive", "archive": "x"}, r"datasets\.my pets: a name holds letters"),
+        ("datasets.../up", {"source": "archive", "archive": "x"}, r"datasets.*: a name holds letters, digits"),
+        ("datasets.flowers", {"source": "kagle"}, r"flowers\.source: .* or 'archive' \(found 'kagle'\)"),
+        ("datasets.flowers", {"source": "drawn", "archive": "x.zip"}, r"archive is given, so source must be"),
+        ("datasets.mine", {"source": "mirror"}, r"datasets\.mine: no known dataset is called 'mine'"),
+        ("backbones.resnet50", {"pooling": "mean"}, r"resnet50\.pooling: .*'avg', 'max' or None "),
+        ("backbones.resnet50", {"weights": ""}, r"resnet50\.weights: .* at least 1 character"),
+        ("backbones.resnet50", {"layr": "x"}, r"resnet50\.layr: unknown key\. .* Did you mean 'layer'\?"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_with_what_is_allowed(key: str, value: object, message: str) -> None:
+    section, _, rest = key.partition(".")
+    tree = changed({})
+    if rest:
+        tree[section][rest] = value
+    else:
+        tree[section] = value
+    with pytest.raises(ParamsError, match=f"1 fault:\n  .*{message}"):
+        parse_params(tree)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("augment.rotate", 20), ("augment.copies", 0), ("extract.batch_size", None), ("head.patience", 0),
+        ("datasets.mine", {"source": "archive", "archive": "photos of mine"}), ("head.l2", 0),
+        ("backbones.resnet50", {}), ("backbones.efficientnet_lite0.pooling", None),
+    ],
+)  # fmt: skip
+def test_what_is_unusual_but_right_is_taken(key: str, value: object) -> None:
+    parse_params(changed({key: value}))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"cannot read .*params\.yaml: No such file or directory\. Run in the project's folder"),
+        (b"", "no settings: expected a mapping, found NoneType"),
+        (b"# nothing\n", "no settings: expected a mapping, found NoneType"),
+        (b"- a\n- b\n", "no settings: expected a mapping, found list"),
+        (b"head", "no settings: expected a mapping, found str"),
+        (b"head: [1,\n", r"params\.yaml is not YAML: .*line 2"),
+        (b"head:\n\tunits: 1\n", r"params\.yaml is not YAML: .*line 2"),
+        (b"head: !!python/object:os.system x\n", r"params\.yaml is not YAML: .*python/object"),
+        (b"\xff\xfe\x00bad", r"params\.yaml is not YAML: .*utf-8"),
+    ],
+)
+def test_a_file_that_is_no_settings_is_told_apart(content: bytes | None, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ParamsError, match=re.compile(message, re.DOTALL)):
+        load_params(file)
+
+
+def test_settings_cannot_be_changed() -> None:
+    params = load_params(FILE)
+    with pytest.raises(ValidationError, match="frozen"):
+        params.head.units = 3  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="frozen"):
+        params.head = params.head  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda params: params.dataset("flower"), r"no dataset 'flower'\. It has: cats_vs_dogs, flowers\. Did"),
+        (lambda params: params.dataset("x"), r"no dataset 'x'\. It has: cats_vs_dogs, flowers\. \(params"),
+        (lambda params: params.backbone("resnet50"), r"no backbone 'resnet50'\. It has: efficientnet_lite0\."),
+    ],
+)
+def test_a_name_that_params_lack_is_answered_with_those_they_have(call: Any, message: str) -> None:
+    with pytest.raises(ParamsError, match=message):
+        call(load_params(FILE))
+
+
+def commented_ranges() -> list[tuple[str, int, int]]:
+    """Return the ranges `low..high` that comments in params.yaml give, with their dotted keys."""
+    found, section = [], ""
+    for line in TEXT.splitlines():
+        if match := re.match(r"(\w+):", line):
+            section = match[1]
+        if match := re.match(r"  (?:# )?(\w+): .*?(\d+)\.\.(2\^32-1|\d+)", line):
+            name = "backbones.efficientnet_lite0" if section == "backbones" else section
+            high = 2**32 - 1 if match[3].startswith("2^") else int(match[3])
+            found.append((f"{name}.{match[1]}", int(match[2]), high))
+    return found
+
+
+def test_the_comments_give_some_ranges() -> None:
+    assert {"augment.copies", "head.units", "split.seed", "backbones.efficientnet_lite0.input_size"} <= {
+        key for key, _, _ in commented_ranges()
+    }
+
+
+@pytest.mark.parametrize(("key", "low", "high"), commented_ranges())
+def test_a_range_in_a_comment_is_the_one_that_is_checked(key: str, low: int, high: int) -> None:
+    if key not in ("augment.shift", "augment.zoom"):  # up to 0.5
+        parse_params(changed({key: high}))
+        assert f"{key}: " in faults_of({key: high + 1})
+    parse_params(changed({key: low}))
+    assert f"{key}: " in faults_of({key: low - 1})
+
+
+@pytest.mark.parametrize("key", ["augment.shift", "augment.zoom"])
+def test_shift_and_zoom_go_up_to_one_half(key: str) -> None:
+    assert f"{key.split('.')[1]}: 0.1" in TEXT
+    parse_params(changed({key: 0.5}))
+    assert f"{key}: " in faults_of({key: 0.51})
+
+
+def test_the_choices_in_comments_are_the_ones_that_are_known() -> None:
+    def choices(key: str) -> list[str]:
+        match = re.search(rf"^  (?:# )?{key}: .*?((?:\w+ \| )+\w+)", TEXT, re.MULTILINE)
+        assert match, key
+        return match[1].split(" | ")
+
+    for section, key in (("extract", "engine"), ("extract", "precision"), ("extract", "dtype"),
+                         ("head", "kind"), ("head", "optimizer")):  # fmt: skip
+        for choice in choices(key):
+            parse_params(changed({f"{section}.{key}": choice}))
+        described = faults_of({f"{section}.{key}": "?"})
+        assert sorted(re.findall(r"'(\w+)'", described)) == sorted(choices(key))
+    assert choices("pooling") == ["avg", "max", "null"]
+
+
+def test_every_key_of_params_yaml_is_there_so_that_experiments_can_set_it() -> None:
+    tree = yaml.safe_load(TEXT)
+    for section in ("split", "augment", "extract", "head"):
+        assert list(tree[section]) == list(Params.model_fields[section].annotation.model_fields)  # type: ignore[union-attr]
+
+
+def test_sections_know_nothing_of_other_types() -> None:
+    with pytest.raises(ValidationError, match="valid integer"):
+        HeadParams.model_validate({**changed({})["head"], "units": "128"})
