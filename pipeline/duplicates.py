@@ -1,4 +1,4 @@
-"""Which pictures show the same thing: perceptual hashes, and groups of near-duplicates with a bounded diameter."""
+"""Which pictures look the same: perceptual hashes, and groups of near-duplicates of bounded diameter."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -9,15 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-MAX_DISTANCE = 8  # bits of 64; the tests hold what it finds, benchmarks/duplicates.py what it costs
+MAX_DISTANCE = 8  # bits of 64
 MIN_BITS_SET = 24  # the hash of a picture with detail has 32
 
 _SIDE = 32  # pixels; phash keeps the lowest 8 x 8 frequencies of 32 x 32
 _COARSE_SIDE = 64  # down to here, shrinking by a whole factor is the fast road
 _AT_ONCE = 16  # enough to be fast, few enough for the memory where all hashes are neighbours
-_BITS_SET = np.unpackbits(np.arange(2**16, dtype=np.uint16).view(np.uint8).reshape(-1, 2), axis=1).sum(
-    1, np.uint8
-)
+_BITS_SET = np.array([number.bit_count() for number in range(2**16)], np.uint8)
 
 
 def perceptual_hash(pixels: NDArray[np.uint8]) -> int:
@@ -139,10 +137,10 @@ class _Neighbours:
 
 def _numbers_with_few_bits(width: int, most: int) -> NDArray[np.int64]:
     """Return all numbers of `width` bits of which at most `most` are set."""
-    choices = (
-        places for count in range(min(most, width) + 1) for places in combinations(range(width), count)
-    )
-    return np.array([sum(1 << place for place in places) for places in choices], np.int64)
+    numbers = [0]
+    for count in range(1, min(most, width) + 1):
+        numbers += [sum(1 << place for place in places) for places in combinations(range(width), count)]
+    return np.array(numbers, np.int64)
 
 
 def _count_bits(values: NDArray[np.uint64]) -> NDArray[np.intp]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.backbones.network import Backbone
 from pipeline.engines import Choice, Engine
 from pipeline.errors import FeaturesError, ImageError, ManifestError, NonFiniteFeatures
-from pipeline.features import Block, Header, create_features, read_keys, read_rows
+from pipeline.features import Block, Header, create_features, read_header, read_keys, read_rows
 from pipeline.fingerprint import Fingerprint
 from pipeline.images import decode_square, decoder_versions
 from pipeline.parallel import map_ordered
@@ -107,13 +107,17 @@ def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
         yield batch
 
 
-def refill(store: Store, path: Path) -> int:
+def refill(store: Store, path: Path, fingerprint: str) -> int:
     """Put the rows of a features file into the store where it lacks them; return how many.
 
-    So a features file that came by `dvc pull` saves its forward passes. One that is damaged
-    is reported and not used.
+    So a features file that came by `dvc pull` saves its forward passes. One of another
+    fingerprint is left alone; one that is damaged is reported and not used.
     """
+    if not path.exists():
+        return 0
     try:
+        if read_header(path).fingerprint != fingerprint:
+            return 0
         missing = store.find(read_keys(path)).missing
         if not missing.any():
             return 0

@@ -3,7 +3,6 @@
 docs/feature-file.md specifies it. It is plain HDF5: h5py and h5dump read it without this module.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import FeaturesError
-from pipeline.files import replacing
+from pipeline.files import SteadyFile, remove_left_overs, replacing, steady
 from pipeline.manifest import SPLITS
 
 SCHEMA = "bottleneck-features"
@@ -79,8 +78,9 @@ class FeatureSet:
 class FeaturesWriter:
     """Writes the rows of a features file in order; made by `create_features`."""
 
-    def __init__(self, file: h5py.File) -> None:
+    def __init__(self, file: h5py.File, stream: SteadyFile) -> None:
         self._file = file
+        self._stream = stream
         self._next: dict[str, int] = {}
 
     def add_split(
@@ -113,7 +113,8 @@ class FeaturesWriter:
         self._next[name] = 0
 
     def append(self, name: str, block: Block) -> None:
-        """Write the next rows of a split."""
+        """Write the next rows of a split; stop when an earlier write has failed."""
+        self._stream.check()
         start = self._next[name]
         for column in COLUMNS:
             values = getattr(block, column)
@@ -133,18 +134,43 @@ def create_features(path: Path, header: Header) -> Iterator[FeaturesWriter]:
     """Open a features file for writing; it appears under its name when the block ends well.
 
     Equal rows and headers give equal bytes.
+
+    Raises:
+        FeaturesError: The disk is full or cannot be written.
     """
-    with replacing(path) as temporary, h5py.File(temporary, "w", libver=LIBVER, locking=False) as file:
-        file.attrs["schema_version"] = SCHEMA_VERSION
-        _write_text(file, "schema", SCHEMA)
-        _write_text(file, "dataset", header.dataset)
-        _write_text(file, "classes", header.classes)
-        _write_text(file, "backbone", header.backbone)
-        _write_text(file, "fingerprint", header.fingerprint)
-        _write_text(file, "fingerprint_made_of", header.made_of)
-        writer = FeaturesWriter(file)
-        yield writer
-        writer.finish()
+    try:
+        with _create(path) as (file, stream):
+            _write_header(file, header)
+            writer = FeaturesWriter(file, stream)
+            yield writer
+            writer.finish()
+    except OSError as error:
+        raise FeaturesError(
+            f"cannot write the features file {path}: {error.strerror or error}. "
+            f"What was there stays; make room. {_AGAIN}"
+        ) from None
+
+
+@contextmanager
+def _create(path: Path) -> Iterator[tuple[h5py.File, SteadyFile]]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_left_overs(path.parent)
+    with (
+        replacing(path) as temporary,
+        steady(temporary) as stream,
+        h5py.File(stream, "w", libver=LIBVER) as file,
+    ):
+        yield file, stream
+
+
+def _write_header(file: h5py.File, header: Header) -> None:
+    file.attrs["schema_version"] = SCHEMA_VERSION
+    _write_text(file, "schema", SCHEMA)
+    _write_text(file, "dataset", header.dataset)
+    _write_text(file, "classes", header.classes)
+    _write_text(file, "backbone", header.backbone)
+    _write_text(file, "fingerprint", header.fingerprint)
+    _write_text(file, "fingerprint_made_of", header.made_of)
 
 
 def _write_text(file: h5py.File, name: str, value: str | tuple[str, ...]) -> None:
@@ -176,14 +202,6 @@ def read_header(path: Path) -> Header:
     """
     with _opened(path) as file:
         return _read_header(path, file)
-
-
-def is_of(path: Path, fingerprint: str) -> bool:
-    """Tell whether there is a readable features file of this fingerprint."""
-    try:
-        return read_header(path).fingerprint == fingerprint
-    except FeaturesError:
-        return False
 
 
 def read_keys(path: Path) -> NDArray[np.uint8]:

@@ -1,13 +1,18 @@
 """How a file is put in place: whole or not at all."""
 
 import hashlib
+import io
 import os
+import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 BLOCK_BYTES = 1 << 20
+LEFT_OVER_SECONDS = 3600.0
 
 
 @contextmanager
@@ -17,7 +22,8 @@ def replacing(path: Path) -> Iterator[Path]:
     Whoever is interrupted leaves the old file as it was. The folder is made when it is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Not by process number: machines that share a folder may have equal ones.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
         with temporary.open("rb") as stream:
@@ -25,6 +31,53 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_left_overs(folder: Path) -> None:
+    """Remove the temporary files of `replacing` that runs killed long ago left in a folder."""
+    for path in folder.glob(".*.tmp"):
+        try:
+            if time.time() - path.stat().st_mtime > LEFT_OVER_SECONDS:
+                path.unlink()
+        except FileNotFoundError:
+            continue  # another process was first
+
+
+class SteadyFile(io.FileIO):
+    """A file that seems to take every write, for a library that cannot stand a full disk.
+
+    HDF5 is one: after a write that failed it cannot close its file, and crashes at exit.
+
+    Attributes:
+        fault: What the first write that failed raised; nothing is written after it.
+    """
+
+    fault: BaseException | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of `data`, or keep the fault."""
+        rest = memoryview(data)
+        while rest and self.fault is None:
+            try:
+                rest = rest[super().write(rest) :]
+            except BaseException as fault:  # noqa: BLE001 (an interruption, too, has to wait)
+                self.fault = fault
+        return len(data)
+
+    def check(self) -> None:
+        """Raise the fault, if there is one."""
+        if self.fault is not None:
+            raise self.fault
+
+
+@contextmanager
+def steady(path: Path) -> Iterator[SteadyFile]:
+    """Open a new SteadyFile; its fault is raised when the block ends."""
+    with SteadyFile(path, "w+") as file:
+        try:
+            yield file
+        finally:
+            file.check()
 
 
 def replace_text(path: Path, text: str) -> None:

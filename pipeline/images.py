@@ -26,6 +26,7 @@ MAX_PIXELS = 100_000_000  # a 100-megapixel picture takes 300 MB; larger ones ar
 MIN_SIDE, MAX_SIDE = 8, 32_766  # OpenCV cannot turn or zoom a picture that is wider
 CROP = 7 / 8
 AREA_FACTOR = 3  # from here on, linear interpolation would skip over pixels
+JPEG_FAULTS = (ValueError, KeyError)  # simplejpeg's; KeyError for colours that it does not know
 ORIENTATION_MARKS = (b"Exif\0\0", b"tiff:Orientation")  # in EXIF, and in XMP
 UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
     2: lambda x: x[:, ::-1],
@@ -86,7 +87,7 @@ def decode_square(data: bytes, size: int) -> Pixels:
     """
     try:
         pixels, turn = _decode_jpeg(data, round(size / CROP)), _orientation(data)
-    except ValueError:
+    except JPEG_FAULTS:
         pixels, turn = decode_whole(data).pixels, 1
     square = _middle(pixels)
     method = cv2.INTER_AREA if len(square) >= AREA_FACTOR * size else cv2.INTER_LINEAR
@@ -139,7 +140,7 @@ def _load(image: Image.Image, data: bytes) -> Picture:
         try:
             pixels = _turn(simplejpeg.decode_jpeg(data, "RGB", strict=True), turn)
             return Picture(pixels=pixels, format=image_format, mode=mode, notes=tuple(notes))
-        except ValueError:
+        except JPEG_FAULTS:
             pass  # libjpeg warns of harmless oddities too; Pillow tells them from missing data
     pixels = _to_rgb(ImageOps.exif_transpose(image))
     return Picture(pixels=pixels, format=image_format, mode=mode, notes=tuple(notes))

@@ -36,6 +36,7 @@ class ImageRow:
         bytes: Size of the file.
         hash: Perceptual hash, hexadecimal; empty if it cannot be decoded.
         group: The smallest sha256 of its near-duplicates, itself if it has none.
+        dealt: How it came to its split: method, seed and fractions, or the archive's folders.
     """
 
     split: str = ""
@@ -53,6 +54,7 @@ class ImageRow:
     bytes: int
     hash: str = ""
     group: str = ""
+    dealt: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

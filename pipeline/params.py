@@ -66,6 +66,8 @@ class SplitParams(Section):
     test_fraction: float = Field(default=0.0, ge=0, lt=1)
     seed: Seed
     near_duplicates: bool = True
+    method: Literal["stable", "exact"] = "stable"
+    respect_folders: bool = False
 
     @model_validator(mode="after")
     def _something_is_left_to_train_on(self) -> Self:

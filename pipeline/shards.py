@@ -74,10 +74,9 @@ def write_shard(folder: Path, fingerprint: str, keys: Keys, features: Features) 
     checksums = np.array([_checksum(k, f) for k, f in zip(keys, features, strict=True)], np.uint32)
     digest = _digest(fingerprint, keys, checksums, features.shape[1:], features.dtype)
     path = folder / f"{digest}{SUFFIX}"
-    with replacing(path) as temporary, h5py.File(temporary, "w", libver=LIBVER, locking=False) as file:
-        file.attrs.update({"schema": np.bytes_(SCHEMA), "fingerprint": np.bytes_(fingerprint)})
-        for name, values in (("sha256", keys), ("checksums", checksums), ("features", features)):
-            file.create_dataset(name, data=values)
+    image = _to_hdf5(fingerprint, {"sha256": keys, "checksums": checksums, "features": features})
+    with replacing(path) as temporary:
+        temporary.write_bytes(image)
     return path
 
 
@@ -125,6 +124,17 @@ def read_rows(shard: Shard, rows: NDArray[np.int64]) -> Features:
     finally:
         os.close(descriptor)
     return result
+
+
+def _to_hdf5(fingerprint: str, arrays: dict[str, NDArray[Any]]) -> bytes:
+    """Make an HDF5 file in memory: a full disk, which HDF5 cannot stand, is met by plain writing."""
+    with h5py.File("shard", "w", driver="core", backing_store=False, libver=LIBVER) as file:
+        file.attrs.update({"schema": np.bytes_(SCHEMA), "fingerprint": np.bytes_(fingerprint)})
+        for name, values in arrays.items():
+            file.create_dataset(name, data=values)
+        file.flush()
+        image: bytes = file.id.get_file_image()
+        return image
 
 
 def _runs(rows: NDArray[np.int64]) -> Iterator[slice]:

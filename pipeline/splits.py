@@ -20,7 +20,6 @@ from pipeline.errors import SplitError
 TRAIN, VAL, TEST = "train", "val", "test"
 Method = Literal["stable", "exact"]
 
-_DIGITS = 12  # hexadecimal; a float holds their 48 bits exactly
 _SEEDS_TRIED = 50  # in search of one to recommend
 
 
@@ -141,7 +140,7 @@ def settle_groups(
 def _draw(group: str, seed: int) -> float:
     """Return the number in [0, 1) that decides a group's side."""
     digest = hashlib.sha256(f"{seed}:{group}".encode()).hexdigest()
-    return int(digest[:_DIGITS], 16) / 16**_DIGITS
+    return int(digest[:12], 16) / 2**48  # 48 bits, which a float holds exactly
 
 
 def _deal_all(images: Iterable[_Image], shares: Mapping[str, float], seed: int) -> dict[str, str]:
@@ -161,8 +160,8 @@ def _keep_sides(
             continue
         if side not in (TRAIN, *shares):
             raise SplitError(
-                f"the earlier dealing has image {image.sha256} in {side!r}, but now there are only "
-                f"{', '.join((TRAIN, *shares))}. Restore split.test_fraction (params.yaml) or deal all images anew."
+                f"the earlier dealing has image {image.sha256} in {side!r}, now there are only "
+                f"{', '.join((TRAIN, *shares))}. Restore split.test_fraction (params.yaml), or deal anew."
             )
         if kept.setdefault(image.group, side) != side:
             raise ValueError(f"group {image.group} has images on several sides of the earlier dealing")
@@ -209,18 +208,19 @@ def _explain(
     method: Method,
 ) -> str:
     """Return the message that names each class without an image on some side, and the ways out."""
-    groups = {label: [image.group for image in images if image.label == label] for label in lacking}
-    faults = "; ".join(
-        f"{label} ({len(groups[label])} images in {len(set(groups[label]))} groups) has none in {' and '.join(missing)}"
-        for label, missing in lacking.items()
-    )
+    faults = []
+    for label, missing in lacking.items():
+        groups = [image.group for image in images if image.label == label]
+        size = f"{len(groups)} images in {len(set(groups))} groups"
+        faults.append(f"{label} ({size}) has none in {' and '.join(missing)}")
     fractions = " and ".join(f"split.{side}_fraction ({share})" for side, share in shares.items())
     ways = ["Add pictures", f"change {fractions}"]
     if method == "stable":
         better = _find_seed(images, shares, seed)
         ways += [f"set split.seed to {better}, which deals all images anew"] if better is not None else []
         ways += ["set split.method to exact"]
-    return f"each class needs an image in {', '.join((TRAIN, *shares))}: {faults}. {', or '.join(ways)} (params.yaml)."
+    needed = ", ".join((TRAIN, *shares))
+    return f"each class needs an image in {needed}: {'; '.join(faults)}. {', or '.join(ways)} (params.yaml)."
 
 
 def _find_seed(images: Sequence[_Image], shares: Mapping[str, float], seed: int) -> int | None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import StoreError
-from pipeline.files import replace_text
+from pipeline.files import remove_left_overs, replace_text
 from pipeline.fingerprint import Fingerprint
 from pipeline.shards import SUFFIX, Features, Keys, Shard, ShardDamaged, open_shard, read_rows, write_shard
 
@@ -24,7 +24,6 @@ DESCRIPTION = "fingerprint.json"
 SHARD_BYTES = 8 << 20
 SHARD_ROWS = 2048
 SHARD_SECONDS = 20.0
-LEFT_OVER_SECONDS = 3600.0
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +62,7 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not (self.folder / DESCRIPTION).exists():
                 replace_text(self.folder / DESCRIPTION, fingerprint.to_json() + "\n")
-            _remove_left_overs(self.folder)
+            remove_left_overs(self.folder)
         except OSError as error:
             raise _cannot_write(self.folder, error) from None
 
@@ -191,16 +190,8 @@ def set_aside(damage: ShardDamaged) -> None:
         damage.path.rename(damage.path.with_name(damage.path.name + DAMAGED_SUFFIX))
     except FileNotFoundError:
         pass  # another process was first
-
-
-def _remove_left_overs(folder: Path) -> None:
-    """Remove the unfinished files of runs that were killed long ago."""
-    for path in folder.glob(".*.tmp"):
-        try:
-            if time.time() - path.stat().st_mtime > LEFT_OVER_SECONDS:
-                path.unlink()
-        except FileNotFoundError:
-            continue
+    except OSError as error:
+        raise _cannot_write(damage.path.parent, error) from None
 
 
 def _cannot_write(folder: Path, error: OSError) -> StoreError:

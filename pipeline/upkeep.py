@@ -42,7 +42,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
-    """What `collect_garbage` dropped, or would drop, of one fingerprint."""
+    """What `collect_garbage` dropped, or would drop, of one fingerprint; `bytes` within a few headers."""
 
     fingerprint: str
     features: int
@@ -106,14 +106,16 @@ def collect_garbage(root: Path, used: dict[str, set[bytes]], *, dry_run: bool) -
     """
     for folder in _folders(root):
         wanted = used.get(folder.name, set())
-        before = _size(folder)
         shards = [shard for path in _shard_files(folder) if (shard := _sound(path, False)) is not None]
         masks = [_rows_in_use(shard.keys, wanted) for shard in shards]
         kept = int(sum(mask.sum() for mask in masks))
         dropped = sum(len(mask) for mask in masks) - kept
+        saved = sum(
+            int(shard.path.stat().st_size * (1 - mask.mean()))
+            for shard, mask in zip(shards, masks, strict=True)
+        )
         if not dry_run:
             _drop(folder, shards, masks)
-        saved = before - (_size(folder) if not dry_run else _size_kept(shards, masks))
         yield Collected(fingerprint=folder.name, features=dropped, kept=kept, bytes=saved)
 
 
@@ -134,17 +136,6 @@ def _drop(folder: Path, shards: Iterable[Shard], masks: Iterable[Any]) -> None:
 
 def _rows_in_use(keys: Keys, wanted: set[bytes]) -> Any:
     return np.array([key.tobytes() in wanted for key in keys], bool)
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir()) if folder.exists() else 0
-
-
-def _size_kept(shards: Iterable[Shard], masks: Iterable[Any]) -> int:
-    """Return about how many bytes would stay."""
-    return int(
-        sum(shard.path.stat().st_size * mask.mean() for shard, mask in zip(shards, masks, strict=True))
-    )
 
 
 def _folders(root: Path) -> list[Path]:

@@ -57,7 +57,9 @@ def test_the_raw_archive_is_the_one_file_beside_its_provenance(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SourceError, match=r"data/raw/d holds 0 archives, one is expected: run the stage fetch"):
+    with pytest.raises(
+        SourceError, match=r"data/raw/d holds 0 archives, one is expected: run the stage fetch"
+    ):
         layout.raw_archive("d")
     layout.raw_folder("d").mkdir(parents=True)
     layout.provenance_file("d").write_text("{}")

@@ -112,8 +112,16 @@ def test_all_faults_come_at_once_each_with_its_dotted_key() -> None:
         ("backbones", {}, r"backbones: .* at least 1 item"),
         ("split.val_fraction", float("nan"), r"split\.val_fraction: .* \(found nan\)"),
         ("split.test_fraction", 0.8, r"split: val_fraction \+ test_fraction must be below 1"),
-        ("datasets.my pets", {"source": "archive", "archive": "x"}, r"datasets\.my pets: a name holds letters"),
-        ("datasets.../up", {"source": "archive", "archive": "x"}, r"datasets.*: a name holds letters, digits"),
+        (
+            "datasets.my pets",
+            {"source": "archive", "archive": "x"},
+            r"datasets\.my pets: a name holds letters",
+        ),
+        (
+            "datasets.../up",
+            {"source": "archive", "archive": "x"},
+            r"datasets.*: a name holds letters, digits",
+        ),
         ("datasets.flowers", {"source": "kagle"}, r"flowers\.source: .* or 'archive' \(found 'kagle'\)"),
         ("datasets.flowers", {"source": "drawn", "archive": "x.zip"}, r"archive is given, so source must be"),
         ("datasets.mine", {"source": "mirror"}, r"datasets\.mine: no known dataset is called 'mine'"),
@@ -122,7 +130,9 @@ def test_all_faults_come_at_once_each_with_its_dotted_key() -> None:
         ("backbones.resnet50", {"layr": "x"}, r"resnet50\.layr: unknown key\. .* Did you mean 'layer'\?"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_named_with_what_is_allowed(key: str, value: object, message: str) -> None:
+def test_a_value_that_cannot_be_used_is_named_with_what_is_allowed(
+    key: str, value: object, message: str
+) -> None:
     section, _, rest = key.partition(".")
     tree = changed({})
     if rest:
@@ -159,7 +169,9 @@ def test_what_is_unusual_but_right_is_taken(key: str, value: object) -> None:
         (b"\xff\xfe\x00bad", r"params\.yaml is not YAML: .*utf-8"),
     ],
 )
-def test_a_file_that_is_no_settings_is_told_apart(content: bytes | None, message: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_settings_is_told_apart(
+    content: bytes | None, message: str, tmp_path: Path
+) -> None:
     file = tmp_path / "params.yaml"
     if content is not None:
         file.write_bytes(content)
@@ -178,9 +190,15 @@ def test_settings_cannot_be_changed() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda params: params.dataset("flower"), r"no dataset 'flower'\. It has: cats_vs_dogs, flowers\. Did"),
+        (
+            lambda params: params.dataset("flower"),
+            r"no dataset 'flower'\. It has: cats_vs_dogs, flowers\. Did",
+        ),
         (lambda params: params.dataset("x"), r"no dataset 'x'\. It has: cats_vs_dogs, flowers\. \(params"),
-        (lambda params: params.backbone("resnet50"), r"no backbone 'resnet50'\. It has: efficientnet_lite0\."),
+        (
+            lambda params: params.backbone("resnet50"),
+            r"no backbone 'resnet50'\. It has: efficientnet_lite0\.",
+        ),
     ],
 )
 def test_a_name_that_params_lack_is_answered_with_those_they_have(call: Any, message: str) -> None:

@@ -9,7 +9,7 @@ from pipeline import layout
 from pipeline.backbones.network import Backbone
 from pipeline.engines import Choice, choose, find_hardware, open_engine
 from pipeline.extraction import assemble, compute, fingerprint_of, first_missing, refill
-from pipeline.features import Header, is_of
+from pipeline.features import Header
 from pipeline.params import Params
 from pipeline.rows import Plan, iterate_rows, make_plan
 from pipeline.shards import ShardDamaged
@@ -41,8 +41,8 @@ def run(dataset: str, backbone: str, params: Params, track: Track = lambda batch
     path = layout.features_file(dataset, backbone)
     computed, began = 0, time.monotonic()
     while True:
-        if store.find(plan.keys).missing.any() and is_of(path, fingerprint.key):
-            refill(store, path)
+        if store.find(plan.keys).missing.any():
+            refill(store, path, fingerprint.key)
         computed += _compute_missing(dataset, plan, store, network, choice, dtype, track)
         try:
             assemble(path, header, plan, iterate_rows(dataset), store, store.find(plan.keys), dtype)

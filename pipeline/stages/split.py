@@ -2,31 +2,37 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pipeline import layout
 from pipeline.archives import Member, list_members, read_members
 from pipeline.datasets import CATALOGUE
+from pipeline.dealing import deal_rows, read_prior
+from pipeline.errors import ManifestError
 from pipeline.files import replace_text, replacing_folder
 from pipeline.health import count_rows
 from pipeline.intake import Examined, examine, group_rows, place_rows, settle_duplicates
-from pipeline.labels import label_members
-from pipeline.manifest import USED, ImageRow, write_manifest
+from pipeline.labels import Labelled, label_members
+from pipeline.manifest import QUARANTINED, SPLITS, USED, ImageRow, write_manifest
 from pipeline.parallel import map_ordered
 from pipeline.params import Params, SplitParams
-from pipeline.splits import assign_splits
 
 WAITING = 64  # pictures in memory at once
 
 
 def run(dataset: str, params: Params) -> str:
     """Check, deal and write the pictures; return one line with the counts."""
-    archive = layout.raw_archive(dataset)
+    settings, archive = params.split, layout.raw_archive(dataset)
+    members = _label(dataset, archive)
+    prior = read_prior(layout.manifest_file(dataset), settings)
     with replacing_folder(layout.split_folder(dataset)) as folder:
-        rows = settle_duplicates(_keep_all(dataset, archive, folder))
-        rows = _deal(group_rows(rows, near_duplicates=params.split.near_duplicates), params.split)
+        rows = settle_duplicates(_keep_all(archive, members, folder))
+        _check_unreadable(dataset, rows)
+        rows = group_rows(rows, near_duplicates=settings.near_duplicates)
+        rows, sides = deal_rows(rows, settings, prior, _sides_of_folders(rows, members, settings))
+        rows = place_rows(rows, sides)
         for row in rows:
             if row.fate == USED:
                 (folder / row.path).parent.mkdir(parents=True, exist_ok=True)
@@ -41,16 +47,20 @@ def run(dataset: str, params: Params) -> str:
     return f"{dataset}: {images['found']} images, {', '.join(sizes)}, {images['quarantined']} quarantined"
 
 
-def _keep_all(dataset: str, archive: Path, folder: Path) -> Iterator[ImageRow]:
-    """Examine all labelled files, and keep those that can be used under their sha256."""
+def _label(dataset: str, archive: Path) -> dict[str, Labelled]:
+    """Return the members that have a class, by name."""
     known = CATALOGUE.get(dataset)
     labelled = label_members(list_members(archive), known.aliases if known else {})
-    labels = {one.name: one.label for one in labelled if one is not None}
+    return {one.name: one for one in labelled if one is not None}
+
+
+def _keep_all(archive: Path, labelled: Mapping[str, Labelled], folder: Path) -> Iterator[ImageRow]:
+    """Examine all labelled files, and keep those that can be used under their sha256."""
 
     def look(member: Member) -> Examined:
-        return examine(member.name, labels[member.name], member.data)
+        return examine(member.name, labelled[member.name].label, member.data)
 
-    members = (member for member in read_members(archive) if member.name in labels)
+    members = (member for member in read_members(archive) if member.name in labelled)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for examined in map_ordered(pool, look, members, ahead=WAITING):
             if examined.row.fate == USED:
@@ -58,15 +68,35 @@ def _keep_all(dataset: str, archive: Path, folder: Path) -> Iterator[ImageRow]:
             yield examined.row
 
 
-def _deal(rows: list[ImageRow], settings: SplitParams) -> list[ImageRow]:
-    used = [row for row in rows if row.fate == USED]
-    keys = [row.sha256 for row in used]
-    splits = assign_splits(
-        sha256=keys,
-        labels=[row.label for row in used],
-        groups=[row.group for row in used],
-        val_fraction=settings.val_fraction,
-        test_fraction=settings.test_fraction,
-        seed=settings.seed,
-    )
-    return place_rows(rows, dict(zip(keys, splits, strict=True)))
+def _sides_of_folders(
+    rows: Iterable[ImageRow], labelled: Mapping[str, Labelled], settings: SplitParams
+) -> dict[str, str]:
+    """Return the sides that the archive's folders give, if they are to be kept.
+
+    An archive with train and test alone has no validation images: its train is dealt.
+    """
+    if not settings.respect_folders:
+        return {}
+    found = {row.sha256: labelled[row.member].folder_split for row in rows if row.fate == USED}
+    kept = set(SPLITS) if "val" in found.values() else {"test"}
+    return {key: side for key, side in found.items() if side is not None and side in kept}
+
+
+def _check_unreadable(dataset: str, rows: Iterable[ImageRow]) -> None:
+    """Compare what cannot be read with what is known of the catalogue's archive.
+
+    Raises:
+        ManifestError: Another picture cannot be read, or one can that could not.
+    """
+    known = CATALOGUE.get(dataset)
+    sha256 = json.loads(layout.provenance_file(dataset).read_text(encoding="utf-8"))["sha256"]
+    if known is None or known.mirror is None or known.mirror.sha256 != sha256:
+        return
+    found = {row.member for row in rows if row.fate == QUARANTINED and not row.format}
+    new, gone = sorted(found - known.mirror.known_unreadable), sorted(known.mirror.known_unreadable - found)
+    if new or gone:
+        raise ManifestError(
+            f"of the known archive of {dataset}, these cannot be read though they should: {new or 'none'}; "
+            f"these can though they should not: {gone or 'none'}. The libraries that decode have changed: see "
+            "known_unreadable in pipeline/datasets.py."
+        )

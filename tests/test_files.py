@@ -1,0 +1,124 @@
+"""A file is put in place whole or not at all."""
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.files import (
+    LEFT_OVER_SECONDS,
+    remove_left_overs,
+    replace_text,
+    replacing,
+    replacing_folder,
+    sha256_of,
+    steady,
+)
+from tests.damages import largest_file
+
+
+def test_a_new_file_appears_in_a_folder_made_for_it(tmp_path: Path) -> None:
+    with replacing(tmp_path / "a/b/file") as temporary:
+        temporary.write_text("new")
+        assert not (tmp_path / "a/b/file").exists()
+    assert (tmp_path / "a/b/file").read_text() == "new"
+    assert os.listdir(tmp_path / "a/b") == ["file"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(error, match="stop"), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise error("stop")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_two_writers_of_one_file_do_not_share_a_temporary_name(tmp_path: Path) -> None:
+    with replacing(tmp_path / "file") as first, replacing(tmp_path / "file") as second:
+        assert first != second
+        first.write_text("first")
+        second.write_text("second")
+    assert (tmp_path / "file").read_text() == "first"
+
+
+def test_text_keeps_its_line_ends(tmp_path: Path) -> None:
+    replace_text(tmp_path / "text", "a\r\nb\nü")
+    assert (tmp_path / "text").read_bytes() == b"a\r\nb\n\xc3\xbc"
+
+
+def test_only_old_temporary_files_are_left_overs(tmp_path: Path) -> None:
+    with replacing(tmp_path / "shard.h5") as temporary:
+        temporary.write_text("being written")
+        old = temporary.with_name(".old.h5.123.tmp")
+        for path in (old, tmp_path / "shard.tmp", tmp_path / ".hidden"):
+            path.write_text("old")
+            long_ago = time.time() - LEFT_OVER_SECONDS - 1
+            os.utime(path, (long_ago, long_ago))
+        remove_left_overs(tmp_path)
+        assert temporary.exists()
+    assert sorted(os.listdir(tmp_path)) == [".hidden", "shard.h5", "shard.tmp"]
+
+
+def test_a_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/old").write_text("old")
+    (tmp_path / ".folder.tmp").mkdir()
+    (tmp_path / ".folder.tmp/of a killed run").write_text("half")
+    with replacing_folder(tmp_path / "folder") as fresh:
+        assert os.listdir(fresh) == []
+        (fresh / "new").write_text("new")
+    assert os.listdir(tmp_path) == ["folder"]
+    assert os.listdir(tmp_path / "folder") == ["new"]
+
+
+def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ValueError, match="stop"), replacing_folder(tmp_path / "folder") as fresh:
+        (fresh / "new").write_text("new")
+        raise ValueError("stop")
+    assert os.listdir(tmp_path) == ["folder"]
+    assert os.listdir(tmp_path / "folder") == []
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1])
+def test_the_hash_is_that_of_all_bytes(tmp_path: Path, size: int) -> None:
+    data = bytes(range(256)) * (size // 256 + 1)
+    (tmp_path / "file").write_bytes(data[:size])
+    assert sha256_of(tmp_path / "file") == hashlib.sha256(data[:size]).hexdigest()
+
+
+def test_a_steady_file_holds_what_was_written(tmp_path: Path) -> None:
+    with steady(tmp_path / "file") as file:
+        assert file.write(b"abcdef") == 6
+        file.seek(2)
+        file.write(memoryview(b"XY"))
+    assert (tmp_path / "file").read_bytes() == b"abXYef"
+
+
+def test_a_steady_file_keeps_its_fault_until_the_end() -> None:
+    with pytest.raises(OSError, match="No space left"), steady(Path("/dev/full")) as file:
+        assert file.write(b"abc") == 3
+        with pytest.raises(OSError, match="No space left"):
+            file.check()
+        assert file.write(b"def") == 3
+
+
+def test_a_steady_file_keeps_its_fault_rather_than_what_came_of_it() -> None:
+    with pytest.raises(OSError, match="No space left"), steady(Path("/dev/full")) as file:
+        file.write(b"abc")
+        raise ValueError("what is read back is not what was written")
+
+
+def test_a_steady_file_writes_nothing_after_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="too large"), steady(tmp_path / "file") as file:
+        with largest_file(4):
+            file.write(b"abcdef")
+        file.write(b"ghi")
+    assert (tmp_path / "file").read_bytes() == b"abcd"

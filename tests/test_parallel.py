@@ -1,0 +1,82 @@
+"""A stream mapped by a pool comes in order, in bounded memory, and stops where it fails."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.parallel import map_ordered
+
+
+@given(count=st.integers(0, 40), ahead=st.integers(1, 20), threads=st.integers(1, 4))
+def test_results_come_in_the_items_order(count: int, ahead: int, threads: int) -> None:
+    with ThreadPoolExecutor(threads) as pool:
+        assert list(map_ordered(pool, lambda x: x * x, range(count), ahead=ahead)) == [
+            x * x for x in range(count)
+        ]
+
+
+def test_no_more_is_taken_than_allowed() -> None:
+    taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        for taken in range(1, 1001):
+            yield taken
+
+    with ThreadPoolExecutor(2) as pool:
+        for given_out, _ in enumerate(map_ordered(pool, str, items(), ahead=5)):
+            assert taken <= given_out + 5
+    assert taken == 1000
+
+
+def test_a_late_first_result_holds_back_the_others() -> None:
+    others = threading.Event()
+
+    def work(number: int) -> int:
+        if number == 0:
+            assert others.wait(30)
+        if number == 2:
+            others.set()
+        return number
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(map_ordered(pool, work, range(6), ahead=3)) == [0, 1, 2, 3, 4, 5]
+
+
+def test_an_error_comes_where_its_result_would_and_ends_the_work() -> None:
+    begun = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        if number == 3:
+            raise ValueError("number 3")
+        return number
+
+    came = []
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match="number 3"):
+        for result in map_ordered(pool, work, range(1000), ahead=4):
+            came.append(result)
+    assert came == [0, 1, 2]
+    assert max(begun) <= 3 + 4
+
+
+def test_an_error_of_the_items_comes_through() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise OSError("the disk is gone")
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(OSError, match="the disk is gone"):
+        list(map_ordered(pool, str, items(), ahead=4))
+
+
+def test_a_consumer_that_stops_stops_the_work() -> None:
+    begun = []
+    with ThreadPoolExecutor(1) as pool:
+        results = map_ordered(pool, begun.append, range(1000), ahead=4)
+        next(results)
+        results.close()
+    assert len(begun) <= 5
