@@ -49,7 +49,7 @@ class FeaturesError(PipelineError):
 
 
 class StoreError(PipelineError):
-    """The feature store cannot be written."""
+    """The feature store cannot be read or written."""
 
 
 class HeadError(PipelineError):

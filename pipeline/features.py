@@ -3,7 +3,8 @@
 docs/feature-file.md specifies it. It is plain HDF5: h5py and h5dump read it without this module.
 """
 
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,7 @@ class FeaturesWriter:
         self._file = file
         self._stream = stream
         self._next: dict[str, int] = {}
+        self._sums: dict[tuple[str, str], int] = {}
 
     def add_split(
         self, name: str, rows: int, shape: tuple[int, ...], dtype: str | np.dtype[Any], path_bytes: int
@@ -121,12 +123,15 @@ class FeaturesWriter:
             if column == "path":
                 values = np.array([str(path).encode() for path in values], self._file[name]["path"].dtype)
             self._file[name][column][start : start + len(block)] = values
+            self._sums[name, column] = _add_to_sum(self._sums.get((name, column), 0), values)
         self._next[name] = start + len(block)
 
     def finish(self) -> None:
-        """Check that every split got all its rows."""
+        """Check that every split got all its rows, and note each column's checksum."""
         for name, count in self._next.items():
             assert count == len(self._file[name]["labels"]), f"{name} is not full"
+            for column in COLUMNS:
+                self._file[name][column].attrs["crc32"] = np.uint32(self._sums.get((name, column), 0))
 
 
 @contextmanager
@@ -180,7 +185,7 @@ def _write_text(file: h5py.File, name: str, value: str | tuple[str, ...]) -> Non
 
 
 def read_features(path: Path) -> FeatureSet:
-    """Read a whole features file; HDF5 compares every checksum.
+    """Read a whole features file, and compare every checksum.
 
     Raises:
         FeaturesError: The file is missing, damaged, of another schema or version, or its
@@ -212,23 +217,26 @@ def read_keys(path: Path) -> NDArray[np.uint8]:
     """
     with _opened(path) as file:
         _read_header(path, file)
-        keys = b"".join(file[name]["sha256"][:].tobytes() for name in SPLITS if name in file)
-    return np.frombuffer(bytes.fromhex(keys.decode()), np.uint8).reshape(-1, 32)
+        keys = b"".join(_read_column(path, file[name], "sha256").tobytes() for name in SPLITS if name in file)
+        return np.frombuffer(bytes.fromhex(keys.decode()), np.uint8).reshape(-1, 32)
 
 
 def read_rows(path: Path, block: int) -> Iterator[tuple[NDArray[np.bytes_], NDArray[Any]]]:
     """Yield `sha256` S64 `(b,)` and `features` `(b, ...)` of all splits, `block` rows at most at a time.
+
+    All are checked before the first is given.
 
     Raises:
         FeaturesError: As `read_features`.
     """
     with _opened(path) as file:
         _read_header(path, file)
-        for name in SPLITS:
-            if name in file:
-                group = file[name]
-                for start in range(0, len(group["sha256"]), block):
-                    yield group["sha256"][start : start + block], group["features"][start : start + block]
+        groups = [file[name] for name in SPLITS if name in file]
+        for group in groups:
+            for column in ("sha256", "features"):
+                _check_sum(path, group, column, _blocks(group[column], block))
+        for group in groups:
+            yield from zip(_blocks(group["sha256"], block), _blocks(group["features"], block), strict=True)
 
 
 _AGAIN = "Run the stage extract again: what the store holds is not computed again."
@@ -242,10 +250,14 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r", locking=False) as file:
             yield file
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise FeaturesError(
-            f"the features file {path} is damaged ({str(error).splitlines()[0]}). {_AGAIN}"
-        ) from None
+    except FeaturesError:
+        raise
+    except Exception as error:  # noqa: BLE001 (h5py raises nearly anything on damaged files)
+        raise _damaged(path, (str(error).splitlines() or [type(error).__name__])[0]) from None
+
+
+def _damaged(path: Path, why: str) -> FeaturesError:
+    return FeaturesError(f"the features file {path} is damaged ({why}). {_AGAIN}")
 
 
 def _read_header(path: Path, file: h5py.File) -> Header:
@@ -270,10 +282,35 @@ def _text(value: bytes | str) -> str:
 
 
 def _read_block(path: Path, group: h5py.Group, classes: int) -> Block:
-    columns = {column: group[column][:] for column in COLUMNS if column != "path"}
-    block = Block(**columns, path=group["path"].asstr()[:])
+    columns = {column: _read_column(path, group, column) for column in COLUMNS}
+    columns["path"] = np.array([name.decode() for name in columns["path"]], object)
+    block = Block(**columns)
     if len({len(getattr(block, column)) for column in COLUMNS}) != 1:
         raise FeaturesError(f"{path}, {group.name}: the columns have different lengths. {_AGAIN}")
     if len(block) and not (block.labels.min() >= 0 and block.labels.max() < classes):
         raise FeaturesError(f"{path}, {group.name}: labels outside 0..{classes - 1}. {_AGAIN}")
     return block
+
+
+def _read_column(path: Path, group: h5py.Group, column: str) -> NDArray[Any]:
+    values: NDArray[Any] = group[column][:]
+    _check_sum(path, group, column, [values])
+    return values
+
+
+def _check_sum(path: Path, group: h5py.Group, column: str, blocks: Iterable[NDArray[Any]]) -> None:
+    """Compare a column's CRC-32: HDF5's own checksum takes a chunk that was zeroed for a good one."""
+    found = 0
+    for values in blocks:
+        found = _add_to_sum(found, values)
+    if found != group[column].attrs["crc32"]:
+        raise _damaged(path, f"wrong checksum of {group.name}/{column}")
+
+
+def _add_to_sum(total: int, values: NDArray[Any]) -> int:
+    return zlib.crc32(np.ascontiguousarray(values).view(np.uint8).data, total)
+
+
+def _blocks(dataset: h5py.Dataset, rows: int) -> Iterator[NDArray[Any]]:
+    for start in range(0, len(dataset), rows):
+        yield dataset[start : start + rows]

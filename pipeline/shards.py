@@ -86,15 +86,17 @@ def open_shard(path: Path, fingerprint: str) -> Shard:
     Raises:
         ShardDamaged: The file is torn, truncated, changed, or another fingerprint's.
         FileNotFoundError: It is gone.
+        PermissionError: It may not be read.
     """
     try:
         with h5py.File(path, "r", locking=False) as file:
             keys, checksums, features = file["sha256"][:], file["checksums"][:], file["features"]
             shape, dtype, offset = features.shape[1:], features.dtype, features.id.get_offset()
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         raise
     except Exception as error:  # noqa: BLE001 (h5py raises nearly anything on damaged files)
-        raise ShardDamaged(path, f"cannot be read ({str(error).splitlines()[0]})") from None
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ShardDamaged(path, f"cannot be read ({why})") from None
     if offset is None or keys.shape[1:] != (32,) or len(features_shape := (len(keys), *shape)) < 2:
         raise ShardDamaged(path, "is not laid out as a shard")
     if path.stem != _digest(fingerprint, keys, checksums, shape, dtype):

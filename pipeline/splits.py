@@ -211,8 +211,8 @@ def _explain(
     faults = []
     for label, missing in lacking.items():
         groups = [image.group for image in images if image.label == label]
-        size = f"{len(groups)} images in {len(set(groups))} groups"
-        faults.append(f"{label} ({size}) has none in {' and '.join(missing)}")
+        sizes = f"images: {len(groups)}, groups: {len(set(groups))}"
+        faults.append(f"{label} ({sizes}) has none in {' and '.join(missing)}")
     fractions = " and ".join(f"split.{side}_fraction ({share})" for side, share in shares.items())
     ways = ["Add pictures", f"change {fractions}"]
     if method == "stable":

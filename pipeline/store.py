@@ -73,6 +73,9 @@ class Store:
 
         Args:
             keys: uint8 `(n, 32)`, sha256 of the images' bytes.
+
+        Raises:
+            StoreError: A shard may not be read, or a damaged one cannot be set aside.
         """
         self._shards = list(self._open_all())
         shards = np.full(len(keys), -1, np.int32)
@@ -169,6 +172,8 @@ class Store:
                 yield open_shard(path, self._key)
             except FileNotFoundError:
                 continue  # another process set it aside
+            except PermissionError as error:
+                raise StoreError(f"cannot read the shard {path}: {error.strerror}.") from None
             except ShardDamaged as damage:
                 set_aside(damage)
 

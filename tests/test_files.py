@@ -19,12 +19,16 @@ from pipeline.files import (
 from tests.damages import largest_file
 
 
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def test_a_new_file_appears_in_a_folder_made_for_it(tmp_path: Path) -> None:
     with replacing(tmp_path / "a/b/file") as temporary:
         temporary.write_text("new")
         assert not (tmp_path / "a/b/file").exists()
     assert (tmp_path / "a/b/file").read_text() == "new"
-    assert os.listdir(tmp_path / "a/b") == ["file"]
+    assert _names(tmp_path / "a/b") == ["file"]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
@@ -33,11 +37,16 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
 ) -> None:
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(error, match="stop"), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise error("stop")
+
+    def fail() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise error("stop")
+
+    with pytest.raises(error, match="stop"):
+        fail()
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["file"]
+    assert _names(tmp_path) == ["file"]
 
 
 def test_two_writers_of_one_file_do_not_share_a_temporary_name(tmp_path: Path) -> None:
@@ -63,7 +72,7 @@ def test_only_old_temporary_files_are_left_overs(tmp_path: Path) -> None:
             os.utime(path, (long_ago, long_ago))
         remove_left_overs(tmp_path)
         assert temporary.exists()
-    assert sorted(os.listdir(tmp_path)) == [".hidden", "shard.h5", "shard.tmp"]
+    assert _names(tmp_path) == [".hidden", "shard.h5", "shard.tmp"]
 
 
 def test_a_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
@@ -72,19 +81,24 @@ def test_a_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     (tmp_path / ".folder.tmp").mkdir()
     (tmp_path / ".folder.tmp/of a killed run").write_text("half")
     with replacing_folder(tmp_path / "folder") as fresh:
-        assert os.listdir(fresh) == []
+        assert _names(fresh) == []
         (fresh / "new").write_text("new")
-    assert os.listdir(tmp_path) == ["folder"]
-    assert os.listdir(tmp_path / "folder") == ["new"]
+    assert _names(tmp_path) == ["folder"]
+    assert _names(tmp_path / "folder") == ["new"]
 
 
 def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(ValueError, match="stop"), replacing_folder(tmp_path / "folder") as fresh:
-        (fresh / "new").write_text("new")
-        raise ValueError("stop")
-    assert os.listdir(tmp_path) == ["folder"]
-    assert os.listdir(tmp_path / "folder") == []
+
+    def fail() -> None:
+        with replacing_folder(tmp_path / "folder") as fresh:
+            (fresh / "new").write_text("new")
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        fail()
+    assert _names(tmp_path) == ["folder"]
+    assert _names(tmp_path / "folder") == []
 
 
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1])
@@ -103,22 +117,34 @@ def test_a_steady_file_holds_what_was_written(tmp_path: Path) -> None:
 
 
 def test_a_steady_file_keeps_its_fault_until_the_end() -> None:
-    with pytest.raises(OSError, match="No space left"), steady(Path("/dev/full")) as file:
-        assert file.write(b"abc") == 3
-        with pytest.raises(OSError, match="No space left"):
-            file.check()
-        assert file.write(b"def") == 3
+    def write_all() -> None:
+        with steady(Path("/dev/full")) as file:
+            assert file.write(b"abc") == 3
+            with pytest.raises(OSError, match="No space left"):
+                file.check()
+            assert file.write(b"def") == 3
+
+    with pytest.raises(OSError, match="No space left"):
+        write_all()
 
 
 def test_a_steady_file_keeps_its_fault_rather_than_what_came_of_it() -> None:
-    with pytest.raises(OSError, match="No space left"), steady(Path("/dev/full")) as file:
-        file.write(b"abc")
-        raise ValueError("what is read back is not what was written")
+    def write_all() -> None:
+        with steady(Path("/dev/full")) as file:
+            file.write(b"abc")
+            raise ValueError("what is read back is not what was written")
+
+    with pytest.raises(OSError, match="No space left"):
+        write_all()
 
 
 def test_a_steady_file_writes_nothing_after_a_fault(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="too large"), steady(tmp_path / "file") as file:
-        with largest_file(4):
-            file.write(b"abcdef")
-        file.write(b"ghi")
+    def write_all() -> None:
+        with steady(tmp_path / "file") as file:
+            with largest_file(4):
+                file.write(b"abcdef")
+            file.write(b"ghi")
+
+    with pytest.raises(OSError, match="too large"):
+        write_all()
     assert (tmp_path / "file").read_bytes() == b"abcd"

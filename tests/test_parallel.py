@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from operator import length_hint
 
 import pytest
 from hypothesis import given
@@ -20,17 +21,11 @@ def test_results_come_in_the_items_order(count: int, ahead: int, threads: int) -
 
 
 def test_no_more_is_taken_than_allowed() -> None:
-    taken = 0
-
-    def items() -> Iterator[int]:
-        nonlocal taken
-        for taken in range(1, 1001):
-            yield taken
-
+    items = iter(range(1000))
     with ThreadPoolExecutor(2) as pool:
-        for given_out, _ in enumerate(map_ordered(pool, str, items(), ahead=5)):
-            assert taken <= given_out + 5
-    assert taken == 1000
+        for given_out, _ in enumerate(map_ordered(pool, str, items, ahead=5)):
+            assert 1000 - length_hint(items) <= given_out + 5
+    assert length_hint(items) == 0
 
 
 def test_a_late_first_result_holds_back_the_others() -> None:
@@ -56,10 +51,9 @@ def test_an_error_comes_where_its_result_would_and_ends_the_work() -> None:
             raise ValueError("number 3")
         return number
 
-    came = []
+    came: list[int] = []
     with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match="number 3"):
-        for result in map_ordered(pool, work, range(1000), ahead=4):
-            came.append(result)
+        came.extend(map_ordered(pool, work, range(1000), ahead=4))
     assert came == [0, 1, 2]
     assert max(begun) <= 3 + 4
 

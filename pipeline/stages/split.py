@@ -10,7 +10,7 @@ from pipeline import layout
 from pipeline.archives import Member, list_members, read_members
 from pipeline.datasets import CATALOGUE
 from pipeline.dealing import deal_rows, read_prior
-from pipeline.errors import ManifestError
+from pipeline.errors import ManifestError, SourceError, SplitError
 from pipeline.files import replace_text, replacing_folder
 from pipeline.health import count_rows
 from pipeline.intake import Examined, examine, group_rows, place_rows, settle_duplicates
@@ -30,6 +30,7 @@ def run(dataset: str, params: Params) -> str:
     with replacing_folder(layout.split_folder(dataset)) as folder:
         rows = settle_duplicates(_keep_all(archive, members, folder))
         _check_unreadable(dataset, rows)
+        _check_classes(rows)
         rows = group_rows(rows, near_duplicates=settings.near_duplicates)
         rows, sides = deal_rows(rows, settings, prior, _sides_of_folders(rows, members, settings))
         rows = place_rows(rows, sides)
@@ -87,9 +88,14 @@ def _check_unreadable(dataset: str, rows: Iterable[ImageRow]) -> None:
 
     Raises:
         ManifestError: Another picture cannot be read, or one can that could not.
+        SourceError: Where the archive came from is not known.
     """
     known = CATALOGUE.get(dataset)
-    sha256 = json.loads(layout.provenance_file(dataset).read_text(encoding="utf-8"))["sha256"]
+    provenance = layout.provenance_file(dataset)
+    try:
+        sha256 = json.loads(provenance.read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SourceError(f"{provenance} is missing or damaged ({error}): run the stage fetch again.") from None
     if known is None or known.mirror is None or known.mirror.sha256 != sha256:
         return
     found = {row.member for row in rows if row.fate == QUARANTINED and not row.format}
@@ -100,3 +106,15 @@ def _check_unreadable(dataset: str, rows: Iterable[ImageRow]) -> None:
             f"these can though they should not: {gone or 'none'}. The libraries that decode have changed: see "
             "known_unreadable in pipeline/datasets.py."
         )
+
+
+def _check_classes(rows: Iterable[ImageRow]) -> None:
+    """Refuse a class that would vanish because none of its pictures can be used."""
+    rows = list(rows)
+    unused = {row.label: row for row in sorted(rows, key=lambda row: row.member, reverse=True)}
+    for row in rows:
+        if row.fate == USED:
+            unused.pop(row.label, None)
+    if unused:
+        found = "; ".join(f"{label} ({row.member}: {row.reason})" for label, row in sorted(unused.items()))
+        raise SplitError(f"no picture of these classes can be used: {found}. Mend the archive.")

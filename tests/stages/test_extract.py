@@ -1,0 +1,542 @@
+"""Stage extract: only new images cost a forward pass, nothing is lost, equal inputs give equal bytes."""
+
+import logging
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline import layout
+from pipeline import store as store_module
+from pipeline.errors import FeaturesError, StoreError
+from pipeline.features import read_features
+from pipeline.files import sha256_of
+from pipeline.images import decode_square
+from pipeline.params import Params
+from pipeline.stages import extract
+from tests.damages import KINDS, damage, largest_file
+from tests.fakes import MeanColour, use_mean_colour
+from tests.project import BACKBONE, draw_folders, draw_picture, make_params, make_project, place
+
+ROOT = Path(__file__).parents[2]
+FEATURES = layout.features_file("pets", BACKBONE)
+SHARD_ROWS = 10
+
+Pictures = dict[str, bytes]
+Copies = dict[str, dict[str, bytes]]
+
+
+@pytest.fixture(autouse=True)
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    monkeypatch.setattr(store_module, "SHARD_ROWS", SHARD_ROWS)
+    return make_project(tmp_path / "project", monkeypatch)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> MeanColour:
+    return use_mean_colour(monkeypatch)
+
+
+def _pictures(count: int, first: int = 0, val_every: int = 4) -> Pictures:
+    numbers = range(first, first + count)
+    sides = ("val" if number % val_every == 0 else "train" for number in numbers)
+    return {
+        f"{side}/{'cat' if number % 2 else 'dog'}/{number}.jpg": draw_picture(number)
+        for side, number in zip(sides, numbers, strict=True)
+    }
+
+
+def _copies_of(pictures: Pictures) -> Copies:
+    """Return one copy of each training picture, a function of its bytes alone."""
+    parents = [path for path in pictures if path.startswith("train/")]
+    return {
+        path: {path.replace(".jpg", "__copy1.jpg"): draw_picture(int.from_bytes(pictures[path][-300:-290]))}
+        for path in parents
+    }
+
+
+def _place(pictures: Pictures, dataset: str = "pets", copies: bool = True) -> None:
+    for folder in (layout.split_folder(dataset), layout.augmented_folder(dataset)):
+        shutil.rmtree(folder, ignore_errors=True)
+    place(dataset, pictures, _copies_of(pictures) if copies else {})
+
+
+def _extract(dataset: str = "pets", changes: dict[str, Any] | None = None) -> tuple[int, int]:
+    """Run the stage; return how many features the file has and how many were computed, by its own line."""
+    changes = {f"datasets.{dataset}": {"source": "archive", "archive": dataset}, **(changes or {})}
+    line = extract.run(dataset, BACKBONE, make_params(changes))
+    found = re.fullmatch(
+        rf"{dataset}/{BACKBONE}: (\d+) features, (\d+) computed, (\d+) from the store(, [\d.]+ images/s)?",
+        line,
+    )
+    assert found, line
+    total, computed, stored = (int(number) for number in found.groups()[:3])
+    assert total == computed + stored
+    assert bool(found[4]) == (computed > 0)
+    return total, computed
+
+
+def _moved(pictures: Pictures, change: Callable[[str], str]) -> Pictures:
+    return {change(path): data for path, data in pictures.items()}
+
+
+# Only new images are computed.
+
+
+def test_features_are_those_of_the_pictures_in_manifest_order(engine: MeanColour) -> None:
+    pictures = _pictures(30)
+    _place(pictures)
+    assert _extract() == (30 + 22, 52)
+    assert engine.computed == 52
+    features = read_features(FEATURES)
+    assert (features.header.dataset, features.header.classes, features.header.backbone) == (
+        "pets", ("cat", "dog"), BACKBONE,
+    )  # fmt: skip
+    for split, block in features.splits.items():
+        originals = block.copy == 0
+        paths = block.path[originals].tolist()
+        assert paths == sorted(path for path in pictures if path.startswith(split))
+        for path, row, label in zip(paths, block.features[originals], block.labels[originals], strict=True):
+            np.testing.assert_array_equal(
+                row, MeanColour.features_of(decode_square(pictures[path], 32)[None])[0]
+            )
+            assert features.header.classes[label] == path.split("/")[1]
+    train = features.splits["train"]
+    assert train.copy.tolist() == [0, 1] * 22
+    assert (train.parent == np.repeat(train.sha256[::2], 2)).all()
+
+
+def test_a_second_run_computes_nothing_and_gives_the_same_bytes(engine: MeanColour) -> None:
+    _place(_pictures(30))
+    _extract()
+    before = sha256_of(FEATURES)
+    assert _extract() == (52, 0)
+    assert (engine.computed, sha256_of(FEATURES)) == (52, before)
+
+
+def _rename(path: str) -> str:
+    return path.replace(".jpg", " renamed ü.jpeg")
+
+
+def _relabel(path: str) -> str:
+    return path.replace("cat", "Katze").replace("dog", "cat")
+
+
+def _to_train(path: str) -> str:
+    return path.replace("val/", "train/") if path.endswith("4.jpg") else path
+
+
+@pytest.mark.parametrize("change", [_rename, _relabel], ids=["renamed", "relabelled"])
+def test_names_and_labels_cost_nothing(engine: MeanColour, change: Callable[[str], str]) -> None:
+    pictures = _pictures(30)
+    _place(pictures)
+    _extract()
+    _place(_moved(pictures, change))
+    assert _extract() == (52, 0)
+    assert engine.computed == 52
+
+
+def test_another_split_costs_only_the_copies_of_new_training_images(engine: MeanColour) -> None:
+    pictures = _pictures(30)
+    _place(pictures)
+    _extract()
+    changed = _moved(pictures, _to_train)
+    newly_train = len([path for path in changed if path.startswith("train/")]) - 22
+    assert newly_train == 2
+    _place(changed)
+    assert _extract() == (54, newly_train)
+    _place(changed, copies=False)
+    assert _extract() == (30, 0)
+    assert engine.computed == 54
+
+
+def test_an_original_moved_to_val_costs_nothing(engine: MeanColour) -> None:
+    pictures = _pictures(30)
+    _place(pictures)
+    _extract()
+    _place(_moved(pictures, lambda path: path.replace("train/", "val/") if "7.jpg" in path else path))
+    assert _extract()[1] == 0
+
+
+def test_added_images_and_their_copies_are_computed_alone(engine: MeanColour) -> None:
+    _place(_pictures(30))
+    _extract()
+    added = _pictures(37, first=100)
+    _place(_pictures(30) | added)
+    new = len(added) + len(_copies_of(added))
+    assert _extract() == (52 + new, new)
+    assert engine.computed == 52 + new
+
+
+def test_without_its_features_file_nothing_is_computed(engine: MeanColour) -> None:
+    _place(_pictures(30))
+    _extract()
+    before = sha256_of(FEATURES)
+    FEATURES.unlink()
+    assert _extract() == (52, 0)
+    assert sha256_of(FEATURES) == before
+
+
+def test_an_image_of_two_datasets_is_computed_once(engine: MeanColour) -> None:
+    _place(_pictures(30))
+    _place(_pictures(30) | _pictures(5, first=50), dataset="others")
+    _extract()
+    new = 5 + len(_copies_of(_pictures(5, first=50)))
+    assert _extract("others")[1] == new
+    assert engine.computed == 52 + new
+
+
+def test_an_image_that_occurs_twice_is_computed_once(engine: MeanColour) -> None:
+    one = draw_picture(1)
+    _place({"train/cat/a.jpg": one, "train/dog/b.jpg": one, "val/cat/c.jpg": draw_picture(2)}, copies=False)
+    assert _extract() == (3, 2)
+    train = read_features(FEATURES).splits["train"]
+    np.testing.assert_array_equal(train.features[0], train.features[1])
+
+
+def test_another_fingerprint_computes_all(engine: MeanColour) -> None:
+    _place(_pictures(30))
+    _extract()
+    assert _extract(changes={"extract.dtype": "float16"}) == (52, 52)
+    assert read_features(FEATURES).splits["val"].features.dtype == np.float16
+    assert _extract() == (52, 0)
+
+
+@pytest.mark.slow
+def test_the_whole_road_from_an_archive_costs_only_what_is_new(
+    params: Params, engine: MeanColour, tmp_path: Path
+) -> None:
+    from pipeline.stages import augment, split
+
+    def prepare(seed: int) -> set[str]:
+        changed = make_params({"split.seed": seed})
+        split.run("pets", changed)
+        augment.run("pets", changed)
+        return {path.name for path in layout.split_folder("pets").glob("train/*/*")}
+
+    archive = layout.raw_folder("pets") / "pets.zip"
+    archive.parent.mkdir(parents=True)
+    draw_folders(tmp_path / "pets", {"cat": 20, "dog": 20})
+    shutil.make_archive(str(archive.with_suffix("")), "zip", tmp_path / "pets")
+    train = prepare(7)
+    assert _extract() == (40 + len(train), 40 + len(train))
+    newly_train = prepare(8) - train
+    assert 0 < len(newly_train) < 40
+    assert _extract()[1] == len(newly_train)
+    prepare(7)
+    assert _extract() == (40 + len(train), 0)
+
+
+# Equal inputs give equal bytes.
+
+
+def test_the_bytes_do_not_depend_on_folder_store_or_order(
+    engine: MeanColour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _place(_pictures(30))
+    _extract()
+    cold = sha256_of(FEATURES)
+    make_project(tmp_path / "elsewhere/deeper", monkeypatch)
+    _place(_pictures(10, first=20))
+    _extract()
+    _place(_pictures(3, first=15) | _pictures(10), dataset="others")
+    _extract("others")
+    _place(_pictures(30))
+    assert 0 < _extract()[1] < 52
+    assert sha256_of(FEATURES) == cold
+
+
+def test_the_bytes_do_not_depend_on_the_batch_or_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = set()
+    for batch_size, streams in [(1, 1), (1, 7), (7, 3), (64, 2)]:
+        engine = use_mean_colour(monkeypatch, MeanColour(batch_size=batch_size, streams=streams))
+        shutil.rmtree("features", ignore_errors=True)
+        _place(_pictures(30))
+        assert _extract() == (52, 52)
+        assert engine.computed == 52
+        digests.add(sha256_of(FEATURES))
+    assert len(digests) == 1
+
+
+def test_the_batch_size_setting_changes_nothing_on_a_cpu(engine: MeanColour) -> None:
+    _place(_pictures(10))
+    digests = set()
+    for size in (1, 7, 64, None):
+        _extract(changes={"extract.batch_size": size})
+        digests.add(sha256_of(FEATURES))
+    assert len(digests) == 1
+    assert engine.computed == 10 + 7
+
+
+# The store is found through $DVC_ROOT, and refilled from a features file.
+
+
+def test_the_store_lies_where_dvc_root_says(
+    engine: MeanColour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _place(_pictures(30))
+    _extract()
+    workspace = Path.cwd()
+    make_project(tmp_path / "temporary copy", monkeypatch)
+    monkeypatch.setenv("DVC_ROOT", str(workspace))
+    _place(_pictures(30))
+    assert _extract() == (52, 0)
+    assert not Path("features/.store").exists()
+    assert sha256_of(FEATURES) == sha256_of(workspace / FEATURES)
+
+
+def test_an_empty_store_is_refilled_from_the_features_file(engine: MeanColour) -> None:
+    _place(_pictures(30))
+    _extract()
+    before = sha256_of(FEATURES)
+    shutil.rmtree(layout.store_folder())
+    _place(_pictures(30) | _pictures(4, first=101, val_every=1))
+    assert _extract() == (56, 4)
+    _place(_pictures(30))
+    FEATURES.unlink()
+    assert _extract() == (52, 0)
+    assert sha256_of(FEATURES) == before
+
+
+@pytest.mark.parametrize("kind", ["truncate", "zeros", "flip bits"])
+def test_a_damaged_features_file_is_reported_and_not_used(
+    engine: MeanColour, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    _place(_pictures(30))
+    _extract()
+    data, before = FEATURES.read_bytes(), sha256_of(FEATURES)
+    rng = np.random.default_rng(1)
+    for turn in range(1, 6):
+        shutil.rmtree(layout.store_folder())
+        FEATURES.write_bytes(damage(data, kind, rng))
+        caplog.clear()
+        _, computed = _extract()
+        if computed:
+            assert f"the features file {FEATURES} is damaged" in caplog.text
+            assert "Its features are not used" in caplog.text
+        assert sha256_of(FEATURES) == before
+    assert engine.computed > 52 * turn / 2
+
+
+def test_a_features_file_of_another_fingerprint_is_no_source(
+    engine: MeanColour, caplog: pytest.LogCaptureFixture
+) -> None:
+    _place(_pictures(30))
+    _extract()
+    shutil.rmtree(layout.store_folder())
+    assert _extract(changes={"extract.dtype": "float16"}) == (52, 52)
+    assert caplog.text == ""
+
+
+# Whatever happens, no feature is wrong and none that was stored is lost.
+
+
+def _shards() -> list[Path]:
+    return sorted(layout.store_folder().glob("*/[!.]*.h5"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [*KINDS, "another shard"])
+def test_damaged_shards_are_computed_again_with_a_warning(
+    engine: MeanColour, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    rng = np.random.default_rng(len(kind))
+    _place(_pictures(30))
+    _extract()
+    before = sha256_of(FEATURES)
+    for _ in range(15):
+        victim, other = rng.permutation(np.array(_shards(), object))[:2]
+        data = other.read_bytes() if kind == "another shard" else damage(victim.read_bytes(), kind, rng)
+        victim.write_bytes(data)
+        FEATURES.unlink()
+        caplog.clear()
+        _, computed = _extract()
+        assert computed <= SHARD_ROWS + 2
+        warned = f"{victim.name}: " in caplog.text and "is set aside" in caplog.text
+        assert warned == (computed > 0)
+        assert sha256_of(FEATURES) == before
+
+
+def test_a_shard_damaged_while_the_file_is_assembled_is_computed_again(
+    engine: MeanColour, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _place(_pictures(30))
+    _extract()
+    before = sha256_of(FEATURES)
+    FEATURES.unlink()
+    real, hurt = extract.assemble, []
+
+    def assemble(*args: Any) -> None:
+        if not hurt:
+            hurt.append(_shards()[-1])
+            hurt[0].write_bytes(hurt[0].read_bytes()[:-3])
+        real(*args)
+
+    monkeypatch.setattr(extract, "assemble", assemble)
+    _, computed = _extract()
+    assert 0 < computed <= SHARD_ROWS
+    assert f"{hurt[0].name}: is truncated" in caplog.text
+    assert sha256_of(FEATURES) == before
+
+
+@pytest.mark.parametrize("streams", [1, 3])
+def test_an_interrupted_run_keeps_what_it_computed(monkeypatch: pytest.MonkeyPatch, streams: int) -> None:
+    def interrupt(computed: int) -> None:
+        if computed == 33:
+            raise KeyboardInterrupt("stop")
+
+    _place(_pictures(30))
+    use_mean_colour(monkeypatch, MeanColour(before=interrupt, streams=streams))
+    with pytest.raises(KeyboardInterrupt, match="stop"):
+        _extract()
+    assert not FEATURES.exists()
+    engine = use_mean_colour(monkeypatch)
+    total, computed = _extract()
+    assert total == 52
+    assert 52 - 33 <= computed <= 52 - 33 + streams
+    assert engine.computed == computed
+
+
+def test_a_full_disk_while_computing_keeps_the_shards(engine: MeanColour) -> None:
+    _place(_pictures(30))
+    with (
+        largest_file(2500),
+        pytest.raises(StoreError, match="cannot write to the feature store.*File too large"),
+    ):
+        _extract()
+    assert list(layout.store_folder().glob("*/.*")) == []
+    assert _extract() == (52, 52)
+
+
+def test_a_full_disk_while_assembling_leaves_the_old_features_file(engine: MeanColour) -> None:
+    _place(_pictures(10))
+    _extract()
+    before = sha256_of(FEATURES)
+    _place(_pictures(30))
+    with (
+        largest_file(8000),
+        pytest.raises(FeaturesError, match="cannot write the features file.*File too large"),
+    ):
+        _extract()
+    assert sha256_of(FEATURES) == before
+    assert [path.name for path in FEATURES.parent.iterdir()] == [FEATURES.name]
+    assert _extract() == (52, 0)
+
+
+def test_the_stage_tells_what_will_be_computed_before_it_begins(engine: MeanColour) -> None:
+    totals = []
+
+    def track(batches: Iterator[Any], total: int) -> Iterator[Any]:
+        totals.append(total)
+        return batches
+
+    _place(_pictures(30))
+    extract.run("pets", BACKBONE, make_params(), track)
+    extract.run("pets", BACKBONE, make_params(), track)
+    assert totals == [52]
+
+
+# Other processes.
+
+
+def _start(log: Path, milliseconds: float) -> subprocess.Popen[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.extract_slowly",
+        "pets",
+        str(milliseconds),
+        str(SHARD_ROWS),
+        str(log),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.slow
+def test_25_kills_lose_at_most_one_shard_each_and_change_no_byte(tmp_path: Path, engine: MeanColour) -> None:
+    _place(_pictures(300), copies=False)
+    _extract()
+    expected = sha256_of(FEATURES)
+    shutil.rmtree("features")
+    log, chance, kills = tmp_path / "log", random.Random(7), 0
+    while kills < 25:
+        before = log.stat().st_size if log.exists() else 0
+        process = _start(log, 10)
+        while process.poll() is None and (log.stat().st_size if log.exists() else 0) == before:
+            time.sleep(0.02)
+        time.sleep(chance.uniform(0, 0.3))
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        output, errors = process.communicate()
+        if process.returncode == 0:
+            assert kills >= 10, "it ended too early for a test of kills"
+            break
+        assert process.returncode == -signal.SIGKILL, errors
+    process = _start(log, 0)
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert sha256_of(FEATURES) == expected
+    assert log.stat().st_size <= 300 + kills * (SHARD_ROWS + 8)
+    assert "is set aside" not in errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_on_one_empty_store_all_end_with_equal_files(
+    engine: MeanColour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    _place(_pictures(60))
+    _extract()
+    expected = sha256_of(FEATURES)
+    root = tmp_path / "root"
+    monkeypatch.setenv("DVC_ROOT", str(root))
+    running = []
+    for number in range(processes):
+        shutil.copytree(
+            tmp_path / "project", tmp_path / str(number), ignore=shutil.ignore_patterns("features")
+        )
+        monkeypatch.chdir(tmp_path / str(number))
+        running.append(_start(tmp_path / f"log{number}", 3))
+    for number, process in enumerate(running):
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+        assert "Error" not in errors
+        assert sha256_of(tmp_path / str(number) / FEATURES) == expected
+
+
+def test_a_warm_extract_does_without_tensorflow(engine: MeanColour) -> None:
+    _place(_pictures(10))
+    _extract()
+    code = (
+        "import sys; from pipeline.params import load_params; from pipeline.stages import extract; "
+        f"print(extract.run('pets', {BACKBONE!r}, load_params())); "
+        "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'openvino', 'pandas')))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"pets/{BACKBONE}: 17 features, 0 computed, 17 from the store")
+
+
+def test_warnings_are_plain_log_records(engine: MeanColour, caplog: pytest.LogCaptureFixture) -> None:
+    _place(_pictures(10))
+    _extract()
+    _shards()[0].write_bytes(b"")
+    _extract()
+    assert [(record.levelno, record.name) for record in caplog.records] == [
+        (logging.WARNING, "pipeline.store")
+    ]

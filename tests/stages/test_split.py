@@ -1,0 +1,327 @@
+"""Stage split: class folders, manifest and counts agree, whatever the archive holds and whenever it is stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import layout
+from pipeline.errors import ArchiveError, ManifestError, SourceError, SplitError
+from pipeline.manifest import ImageRow, read_manifest
+from pipeline.params import Params
+from pipeline.stages import fetch, split
+from tests.pictures import encode, odd_pictures, scene
+from tests.project import draw_folders, make_params, make_project
+
+ROOT = Path(__file__).parents[2]
+
+
+def contents(*folders: Path) -> dict[str, bytes]:
+    """Return every file below some folders, hidden ones too, with its bytes."""
+    files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.is_file()]
+    return {str(file): file.read_bytes() for file in files}
+
+
+def results() -> dict[str, bytes]:
+    return contents(Path("data/split"), Path("data/manifests"), Path("metrics"))
+
+
+def rows() -> list[ImageRow]:
+    return list(read_manifest(layout.manifest_file("pets")))
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """A project whose archive of 24 pictures has been fetched."""
+    params = make_project(tmp_path / "project", monkeypatch)
+    draw_folders(Path("pets"), {"cat": 12, "dog": 12})
+    fetch.run("pets", params)
+    return params
+
+
+def fetch_files(files: dict[str, bytes], params: Params) -> None:
+    """Put files into the archive, and fetch it."""
+    for name, data in files.items():
+        (Path("pets") / name).parent.mkdir(parents=True, exist_ok=True)
+        (Path("pets") / name).write_bytes(data)
+    fetch.run("pets", params)
+
+
+def test_folders_manifest_and_counts_agree(params: Params) -> None:
+    line = split.run("pets", params)
+    found = {str(file.relative_to(layout.split_folder("pets"))): file for file in Path("data/split").rglob("*.jpg")}
+    assert sorted(found) == sorted(row.path for row in rows())
+    for row in rows():
+        assert sha256(found[row.path].read_bytes()).hexdigest() == row.sha256
+        assert (Path("pets") / row.member).read_bytes() == found[row.path].read_bytes()
+        assert row.path.split("/")[:2] == [row.split, row.label]
+    counts = json.loads(layout.data_metrics_file("pets").read_text())
+    assert counts["splits"] == Counter(row.split for row in rows())
+    assert counts["images"] == {"found": 24, "used": 24, "quarantined": 0}
+    numbers = f"{counts['splits']['train']} train, {counts['splits']['val']} val"
+    assert line == f"pets: 24 images, {numbers}, 0 quarantined"
+
+
+def test_running_again_on_its_own_results_changes_nothing(params: Params) -> None:
+    near = make_params({"split.near_duplicates": True})
+    for settings in (params, near):
+        split.run("pets", settings)
+        first = results()
+        split.run("pets", settings)
+        assert results() == first
+
+
+def test_results_are_the_same_whatever_the_number_of_workers_and_the_order_of_members(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch_files({f"cat/{name}": data for name, data in odd_pictures().items()}, params)
+    split.run("pets", params)
+    first = results()
+    archive = layout.raw_archive("pets")
+    with zipfile.ZipFile(archive) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    with zipfile.ZipFile(archive, "w") as target:
+        for name in reversed(members):
+            target.writestr(name, members[name])
+    for cores in (1, 7):
+        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        split.run("pets", params)
+        assert results() == first
+
+
+def test_bad_pictures_are_set_aside_with_their_reason_and_counted(params: Params) -> None:
+    picture = encode(scene(), "JPEG")
+    bad = {"cat/empty.jpg": b"", "cat/Thumbs.db": b"\xd0\xcf", "dog/page.jpg": b"<html>", "dog/cut.jpg": picture[:600]}
+    fetch_files({**bad, "cat/both.jpg": picture, "dog/both.jpg": picture}, params)
+    line = split.run("pets", params)
+    assert line.startswith("pets: 30 images, ")
+    assert line.endswith(", 6 quarantined")
+    reasons = {row.member: row.reason for row in rows() if row.fate == "quarantined"}
+    assert reasons.pop("dog/cut.jpg").startswith("damaged: ")
+    assert reasons == {
+        "cat/empty.jpg": "0 bytes", "cat/Thumbs.db": "not an image", "dog/page.jpg": "not an image",
+        "cat/both.jpg": "conflicting labels: cat, dog", "dog/both.jpg": "conflicting labels: cat, dog",
+    }  # fmt: skip
+    counts = json.loads(layout.data_metrics_file("pets").read_text())
+    assert counts["quarantined"] == {"0 bytes": 1, "not an image": 2, "damaged": 1, "conflicting labels": 2}
+    assert len(list(layout.split_folder("pets").rglob("*.*"))) == 24
+    assert {file.name for file in layout.split_folder("pets").iterdir()} == {"train", "val"}
+
+
+def test_growth_moves_no_image(params: Params) -> None:
+    split.run("pets", params)
+    before = {row.sha256: row.path for row in rows()}
+    draw_folders(Path("pets"), {"cat": 30, "dog": 12})
+    fetch.run("pets", params)
+    split.run("pets", params)
+    after = {row.sha256: row.path for row in rows()}
+    assert len(after) == 42
+    assert {key: after[key] for key in before} == before
+
+
+def test_a_test_split_has_pictures_too(params: Params) -> None:
+    with_test = make_params({"split.test_fraction": 0.3, "split.val_fraction": 0.3})
+    split.run("pets", with_test)
+    assert {row.split for row in rows()} == {"train", "val", "test"}
+    assert {row.label for row in rows() if row.split == "test"} == {"cat", "dog"}
+
+
+@pytest.mark.parametrize("near_duplicates", [True, False])
+def test_near_duplicates_are_on_one_side_if_wanted(params: Params, near_duplicates: bool) -> None:
+    files = {}
+    for number in range(12):
+        picture = scene(320, 240, seed=500 + number)
+        files[f"cat/{number}.jpg"] = encode(picture, "JPEG", quality=95)
+        files[f"cat/{number}-small.jpg"] = encode(picture.resize((280, 210)), "JPEG", quality=80)
+    fetch_files(files, params)
+    split.run("pets", make_params({"split.near_duplicates": near_duplicates}))
+    sides = {row.member: row.split for row in rows() if row.member in files}
+    torn = [n for n in range(12) if sides[f"cat/{n}.jpg"] != sides[f"cat/{n}-small.jpg"]]
+    counts = json.loads(layout.data_metrics_file("pets").read_text())
+    assert (torn == []) == near_duplicates
+    assert (counts["duplicates"]["near_groups"] > 0) == near_duplicates
+    assert (counts["leaks_prevented"] > 0) == near_duplicates
+
+
+STOPS = ["examine", "settle_duplicates", "group_rows", "place_rows", "write_manifest", "count_rows", "replace_text"]
+
+
+def stopping(function: Callable[..., Any], after: int, error: BaseException) -> Callable[..., Any]:
+    """Return a function that does what another does, and fails after some calls."""
+    calls: Iterator[int] = iter(range(1000))
+
+    def stop(*args: Any, **kwargs: Any) -> Any:
+        if next(calls) >= after:
+            raise error
+        return function(*args, **kwargs)
+
+    return stop
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt("Ctrl-C"), OSError("disk full")])
+@pytest.mark.parametrize(("name", "after"), [("examine", 9), *((name, 0) for name in STOPS)])
+def test_whatever_stops_it_running_again_gives_the_same_results(
+    params: Params, monkeypatch: pytest.MonkeyPatch, name: str, after: int, error: BaseException
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(split, name, stopping(getattr(split, name), after, error))
+        with pytest.raises(type(error), match=str(error)):
+            split.run("pets", params)
+    split.run("pets", params)
+    found = results()
+    for folder in ("data/split", "data/manifests", "metrics"):
+        subprocess.run(["rm", "-r", folder], check=True)
+    split.run("pets", params)
+    assert found == results()
+
+
+def test_killed_in_the_middle_and_run_again_it_gives_the_same_results(params: Params) -> None:
+    code = """
+import os, signal
+from pipeline.params import load_params
+from pipeline.stages import split
+examine, seen = split.examine, []
+def kill(*args):
+    seen.append(args)
+    if len(seen) == 10:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return examine(*args)
+split.examine = kill
+split.run("pets", load_params())
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    killed = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert [file.name for file in Path("data/split").iterdir()] == [".pets.tmp"]
+    split.run("pets", params)
+    found = results()
+    subprocess.run(["rm", "-r", "data/split", "data/manifests"], check=True)
+    split.run("pets", params)
+    assert found == results()
+
+
+def damage_archive() -> None:
+    archive = layout.raw_archive("pets")
+    data = bytearray(archive.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    archive.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("damage", "error", "message"),
+    [
+        (damage_archive, ArchiveError, r"data/raw/pets/pets\.zip: .*\.jpg"),
+        (lambda: layout.raw_archive("pets").write_bytes(b"PK"), ArchiveError, r"data/raw/pets/pets\.zip"),
+        (lambda: layout.raw_archive("pets").unlink(), SourceError, "holds 0 archives.*run the stage fetch first"),
+        (lambda: layout.provenance_file("pets").unlink(), SourceError, r"provenance\.json is missing or damaged"),
+        (lambda: layout.provenance_file("pets").write_text("[]"), SourceError, "missing or damaged .*fetch again"),
+    ],
+)
+def test_without_a_sound_archive_the_old_results_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[], object], error: Any, message: str
+) -> None:
+    params = make_project(tmp_path / "project", monkeypatch, {"datasets.pets.archive": "pets"})
+    draw_folders(Path("pets"), {"cat": 12, "dog": 12})
+    fetch.run("pets", params)
+    split.run("pets", params)
+    if "provenance" in message or "damaged" in message:
+        from pipeline.datasets import CATALOGUE
+
+        flowers = CATALOGUE["flowers"]
+        monkeypatch.setattr(split, "CATALOGUE", {"pets": flowers})
+    before = results()
+    damage()
+    with pytest.raises(error, match=message):
+        split.run("pets", params)
+    assert results() == before
+
+
+@pytest.mark.parametrize(
+    ("counts", "changes", "message"),
+    [
+        ({"cat": 12, "dog": 1}, {}, r"dog \(.*1.*\) has none in (train|val)"),
+        ({"cat": 2, "dog": 2}, {"split.val_fraction": 0.01}, r"has none in val.*split\.val_fraction \(0\.01\)"),
+    ],
+)
+def test_a_class_with_too_few_pictures_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counts: dict[str, int], changes: dict[str, Any], message: str
+) -> None:
+    params = make_project(tmp_path / "project", monkeypatch, changes)
+    draw_folders(Path("pets"), counts)
+    fetch.run("pets", params)
+    with pytest.raises(SplitError, match=message):
+        split.run("pets", params)
+    assert results() == {}
+
+
+def test_a_class_of_which_no_picture_can_be_used_is_named_with_an_example(params: Params) -> None:
+    fetch_files({"fox/1.jpg": b"", "fox/2.jpg": b"<html>"}, params)
+    with pytest.raises(SplitError, match=r"no picture of these classes can be used: fox \(fox/1\.jpg: 0 bytes\)"):
+        split.run("pets", params)
+    assert results() == {}
+
+
+def test_a_known_archive_with_other_broken_pictures_than_known_is_refused(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from pipeline.datasets import CATALOGUE
+
+    fetch_files({"cat/0.jpg": b""}, params)
+    known = CATALOGUE["cats_vs_dogs"]
+    assert known.mirror is not None
+    digest = json.loads(layout.provenance_file("pets").read_text())["sha256"]
+
+    def know(*names: str) -> None:
+        mirror = replace(known.mirror, sha256=digest, known_unreadable=frozenset(names))  # type: ignore[type-var]
+        monkeypatch.setattr(split, "CATALOGUE", {"pets": replace(known, mirror=mirror)})
+
+    know("cat/0.jpg")
+    split.run("pets", params)
+    know()
+    with pytest.raises(ManifestError, match=r"cannot be read though they should: \['cat/0\.jpg'\]"):
+        split.run("pets", params)
+    know("cat/0.jpg", "cat/1.jpg")
+    with pytest.raises(ManifestError, match=r"these can though they should not: \['cat/1\.jpg'\]"):
+        split.run("pets", params)
+
+
+def test_names_in_many_scripts_and_a_tar_are_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = make_project(tmp_path / "my project ü", monkeypatch, {"datasets.pets.archive": "Tiere & mehr.tgz"})
+    draw_folders(Path("pets"), {"Kätzchen": 12, "犬 (dog)": 12})
+    with tarfile.open("Tiere & mehr.tgz", "w:gz") as archive:
+        archive.add("pets", "bilder")
+    fetch.run("pets", params)
+    split.run("pets", params)
+    assert {row.label for row in rows()} == {"Kätzchen", "犬 (dog)"}
+    assert len(list(layout.split_folder("pets").rglob("*.jpg"))) == 24
+
+
+@pytest.mark.slow
+def test_keras_lists_and_reads_exactly_the_pictures_of_the_manifest(params: Params) -> None:
+    import keras
+
+    files = {f"cat/{name}": data for name, data in odd_pictures().items()}
+    fetch_files({**files, "dog/.hidden.png": encode(scene(seed=77), "PNG"), "cat/bad.jpg": b""}, params)
+    split.run("pets", params)
+    listed = []
+    for side in ("train", "val"):
+        pictures = keras.utils.image_dataset_from_directory(
+            layout.split_folder("pets") / side, shuffle=False, image_size=(16, 16), batch_size=8, verbose=False
+        )
+        assert pictures.class_names == ["cat", "dog"]
+        listed += [str(Path(path).relative_to(layout.split_folder("pets"))) for path in pictures.file_paths]
+        assert sum(len(batch) for batch, _ in pictures) == len(pictures.file_paths)
+    assert sorted(listed) == sorted(row.path for row in rows() if row.split)
+    assert len(listed) == 24 + len(odd_pictures()) + 1
