@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.duplicates import group_near_duplicates, perceptual_hash
 from pipeline.errors import ImageError
-from pipeline.images import Picture, decode_whole
+from pipeline.images import Picture, brightness, decode_whole
 from pipeline.manifest import DUPLICATE, QUARANTINED, USED, ImageRow
 
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
@@ -20,6 +20,7 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "PNG": (".png",),
     "GIF": (".gif",),
 }  # the formats of which Keras reads every kind (of BMP it does not), with the names by which it finds them
+LOOK_PIXELS = 64  # a side; what a perceptual hash and the brightness look at
 STEM_BYTES = 200  # of the 255 that a file's name may have, so that `__copy1.jpg` and a hash fit behind it
 
 
@@ -38,9 +39,9 @@ class Examined:
 
 
 def examine(member: str, label: str, data: bytes) -> Examined:
-    """Decode a file whole, and say what it is or why it cannot be used."""
+    """Read every bit of a file, and say what it is or why it cannot be used."""
     try:
-        picture = decode_whole(data)
+        picture = decode_whole(data, least=LOOK_PIXELS)
     except ImageError as error:
         row = ImageRow(
             label=label,
@@ -55,17 +56,17 @@ def examine(member: str, label: str, data: bytes) -> Examined:
     if picture.format not in SUFFIXES:
         data = _as_png(picture)
         notes.append(f"{picture.format} kept as PNG")
-    height, width, _ = picture.pixels.shape
     row = ImageRow(
         label=label,
         sha256=_sha256(data),
         note="; ".join(notes),
         member=member,
-        width=width,
-        height=height,
+        width=picture.width,
+        height=picture.height,
         format=picture.format,
         mode=picture.mode,
         bytes=len(data),
+        brightness=brightness(picture.pixels),
         hash=f"{perceptual_hash(picture.pixels):016x}",
     )
     return Examined(row=row, data=data)

@@ -7,7 +7,7 @@ give equal bytes, whoever found them in whatever order.
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +34,7 @@ class ImageRow:
         width, height: Pixels, upright; 0 if it cannot be decoded.
         format, mode: As Pillow names them, of the file in the archive.
         bytes: Size of the file.
+        brightness: Mean of its pixels, 0 (black) to 255 (white); 0 if it cannot be decoded.
         hash: Perceptual hash, hexadecimal; empty if it cannot be decoded.
         group: The smallest sha256 of its near-duplicates, itself if it has none.
         dealt: How it came to its split: method, seed and fractions, or the archive's folders.
@@ -52,6 +53,7 @@ class ImageRow:
     format: str = ""
     mode: str = ""
     bytes: int
+    brightness: int = 0
     hash: str = ""
     group: str = ""
     dealt: str = ""
@@ -107,10 +109,11 @@ def read_copies(path: Path) -> Iterator[CopyRow]:
 
 
 def _write(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
+    columns = [field.name for field in fields(kind)]
     stream = io.StringIO()
-    table = csv.DictWriter(stream, [field.name for field in fields(kind)], lineterminator="\n")
-    table.writeheader()
-    table.writerows(asdict(row) for row in rows)
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow(columns)
+    table.writerows([getattr(row, name) for name in columns] for row in rows)
     replace_text(path, stream.getvalue())
 
 

@@ -41,12 +41,14 @@ class MeanColour:
         return (pixels.mean(axis=(1, 2), dtype=np.float64) / 255).astype(np.float32)
 
 
-def use_mean_colour(monkeypatch: pytest.MonkeyPatch, engine: MeanColour | None = None) -> MeanColour:
+def use_mean_colour(
+    monkeypatch: pytest.MonkeyPatch, engine: MeanColour | None = None, module: str = "pipeline.stages.extract"
+) -> MeanColour:
     """Put a MeanColour in the place of every real engine; names, settings and fingerprints stay real.
 
-    TensorFlow is not needed: the network behind the engine is never built.
+    TensorFlow is not needed: the network behind the engine is never built. `module` is the one
+    that opens the engine; the other is `pipeline.predict`, which imports TensorFlow for its head.
     """
     engine = engine or MeanColour()
-    for module in ("pipeline.stages.extract", "pipeline.predict"):
-        monkeypatch.setattr(f"{module}.open_engine", lambda choice, network: engine)
+    monkeypatch.setattr(f"{module}.open_engine", lambda choice, network: engine)
     return engine

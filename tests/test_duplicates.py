@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import simplejpeg
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -95,7 +95,7 @@ def test_a_changed_picture_is_grouped_with_its_original(seed: int, change) -> No
 def test_nearly_all_pictures_are_found_with_two_percent_cut_off_a_corner() -> None:
     pictures = [paint_scene(seed, 188, 250) for seed in range(60)]
     found = [differ(*hash_all([picture, picture[4:, 5:]])) <= MAX_DISTANCE for picture in pictures]
-    assert np.mean(found) >= 0.9
+    assert np.mean(found) > 0.95
 
 
 def test_different_pictures_are_all_told_apart() -> None:
@@ -176,6 +176,7 @@ def group_slowly(names: list[str], hashes: list[int], max_distance: int) -> list
     return [groups[name] for name in names]
 
 
+@settings(deadline=None)
 @given(hashes=crowded_hashes(), max_distance=st.sampled_from([0, 1, 4, 8, 9, 12, 20]))
 def test_groups_are_those_of_comparing_all_with_all(hashes: list[int], max_distance: int) -> None:
     names = name_all(len(hashes))
@@ -183,6 +184,7 @@ def test_groups_are_those_of_comparing_all_with_all(hashes: list[int], max_dista
     assert found == group_slowly(names, hashes, max_distance)
 
 
+@settings(deadline=None)
 @given(hashes=crowded_hashes(), order=st.randoms(use_true_random=False))
 def test_the_order_of_images_changes_nothing(hashes: list[int], order: random.Random) -> None:
     names = name_all(len(hashes))
@@ -193,6 +195,7 @@ def test_the_order_of_images_changes_nothing(hashes: list[int], order: random.Ra
     assert dict(zip((n for n, _ in shuffled), again, strict=True)) == dict(zip(names, expected, strict=True))
 
 
+@settings(deadline=None)
 @given(hashes=crowded_hashes())
 def test_a_group_has_a_largest_diameter_and_is_named_by_its_smallest(hashes: list[int]) -> None:
     names = name_all(len(hashes))

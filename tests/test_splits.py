@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.duplicates import group_near_duplicates
@@ -70,6 +70,7 @@ def test_a_dealing_is_the_same_on_every_machine() -> None:
     assert sides == "aaarrrrreaeraeraerrarree"
 
 
+@settings(deadline=None)
 @given(group=st.text("0123456789abcdef", min_size=64, max_size=64), seed=SEEDS)
 def test_a_larger_fraction_takes_nothing_out_of_val(group: str, seed: int) -> None:
     sides = [deal(group, fraction / 10, 0.0, seed) for fraction in range(11)]
@@ -86,6 +87,7 @@ def test_another_seed_is_another_dealing(method: str) -> None:
 
 
 @METHODS
+@settings(deadline=None, max_examples=50)
 @given(images=grouped_images(), seed=SEEDS)
 def test_each_image_has_one_side_and_each_group_too(method: str, images, seed: int) -> None:
     sides = assign_splits(**images, val_fraction=0.3, test_fraction=0.3, seed=seed, method=method)
@@ -95,6 +97,7 @@ def test_each_image_has_one_side_and_each_group_too(method: str, images, seed: i
 
 
 @METHODS
+@settings(deadline=None, max_examples=50)
 @given(images=grouped_images(), order=st.randoms(use_true_random=False))
 def test_the_order_of_images_changes_nothing(method: str, images, order: random.Random) -> None:
     settings = {"val_fraction": 0.3, "test_fraction": 0.2, "seed": 7, "method": method}
@@ -121,6 +124,7 @@ def test_stable_shares_are_near_those_wanted(seed: int) -> None:
         assert abs(counts[side] - 3000 * share) < 4 * math.sqrt(3000 * share * (1 - share))
 
 
+@settings(deadline=None, max_examples=50)
 @given(images=grouped_images(), seed=SEEDS, val=st.integers(1, 50), test=st.integers(0, 40))
 def test_exact_shares_are_exact_for_each_class(images, seed: int, val: int, test: int) -> None:
     sides = assign_splits(
@@ -149,6 +153,7 @@ def test_exact_leaves_a_group_that_does_not_fit_in_train() -> None:
 # Growth
 
 
+@settings(deadline=None, max_examples=50)
 @given(images=grouped_images(), kept=st.integers(100, 200), seed=SEEDS)
 def test_growth_and_loss_of_other_groups_move_no_image(images, kept: int, seed: int) -> None:
     settings = {"val_fraction": 0.3, "test_fraction": 0.3, "seed": seed}
@@ -191,6 +196,7 @@ def split_again(hashes: list[int], prior: dict[str, str], seed: int) -> tuple[di
     return dict(zip((one for one, _ in dealt), sides, strict=True)), dict(zip(names, groups, strict=True))
 
 
+@settings(deadline=None)
 @given(growth=growing_hashes(), seed=SEEDS)
 def test_growth_with_near_duplicates_moves_no_image_and_makes_no_leak(growth, seed: int) -> None:
     hashes, sizes = growth
@@ -208,6 +214,7 @@ def test_growth_with_near_duplicates_moves_no_image_and_makes_no_leak(growth, se
         prior = sides
 
 
+@settings(deadline=None)
 @given(growth=growing_hashes(), seed=SEEDS)
 def test_dealing_again_with_the_earlier_result_changes_nothing(growth, seed: int) -> None:
     sides, _ = split_again(growth[0], {}, seed)

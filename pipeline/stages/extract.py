@@ -39,28 +39,34 @@ def run(dataset: str, backbone: str, params: Params, track: Track = lambda batch
         fingerprint=fingerprint.key, made_of=fingerprint.to_json(),
     )  # fmt: skip
     path = layout.features_file(dataset, backbone)
-    computed, began = 0, time.monotonic()
+    computed, seconds = 0, 0.0
     while True:
         if store.find(plan.keys).missing.any():
             refill(store, path, fingerprint.key)
-        computed += _compute_missing(dataset, plan, store, network, choice, dtype, track)
+        fresh, took = _compute_missing(dataset, plan, store, network, choice, dtype, track)
+        computed, seconds = computed + fresh, seconds + took
         try:
             assemble(path, header, plan, iterate_rows(dataset), store, store.find(plan.keys), dtype)
             break
         except ShardDamaged:
             continue  # it was set aside: now its images are missing
     n = len(plan.keys)
-    rate = f", {computed / (time.monotonic() - began):.1f} images/s" if computed else ""
+    rate = f", {computed / seconds:.1f} images/s" if computed else ""
     return f"{dataset}/{backbone}: {n} features, {computed} computed, {n - computed} from the store{rate}"
 
 
 def _compute_missing(
     dataset: str, plan: Plan, store: Store, network: Backbone, choice: Choice, dtype: str, track: Track
-) -> int:
-    """Run the backbone on the pictures that the store lacks; return how many they were."""
+) -> tuple[int, float]:
+    """Run the backbone on the pictures that the store lacks; return how many they were, and the seconds.
+
+    Building the network is not counted.
+    """
     wanted = first_missing(plan, store.find(plan.keys))
     if not wanted.any():
-        return 0
+        return 0, 0.0
     engine = open_engine(choice, network)
+    began = time.monotonic()
     rows = compress(iterate_rows(dataset), wanted)
-    return store.add(track(compute(rows, engine, network.input_size, dtype), int(wanted.sum())))
+    stored = store.add(track(compute(rows, engine, network.input_size, dtype), int(wanted.sum())))
+    return stored, time.monotonic() - began

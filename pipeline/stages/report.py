@@ -16,4 +16,8 @@ def run(params: Params) -> str:
     results = [read_dataset_result(dataset, list(params.backbones)) for dataset in params.datasets]
     replace_text(layout.REPORT, render_report(results, params))
     heads = sum(len(result.heads) for result in results)
-    return f"{layout.REPORT}: {heads} heads on {len(results)} datasets"
+    return f"{layout.REPORT}: {_count(heads, 'head')} on {_count(len(results), 'dataset')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

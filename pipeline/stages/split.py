@@ -13,7 +13,7 @@ from pipeline.dealing import deal_rows, read_prior
 from pipeline.errors import ManifestError, SourceError, SplitError
 from pipeline.files import replace_text, replacing_folder
 from pipeline.health import count_rows
-from pipeline.intake import Examined, examine, group_rows, place_rows, settle_duplicates
+from pipeline.intake import examine, group_rows, place_rows, settle_duplicates
 from pipeline.labels import Labelled, label_members
 from pipeline.manifest import QUARANTINED, SPLITS, USED, ImageRow, write_manifest
 from pipeline.parallel import map_ordered
@@ -34,10 +34,11 @@ def run(dataset: str, params: Params) -> str:
         rows = group_rows(rows, near_duplicates=settings.near_duplicates)
         rows, sides = deal_rows(rows, settings, prior, _sides_of_folders(rows, members, settings))
         rows = place_rows(rows, sides)
-        for row in rows:
-            if row.fate == USED:
-                (folder / row.path).parent.mkdir(parents=True, exist_ok=True)
-                (folder / row.sha256).rename(folder / row.path)
+        used = [row for row in rows if row.fate == USED]
+        for place in {(folder / row.path).parent for row in used}:
+            place.mkdir(parents=True)
+        for row in used:
+            (folder / row.sha256).rename(folder / row.path)
         for left in folder.iterdir():
             if left.is_file():
                 left.unlink()
@@ -58,15 +59,15 @@ def _label(dataset: str, archive: Path) -> dict[str, Labelled]:
 def _keep_all(archive: Path, labelled: Mapping[str, Labelled], folder: Path) -> Iterator[ImageRow]:
     """Examine all labelled files, and keep those that can be used under their sha256."""
 
-    def look(member: Member) -> Examined:
-        return examine(member.name, labelled[member.name].label, member.data)
+    def keep(member: Member) -> ImageRow:
+        examined = examine(member.name, labelled[member.name].label, member.data)
+        if examined.row.fate == USED:
+            (folder / examined.row.sha256).write_bytes(examined.data)
+        return examined.row
 
     members = (member for member in read_members(archive) if member.name in labelled)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for examined in map_ordered(pool, look, members, ahead=WAITING):
-            if examined.row.fate == USED:
-                (folder / examined.row.sha256).write_bytes(examined.data)
-            yield examined.row
+        yield from map_ordered(pool, keep, members, ahead=WAITING)
 
 
 def _sides_of_folders(

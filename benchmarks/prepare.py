@@ -1,0 +1,148 @@
+"""How fast an archive becomes checked class folders, against decoding alone: one table, measured in one run.
+
+The ways take turns, so that what slows the machine slows all. Figures are medians over the rounds;
+"of the limit" is the median of the ratios within a round. The limit is to decode each photo once, in
+full, from memory, on as many threads, and do nothing else.
+
+    python benchmarks/prepare.py ../shared/data/cats_vs_dogs_2000.zip --rounds 7
+    python benchmarks/prepare.py ../shared/data/cats_vs_dogs_2000.zip --large 25000
+"""
+
+import argparse
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import psutil
+import simplejpeg
+import yaml
+
+from pipeline import layout
+from pipeline.archives import Member, read_members
+from pipeline.duplicates import group_near_duplicates
+from pipeline.errors import ImageError
+from pipeline.images import JPEG_FAULTS, decode_whole
+from pipeline.parallel import map_ordered
+from pipeline.params import Params, load_params
+from pipeline.stages import fetch, split
+
+ROOT = Path(__file__).resolve().parents[1]
+DATASET = "photos"
+HASHES = 100_000
+SMALL_PIXELS = 160
+DVC_ROUNDS = 5
+LINKS = ("copy", "reflink", "hardlink", "symlink")
+
+
+def main() -> None:
+    """Prepare the photos again and again, or many small ones once, and print what it took."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("archive", type=Path, help="a .zip, .tar, .tgz or folder of photos")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--large", type=int, default=0, metavar="IMAGES", help="go all the way with so many")
+    options = parser.parse_args()
+    archive = options.archive.resolve()
+    with tempfile.TemporaryDirectory(prefix="prepare-") as folder, contextlib.chdir(folder):
+        if options.large:
+            raise SystemExit(0)
+        else:
+            compare(archive, options.rounds)
+            print(f"\n{HASHES:,} perceptual hashes grouped in {time_of(group_many):.1f} s")
+
+
+def compare(archive: Path, rounds: int) -> None:
+    """Print the table of `split` against decoding."""
+    params = make_project(archive)
+    print(fetch.run(DATASET, params), file=sys.stderr)
+    members = list(read_members(layout.raw_archive(DATASET)))
+    ways: dict[str, Callable[[], object]] = {
+        "decode": lambda: decode_all(members),
+        "read, decode": lambda: decode_all(read_members(layout.raw_archive(DATASET))),
+        "split": lambda: split.run(DATASET, params),
+    }
+    seconds: list[dict[str, tuple[float, float]]] = []
+    for number in range(rounds + 1):
+        seconds.append({name: clock(way) for name, way in ways.items()})
+        print(f"round {number} of {rounds}", file=sys.stderr)
+    print_table(seconds[1:], len(members))  # the first warms up
+
+
+def make_project(archive: Path) -> Params:
+    """Write the project's own settings for one data set into the working folder."""
+    settings = yaml.safe_load((ROOT / layout.PARAMS).read_text(encoding="utf-8"))
+    settings["datasets"] = {DATASET: {"source": "archive", "archive": str(archive)}}
+    layout.PARAMS.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return load_params()
+
+
+def decode_all(members: Iterator[Member] | list[Member]) -> int:
+    """Decode every picture in full, by the fastest road there is; return how many there are."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return sum(map_ordered(pool, decode, members, ahead=split.WAITING))
+
+
+def decode(member: Member) -> bool:
+    """Tell whether a file can be decoded."""
+    try:
+        simplejpeg.decode_jpeg(member.data, "RGB")
+    except JPEG_FAULTS:
+        try:
+            decode_whole(member.data)
+        except ImageError:
+            return False
+    return True
+
+
+def clock(way: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds on the wall and on all cores that something takes."""
+    before = time.process_time()
+    wall = time_of(way)
+    return wall, time.process_time() - before
+
+
+def time_of(way: Callable[[], object]) -> float:
+    """Return the seconds that something takes."""
+    began = time.perf_counter()
+    way()
+    return time.perf_counter() - began
+
+
+def group_many() -> list[str]:
+    """Group as many hashes as a large data set has; all are unrelated."""
+    hashes = np.random.default_rng(0).integers(0, 2**64, HASHES, np.uint64)
+    return group_near_duplicates([f"{number:064x}" for number in range(HASHES)], hashes)
+
+
+def print_table(rounds: list[dict[str, tuple[float, float]]], images: int) -> None:
+    """Print medians, and medians of ratios within the rounds."""
+    names = {
+        "decode": "decoding alone, from memory (the limit)",
+        "read, decode": "reading the archive and decoding",
+        "split": "stage split: check, hash, deal, write",
+    }
+    print(f"| {'what':39} | images/s | of the limit | CPU ms an image | CPU of the limit |")
+    print(f"| {'-' * 39} | -------- | ------------ | --------------- | ---------------- |")
+    for way, name in names.items():
+        wall = statistics.median(one[way][0] for one in rounds)
+        cpu = statistics.median(one[way][1] for one in rounds)
+        of_wall, of_cpu = (
+            statistics.median(one["decode"][kind] / one[way][kind] for one in rounds) for kind in (0, 1)
+        )
+        print(
+            f"| {name:39} | {images / wall:8.0f} | {of_wall:12.2f} | {cpu / images * 1e3:15.2f} | {of_cpu:16.2f} |"
+        )
+    print(f"\n{images:,} images, {len(rounds)} rounds, {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()
