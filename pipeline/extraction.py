@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.backbones.network import Backbone
 from pipeline.engines import Choice, Engine
 from pipeline.errors import FeaturesError, ImageError, ManifestError, NonFiniteFeatures
-from pipeline.features import Block, Header, create_features, read_header, read_keys, read_rows
+from pipeline.features import Block, Header, create_features, read_header, read_keys, stream_features
 from pipeline.fingerprint import Fingerprint
 from pipeline.images import decode_square, decoder_versions
 from pipeline.parallel import map_ordered
@@ -118,22 +118,22 @@ def refill(store: Store, path: Path, fingerprint: str) -> int:
     try:
         if read_header(path).fingerprint != fingerprint:
             return 0
-        missing = store.find(read_keys(path)).missing
-        if not missing.any():
-            return 0
-        return store.add(_missing_features(path, missing))
+        keys = read_keys(path)
+        missing = store.find(keys).missing
+        return store.add(_missing_features(path, keys, missing)) if missing.any() else 0
     except FeaturesError as error:
         log.warning("%s Its features are not used.", error)
         return 0
 
 
-def _missing_features(path: Path, missing: NDArray[np.bool_]) -> Iterator[tuple[Keys, Features]]:
+def _missing_features(path: Path, keys: Keys, missing: NDArray[np.bool_]) -> Iterator[tuple[Keys, Features]]:
     start = 0
-    for sha256, features in read_rows(path, ROWS):
-        wanted = missing[start : start + len(sha256)]
-        start += len(sha256)
+    for features in stream_features(path, ROWS):
+        here = slice(start, start + len(features))
+        wanted = missing[here]
         if wanted.any():
-            yield keys_of(sha256[wanted]), features[wanted]
+            yield keys[here][wanted], features[wanted]
+        start += len(features)
 
 
 def assemble(

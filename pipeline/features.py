@@ -210,7 +210,7 @@ def read_header(path: Path) -> Header:
 
 
 def read_keys(path: Path) -> NDArray[np.uint8]:
-    """Read the sha256 of all rows, uint8 `(n, 32)`, in the order of `read_rows`.
+    """Read the sha256 of all rows, uint8 `(n, 32)`, in the order of `stream_features`.
 
     Raises:
         FeaturesError: As `read_features`.
@@ -221,10 +221,8 @@ def read_keys(path: Path) -> NDArray[np.uint8]:
         return np.frombuffer(bytes.fromhex(keys.decode()), np.uint8).reshape(-1, 32)
 
 
-def read_rows(path: Path, block: int) -> Iterator[tuple[NDArray[np.bytes_], NDArray[Any]]]:
-    """Yield `sha256` S64 `(b,)` and `features` `(b, ...)` of all splits, `block` rows at most at a time.
-
-    All are checked before the first is given.
+def stream_features(path: Path, rows: int) -> Iterator[NDArray[Any]]:
+    """Yield `features` `(b, ...)` of all splits, `b <= rows`; all are checked before the first is given.
 
     Raises:
         FeaturesError: As `read_features`.
@@ -233,10 +231,9 @@ def read_rows(path: Path, block: int) -> Iterator[tuple[NDArray[np.bytes_], NDAr
         _read_header(path, file)
         groups = [file[name] for name in SPLITS if name in file]
         for group in groups:
-            for column in ("sha256", "features"):
-                _check_sum(path, group, column, _blocks(group[column], block))
+            _check_sum(path, group, "features", _blocks(group["features"], rows))
         for group in groups:
-            yield from zip(_blocks(group["sha256"], block), _blocks(group["features"], block), strict=True)
+            yield from _blocks(group["features"], rows)
 
 
 _AGAIN = "Run the stage extract again: what the store holds is not computed again."

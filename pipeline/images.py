@@ -147,7 +147,7 @@ def _load(image: Image.Image, data: bytes, least: int) -> Picture:
     mode, notes = image.mode, []
     if image_format != "JPEG" and getattr(image, "n_frames", 1) > 1:
         notes.append("animated: first frame used")
-    turn = _orientation(data) if image_format == "JPEG" else image.getexif().get(0x0112, 1)
+    turn = _read_orientation(image) if image_format == "JPEG" else image.getexif().get(0x0112, 1)
     if turn in UPRIGHT:
         notes.append("turned as EXIF says")
     if mode not in ("RGB", "L"):
@@ -207,7 +207,15 @@ def _orientation(data: bytes) -> int:
         return 1
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            return int(image.getexif().get(0x0112, 1))
+            return _read_orientation(image)
+    except Exception:  # noqa: BLE001 (Pillow's readers raise nearly anything on damaged files)
+        return 1
+
+
+def _read_orientation(image: Image.Image) -> int:
+    """Return the orientation that a JPEG's EXIF or XMP tells, 1 if there is none."""
+    try:
+        return int(image.getexif().get(0x0112, 1))
     except Exception:  # noqa: BLE001 (a damaged EXIF block says nothing of the orientation)
         return 1
 

@@ -3,18 +3,22 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from pipeline import layout
 from pipeline.errors import ManifestError
-from pipeline.manifest import ImageRow, read_copies, read_manifest
+from pipeline.manifest import read_copies, read_used
 from pipeline.shards import Keys
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One row of a features file, before it has features."""
+class Row(NamedTuple):
+    """One row of a features file, before it has features; a tuple because there may be millions.
+
+    Attributes:
+        folder: Where `path` begins.
+    """
 
     split: str
     label: str
@@ -22,7 +26,12 @@ class Row:
     parent: str
     copy: int
     path: str
-    file: Path
+    folder: Path
+
+    @property
+    def file(self) -> Path:
+        """The picture's file."""
+        return self.folder / self.path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,30 +60,16 @@ def iterate_rows(dataset: str) -> Iterator[Row]:
     copies = iter(read_copies(layout.copies_file(dataset)))
     split_folder, copies_folder = layout.split_folder(dataset), layout.augmented_folder(dataset)
     held = next(copies, None)
-    for image in read_manifest(layout.manifest_file(dataset)):
-        if not image.split:
-            continue
-        yield _row(image, image.sha256, 0, image.path, split_folder)
-        while held is not None and held.parent == image.sha256:
-            yield _row(image, held.sha256, held.copy, held.path, copies_folder)
+    for split, label, path, sha256 in read_used(layout.manifest_file(dataset)):
+        yield Row(split, label, sha256, sha256, 0, path, split_folder)
+        while held is not None and held.parent == sha256:
+            yield Row(split, label, held.sha256, sha256, held.copy, held.path, copies_folder)
             held = next(copies, None)
     if held is not None:
         raise ManifestError(
             f"{layout.copies_file(dataset)} has copies of {held.parent[:12]}, which is not where "
             f"{layout.manifest_file(dataset)} has it: run the stages split and augment again."
         )
-
-
-def _row(image: ImageRow, sha256: str, copy: int, path: str, folder: Path) -> Row:
-    return Row(
-        split=image.split,
-        label=image.label,
-        sha256=sha256,
-        parent=image.sha256,
-        copy=copy,
-        path=path,
-        file=folder / path,
-    )
 
 
 def make_plan(rows: Iterable[Row]) -> Plan:

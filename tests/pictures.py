@@ -33,7 +33,9 @@ def odd_pictures() -> dict[str, bytes]:
         "alpha.png": encode(scene(seed=6).convert("RGBA"), "PNG"),
         "palette.png": encode(scene(seed=7).convert("P"), "PNG"),
         "bits.png": encode(scene(seed=8).convert("1"), "PNG"),
-        "deep.png": encode(Image.fromarray(np.asarray(scene(seed=9).convert("L")).astype(np.uint16) * 257), "PNG"),
+        "deep.png": encode(
+            Image.fromarray(np.asarray(scene(seed=9).convert("L")).astype(np.uint16) * 257), "PNG"
+        ),
         "moving.gif": encode(frames[0], "GIF", save_all=True, append_images=frames[1:]),
         "plain.bmp": encode(scene(seed=10), "BMP"),
         "bits.bmp": encode(scene(seed=11).convert("1"), "BMP"),

@@ -41,7 +41,9 @@ def test_flipping_mirrors_left_to_right_about_half_of_the_copies_and_does_nothin
 
 @pytest.mark.parametrize("colour", [255, 1, 128])
 @pytest.mark.parametrize("shape", [(45, 61), (8, 8), (8, 300)])
-def test_what_moves_in_from_outside_is_the_pictures_own_reflection(colour: int, shape: tuple[int, int]) -> None:
+def test_what_moves_in_from_outside_is_the_pictures_own_reflection(
+    colour: int, shape: tuple[int, int]
+) -> None:
     plain = np.full((*shape, 3), colour, np.uint8)
     assert all((copy == colour).all() for copy in copies(FULL, plain))
 
@@ -77,7 +79,9 @@ def test_a_rotation_is_at_most_its_degrees_and_goes_both_ways() -> None:
 def test_a_zoom_is_at_most_its_share_and_goes_in_and_out() -> None:
     pixels = np.zeros((101, 101, 3), np.uint8)
     pixels[40:61, 40:61] = 255
-    sizes = [np.sqrt((copy[25:76, 25:76, 0] > 127).sum()) / 21 for copy in copies(replace(STILL, zoom=0.2), pixels)]
+    sizes = [
+        np.sqrt((copy[25:76, 25:76, 0] > 127).sum()) / 21 for copy in copies(replace(STILL, zoom=0.2), pixels)
+    ]
     assert 0.75 <= min(sizes) < 0.9
     assert 1.1 < max(sizes) <= 1.25
 

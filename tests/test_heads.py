@@ -4,17 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from pipeline.errors import HeadError
-from pipeline.heads import DESCRIPTION, WEIGHTS, Head, HeadInfo, fit_head, load_head, save_head
+from pipeline.heads import DESCRIPTION, WEIGHTS, Head, HeadInfo, fit_head, keras, load_head, save_head
 from pipeline.params import HeadParams
 from tests.project import make_params
 
@@ -29,7 +29,9 @@ def info(classes: int = 2, kind: str = "linear", shape: tuple[int, ...] = (WIDTH
     )  # fmt: skip
 
 
-def separable(classes: int, rows: int = 60, seed: int = 0, shape: tuple[int, ...] = (WIDTH,)) -> tuple[Any, Any]:
+def separable(
+    classes: int, rows: int = 60, seed: int = 0, shape: tuple[int, ...] = (WIDTH,)
+) -> tuple[Any, Any]:
     """Return features around one corner a class, and labels."""
     labels = np.arange(rows) % classes
     corners = np.random.default_rng(99).normal(0, 2, (classes, *shape))
@@ -42,11 +44,13 @@ def settings(**changes: Any) -> HeadParams:
     return make_params(known | {f"head.{name}": value for name, value in changes.items()}).head
 
 
+@cache
 def fitted(classes: int = 2, kind: str = "linear", **changes: Any) -> tuple[Head, dict[str, list[float]]]:
     train, val = separable(classes), separable(classes, 20, seed=1)
     return fit_head(info(classes, kind), settings(kind=kind, **changes), train, val)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
 @pytest.mark.parametrize(
     ("classes", "units", "activation", "loss"),
@@ -56,7 +60,7 @@ def fitted(classes: int = 2, kind: str = "linear", **changes: Any) -> tuple[Head
 def test_the_last_layer_and_the_loss_fit_the_number_of_classes(
     kind: str, classes: int, units: int, activation: str, loss: str
 ) -> None:
-    head, _ = fitted(classes, kind, epochs=1)
+    head, _ = fitted(classes, kind, epochs=2)
     last = head.model.layers[-1]
     assert (last.units, last.activation.__name__, head.model.loss) == (units, activation, loss)
     hidden = [layer.units for layer in head.model.layers[:-1] if isinstance(layer, keras.layers.Dense)]
@@ -73,6 +77,7 @@ def test_probabilities_have_a_column_a_class_and_sum_to_one(classes: int) -> Non
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
 @pytest.mark.parametrize("classes", [2, 4])
 def test_a_separable_problem_is_learnt_with_the_labels_the_right_way_round(kind: str, classes: int) -> None:
@@ -83,9 +88,9 @@ def test_a_separable_problem_is_learnt_with_the_labels_the_right_way_round(kind:
 
 
 def test_the_history_has_every_column_for_every_epoch() -> None:
-    _, history = fitted(epochs=7)
+    _, history = fitted(epochs=2)
     assert set(history) == {"loss", "val_loss", "accuracy", "val_accuracy"}
-    assert {len(values) for values in history.values()} == {7}
+    assert {len(values) for values in history.values()} == {2}
     assert all(type(value) is float for values in history.values() for value in values)
 
 
@@ -100,6 +105,7 @@ def test_training_stops_when_the_validation_loss_does_not_go_down() -> None:
     assert len(history["val_loss"]) == int(np.argmin(history["val_loss"])) + 1 + 2 < 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patience", [0, 2])
 def test_the_best_epochs_weights_stay(patience: int) -> None:
     train, val = unlearnable()
@@ -109,11 +115,13 @@ def test_the_best_epochs_weights_stay(patience: int) -> None:
     assert min(history["val_loss"]) < history["val_loss"][-1]
 
 
+@pytest.mark.slow
 def test_without_patience_every_epoch_is_run() -> None:
     _, history = fit_head(info(), settings(epochs=12, patience=0), *unlearnable())
     assert len(history["loss"]) == 12
 
 
+@pytest.mark.slow
 def test_a_penalty_makes_weights_smaller_and_is_in_the_loss() -> None:
     free, plain = fitted(epochs=20, l2=0.0)
     held, penalised = fitted(epochs=20, l2=0.5)
@@ -122,13 +130,15 @@ def test_a_penalty_makes_weights_smaller_and_is_in_the_loss() -> None:
     assert penalised["loss"][0] > plain["loss"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
 def test_the_optimizer_and_its_learning_rate_are_those_of_the_settings(optimizer: str) -> None:
     head, _ = fitted(optimizer=optimizer, epochs=1, learning_rate=0.03)
-    assert head.model.optimizer.name == optimizer
+    assert type(head.model.optimizer).__name__.lower() == optimizer
     assert np.isclose(float(head.model.optimizer.learning_rate.numpy()), 0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
 def test_maps_are_taken_too(kind: str) -> None:
     shape = (3, 3, 4)
@@ -137,6 +147,7 @@ def test_maps_are_taken_too(kind: str) -> None:
     assert (head.probabilities(val[0]).argmax(axis=1) == val[1]).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_a_feature_that_never_changes_does_no_harm() -> None:
     (features, labels), val = separable(2), separable(2, 20, 1)
     features[:, 0] = val[0][:, 0] = 3
@@ -145,12 +156,13 @@ def test_a_feature_that_never_changes_does_no_harm() -> None:
 
 
 def test_each_picture_is_answered_alone_as_in_a_batch() -> None:
-    head, _ = fitted(5, "mlp")
+    head, _ = fitted(5, epochs=2)
     features, _ = separable(5)
     alone = np.concatenate([head.probabilities(features[row : row + 1]) for row in range(10)])
     np.testing.assert_allclose(alone, head.probabilities(features)[:10], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
 @pytest.mark.parametrize("classes", [2, 5])
 def test_a_saved_head_says_the_same(classes: int, kind: str, tmp_path: Path) -> None:
@@ -164,7 +176,7 @@ def test_a_saved_head_says_the_same(classes: int, kind: str, tmp_path: Path) -> 
 
 def test_equal_heads_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("one", "other"):
-        save_head(tmp_path / name, fitted(3, "mlp", epochs=3)[0])
+        save_head(tmp_path / name, fitted.__wrapped__(3, "mlp", epochs=2)[0])
     for file in (WEIGHTS, DESCRIPTION):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
     text = (tmp_path / "one" / DESCRIPTION).read_text()
@@ -178,11 +190,13 @@ def test_two_processes_give_equal_bytes(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from tests.test_heads import fitted, save_head
-save_head(Path(sys.argv[1]), fitted(5, "mlp", epochs=5)[0])
+save_head(Path(sys.argv[1]), fitted(5, "mlp", epochs=3)[0])
 """
     for name, hash_seed in (("one", "1"), ("other", "2")):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], check=True, cwd=ROOT, env=environment)
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / name)], check=True, cwd=ROOT, env=environment
+        )
     for file in (WEIGHTS, DESCRIPTION):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
 
@@ -229,7 +243,7 @@ def described(**changes: Any) -> Any:
     ],
 )
 def test_a_missing_or_damaged_head_is_told_as_such(damage: Any, message: str, tmp_path: Path) -> None:
-    save_head(tmp_path, fitted(3, "mlp", epochs=1)[0])
+    save_head(tmp_path, fitted(3, "mlp", epochs=2)[0])
     load_head(tmp_path)
     damage(tmp_path)
     with pytest.raises(HeadError, match=message):

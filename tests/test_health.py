@@ -52,7 +52,9 @@ def test_a_group_that_a_split_by_images_would_have_torn_is_a_leak_prevented() ->
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([USED, DUPLICATE, QUARANTINED]), st.sampled_from("abc"), st.sampled_from(["train", "val"])
+            st.sampled_from([USED, DUPLICATE, QUARANTINED]),
+            st.sampled_from("abc"),
+            st.sampled_from(["train", "val"]),
         )
     )
 )
@@ -65,5 +67,7 @@ def test_every_image_is_counted_once(kinds: list[tuple[str, str, str]]) -> None:
     images = counts["images"]
     assert images["used"] == sum(counts["splits"].values())
     assert images["used"] == sum(number for split in counts["classes"].values() for number in split.values())
-    assert images["found"] == len(rows) == images["used"] + images["quarantined"] + counts["duplicates"]["exact"]
+    assert (
+        images["found"] == len(rows) == images["used"] + images["quarantined"] + counts["duplicates"]["exact"]
+    )
     assert images["quarantined"] == sum(counts["quarantined"].values())

@@ -84,7 +84,12 @@ def test_another_format_is_kept_as_png_without_loss(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("data", "reason"),
-    [(b"", "0 bytes"), (b"<html>", "not an image"), (FILES[8], "damaged: "), (encode(scene(60, 5), "PNG"), "too sm")],
+    [
+        (b"", "0 bytes"),
+        (b"<html>", "not an image"),
+        (FILES[8], "damaged: "),
+        (encode(scene(60, 5), "PNG"), "too sm"),
+    ],
 )
 def test_what_cannot_be_decoded_is_quarantined_with_its_reason(data: bytes, reason: str) -> None:
     row = examine("a/1.jpg", "a", data).row
@@ -108,13 +113,17 @@ def test_the_same_bytes_under_two_labels_are_not_used_at_all() -> None:
     examined += [examine("rose/3.jpg", "rose", FILES[1])]
     rows = by_member(place_all(examined))
     assert rows.pop("rose/3.jpg").fate == USED
-    assert {(row.fate, row.reason) for row in rows.values()} == {(QUARANTINED, "conflicting labels: rose, tulip")}
+    assert {(row.fate, row.reason) for row in rows.values()} == {
+        (QUARANTINED, "conflicting labels: rose, tulip")
+    }
 
 
 @pytest.mark.skipif(not ODD.is_dir(), reason="the shared odd pictures are not here")
 def test_photos_from_the_wild_that_stand_under_two_labels_are_conflicting() -> None:
     files = sorted((ODD / "two_labels").rglob("*.jpg"))
-    examined = [examine(f"{file.parent.name}/{file.name}", file.parent.name, file.read_bytes()) for file in files]
+    examined = [
+        examine(f"{file.parent.name}/{file.name}", file.parent.name, file.read_bytes()) for file in files
+    ]
     rows = settle_duplicates(one.row for one in examined)
     assert len(rows) == 4
     assert {row.reason for row in rows} == {"conflicting labels: roses, tulips"}
@@ -122,11 +131,18 @@ def test_photos_from_the_wild_that_stand_under_two_labels_are_conflicting() -> N
 
 @pytest.mark.skipif(not ODD.is_dir(), reason="the shared odd pictures are not here")
 def test_odd_files_from_the_wild_are_used_and_what_is_odd_is_noted() -> None:
-    rows = {file.name: examine(file.name, "a", file.read_bytes()).row for file in ODD.iterdir() if file.is_file()}
+    rows = {
+        file.name: examine(file.name, "a", file.read_bytes()).row for file in ODD.iterdir() if file.is_file()
+    }
     assert len(rows) == 6 + 1
     assert {row.fate for row in rows.values()} == {USED}
     assert "named .png, is WEBP; WEBP kept as PNG" in rows["Cat1035_is_webp.png"].note
-    for name, image_format in [("rain141", "GIF"), ("shine131", "GIF"), ("cloudy131", "PNG"), ("rain136", "PNG")]:
+    for name, image_format in [
+        ("rain141", "GIF"),
+        ("shine131", "GIF"),
+        ("cloudy131", "PNG"),
+        ("rain136", "PNG"),
+    ]:
         row = next(row for member, row in rows.items() if name in member)
         assert f"named .jpg, is {image_format}" in row.note
     assert "converted from RGBA" in rows["weather_shine127_is_png_rgba.jpg"].note
@@ -218,7 +234,9 @@ def test_no_image_is_lost_or_doubled(entries: list[tuple[str, int, int]], near_d
     assert len({row.path.lower() for row in used}) == len(used)
     assert len({(row.label, PurePosixPath(row.path).stem.lower()) for row in used}) == len(used)
     for row in rows:
-        assert (row.fate == USED) == bool(row.split) == bool(row.path) == bool(row.group) == (row.reason == "")
+        assert (
+            (row.fate == USED) == bool(row.split) == bool(row.path) == bool(row.group) == (row.reason == "")
+        )
         if row.split:
             assert row.path.startswith(f"{row.split}/{row.label}/")
             assert row.split in ("train", "val", "test")

@@ -49,10 +49,10 @@ def sides_by_group(groups: list[str], sides: list[str]) -> dict[str, set[str]]:
     return found
 
 
-def assign_singles(count: int, label: str = "cat", **settings) -> list[str]:
+def assign_singles(count: int, label: str = "cat", **asked) -> list[str]:
     names = NAMES[:count]
-    settings = {"val_fraction": 0.2, "test_fraction": 0.0, "seed": 7} | settings
-    return assign_splits(sha256=names, labels=[label] * count, groups=names, **settings)
+    asked = {"val_fraction": 0.2, "test_fraction": 0.0, "seed": 7} | asked
+    return assign_splits(sha256=names, labels=[label] * count, groups=names, **asked)
 
 
 # The dealing of one group
@@ -100,12 +100,12 @@ def test_each_image_has_one_side_and_each_group_too(method: str, images, seed: i
 @settings(deadline=None, max_examples=50)
 @given(images=grouped_images(), order=st.randoms(use_true_random=False))
 def test_the_order_of_images_changes_nothing(method: str, images, order: random.Random) -> None:
-    settings = {"val_fraction": 0.3, "test_fraction": 0.2, "seed": 7, "method": method}
-    expected = dict(zip(images["sha256"], assign_splits(**images, **settings), strict=True))
+    asked = {"val_fraction": 0.3, "test_fraction": 0.2, "seed": 7, "method": method}
+    expected = dict(zip(images["sha256"], assign_splits(**images, **asked), strict=True))
     rows = list(zip(*images.values(), strict=True))
     order.shuffle(rows)
     shuffled = dict(zip(images, map(list, zip(*rows, strict=True)), strict=True))
-    found = dict(zip(shuffled["sha256"], assign_splits(**shuffled, **settings), strict=True))
+    found = dict(zip(shuffled["sha256"], assign_splits(**shuffled, **asked), strict=True))
     assert found == expected
 
 
@@ -156,10 +156,10 @@ def test_exact_leaves_a_group_that_does_not_fit_in_train() -> None:
 @settings(deadline=None, max_examples=50)
 @given(images=grouped_images(), kept=st.integers(100, 200), seed=SEEDS)
 def test_growth_and_loss_of_other_groups_move_no_image(images, kept: int, seed: int) -> None:
-    settings = {"val_fraction": 0.3, "test_fraction": 0.3, "seed": seed}
-    all_sides = dict(zip(images["sha256"], assign_splits(**images, **settings), strict=True))
+    asked = {"val_fraction": 0.3, "test_fraction": 0.3, "seed": seed}
+    all_sides = dict(zip(images["sha256"], assign_splits(**images, **asked), strict=True))
     fewer = {column: values[-kept:] for column, values in images.items()}
-    sides = assign_splits(**fewer, **settings)
+    sides = assign_splits(**fewer, **asked)
     assert sides == [all_sides[one] for one in fewer["sha256"]]
 
 
@@ -223,14 +223,14 @@ def test_dealing_again_with_the_earlier_result_changes_nothing(growth, seed: int
 
 def test_a_near_duplicate_with_a_smaller_sha256_does_not_move_its_group() -> None:
     first, *others = sorted(NAMES[:200])
-    settings = {"labels": ["cat"] * 200, "val_fraction": 0.5, "test_fraction": 0.0}
+    asked = {"labels": ["cat"] * 200, "val_fraction": 0.5, "test_fraction": 0.0}
     moved = 0
     for seed in range(20):
         prior = dict(zip(others, assign_singles_named(others, seed), strict=True))
         groups = [first, first, *others[1:]]
-        sides = assign_splits(sha256=[first, *others], groups=groups, seed=seed, prior=prior, **settings)
+        sides = assign_splits(sha256=[first, *others], groups=groups, seed=seed, prior=prior, **asked)
         assert sides == [prior[others[0]], *prior.values()]
-        moved += assign_splits(sha256=[first, *others], groups=groups, seed=seed, **settings)[1:] != sides[1:]
+        moved += assign_splits(sha256=[first, *others], groups=groups, seed=seed, **asked)[1:] != sides[1:]
     assert moved > 0, "without the earlier dealing some would have moved, so the test can fail"
 
 

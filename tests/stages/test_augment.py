@@ -86,7 +86,10 @@ def test_all_copies_differ(params: Params) -> None:
 
 @pytest.mark.usefixtures("in_process")
 def test_with_nothing_to_change_a_copy_is_the_picture_again(params: Params) -> None:
-    augment.run("pets", make_params({f"augment.{key}": 0 for key in ("rotate", "shift", "zoom")} | {"augment.flip": False}))
+    augment.run(
+        "pets",
+        make_params({f"augment.{key}": 0 for key in ("rotate", "shift", "zoom")} | {"augment.flip": False}),
+    )
     stream = io.BytesIO()
     scene().save(stream, "JPEG", quality=augment.JPEG_QUALITY)
     assert (layout.augmented_folder("pets") / "train/cat/b__copy1.jpg").read_bytes() == stream.getvalue()
@@ -95,7 +98,9 @@ def test_with_nothing_to_change_a_copy_is_the_picture_again(params: Params) -> N
 @pytest.mark.usefixtures("in_process")
 def test_without_copies_there_is_an_empty_table(params: Params) -> None:
     augment.run("pets", params)
-    assert augment.run("pets", make_params({"augment.copies": 0})) == "pets: 0 copies, 0 of each training image"
+    assert (
+        augment.run("pets", make_params({"augment.copies": 0})) == "pets: 0 copies, 0 of each training image"
+    )
     assert copies() == []
     assert list(results()) == [str(layout.copies_file("pets"))]
 
@@ -145,7 +150,9 @@ def test_stopped_and_run_again_it_gives_the_same_results(
     assert results() == whole
 
 
-def test_killed_and_run_again_it_gives_the_same_results(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_and_run_again_it_gives_the_same_results(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = """
 import os, signal
 from pipeline.params import load_params
@@ -183,7 +190,9 @@ def test_a_picture_that_is_missing_or_another_is_named(params: Params) -> None:
     with pytest.raises(ManifestError, match=r"train/dog/c\.jpg is not the file that the manifest names: run"):
         augment.run("pets", params)
     picture.unlink()
-    with pytest.raises(ManifestError, match=r"cannot read .*train/dog/c\.jpg: No such file.* Run the stage split"):
+    with pytest.raises(
+        ManifestError, match=r"cannot read .*train/dog/c\.jpg: No such file.* Run the stage split"
+    ):
         augment.run("pets", params)
     layout.manifest_file("pets").unlink()
     with pytest.raises(ManifestError, match=r"pets\.csv is missing: run the stage split first"):

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import layout, sources
+from pipeline import layout
+from pipeline.archives import pack_folder
 from pipeline.errors import ArchiveError, ParamsError, SourceError
 from pipeline.params import Params
+from pipeline.sources import drawn
 from pipeline.stages import fetch
 from tests.project import draw_folders, draw_picture, make_params, make_project
 
@@ -49,7 +51,7 @@ def test_the_same_pictures_give_the_same_bytes_in_another_folder_on_another_day(
     fetch.run("pets", params)
     first = raw()
     make_project(tmp_path / "elsewhere", monkeypatch)
-    draw_folders(Path("pets"), {"dog": 0, "cat": 3})
+    draw_folders(Path("pets"), {"cat": 3, "dog": 0})
     for number in (2, 0, 1):
         (Path("pets/dog") / f"dog.{number}.jpg").write_bytes(draw_picture(10_000 + number))
     for file in Path("pets").rglob("*.jpg"):
@@ -60,17 +62,10 @@ def test_the_same_pictures_give_the_same_bytes_in_another_folder_on_another_day(
 
 
 def test_drawn_pictures_need_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def write(dataset: str, target: Path) -> None:
-        sources.archive.pack_folder(Path("pets"), target)  # type: ignore[attr-defined]
-
-    import pipeline.sources.archive
-    import pipeline.sources.drawn
-
-    assert pipeline.sources.archive
     changes = {"datasets.flowers": {"source": "drawn", "archive": None}}
     params = make_project(tmp_path, monkeypatch, changes)
     draw_folders(Path("pets"), {"rose": 2, "tulip": 2})
-    monkeypatch.setattr(pipeline.sources.drawn, "write_archive", write)
+    monkeypatch.setattr(drawn, "write_archive", lambda dataset, target: pack_folder(Path("pets"), target))
     fetch.run("flowers", params)
     assert json.loads(layout.provenance_file("flowers").read_text())["origin"] is None
     assert layout.raw_archive("flowers").name == "flowers.zip"

@@ -59,7 +59,9 @@ def fetch_files(files: dict[str, bytes], params: Params) -> None:
 
 def test_folders_manifest_and_counts_agree(params: Params) -> None:
     line = split.run("pets", params)
-    found = {str(file.relative_to(layout.split_folder("pets"))): file for file in Path("data/split").rglob("*.jpg")}
+    found = {
+        str(file.relative_to(layout.split_folder("pets"))): file for file in Path("data/split").rglob("*.jpg")
+    }
     assert sorted(found) == sorted(row.path for row in rows())
     for row in rows():
         assert sha256(found[row.path].read_bytes()).hexdigest() == row.sha256
@@ -101,7 +103,12 @@ def test_results_are_the_same_whatever_the_number_of_workers_and_the_order_of_me
 
 def test_bad_pictures_are_set_aside_with_their_reason_and_counted(params: Params) -> None:
     picture = encode(scene(), "JPEG")
-    bad = {"cat/empty.jpg": b"", "cat/Thumbs.db": b"\xd0\xcf", "dog/page.jpg": b"<html>", "dog/cut.jpg": picture[:600]}
+    bad = {
+        "cat/empty.jpg": b"",
+        "cat/Thumbs.db": b"\xd0\xcf",
+        "dog/page.jpg": b"<html>",
+        "dog/cut.jpg": picture[:600],
+    }
     fetch_files({**bad, "cat/both.jpg": picture, "dog/both.jpg": picture}, params)
     line = split.run("pets", params)
     assert line.startswith("pets: 30 images, ")
@@ -153,7 +160,15 @@ def test_near_duplicates_are_on_one_side_if_wanted(params: Params, near_duplicat
     assert (counts["leaks_prevented"] > 0) == near_duplicates
 
 
-STOPS = ["examine", "settle_duplicates", "group_rows", "place_rows", "write_manifest", "count_rows", "replace_text"]
+STOPS = [
+    "examine",
+    "settle_duplicates",
+    "group_rows",
+    "place_rows",
+    "write_manifest",
+    "count_rows",
+    "replace_text",
+]
 
 
 def stopping(function: Callable[..., Any], after: int, error: BaseException) -> Callable[..., Any]:
@@ -222,9 +237,21 @@ def damage_archive() -> None:
     [
         (damage_archive, ArchiveError, r"data/raw/pets/pets\.zip: .*\.jpg"),
         (lambda: layout.raw_archive("pets").write_bytes(b"PK"), ArchiveError, r"data/raw/pets/pets\.zip"),
-        (lambda: layout.raw_archive("pets").unlink(), SourceError, "holds 0 archives.*run the stage fetch first"),
-        (lambda: layout.provenance_file("pets").unlink(), SourceError, r"provenance\.json is missing or damaged"),
-        (lambda: layout.provenance_file("pets").write_text("[]"), SourceError, "missing or damaged .*fetch again"),
+        (
+            lambda: layout.raw_archive("pets").unlink(),
+            SourceError,
+            "holds 0 archives.*run the stage fetch first",
+        ),
+        (
+            lambda: layout.provenance_file("pets").unlink(),
+            SourceError,
+            r"provenance\.json is missing or damaged",
+        ),
+        (
+            lambda: layout.provenance_file("pets").write_text("[]"),
+            SourceError,
+            "missing or damaged .*fetch again",
+        ),
     ],
 )
 def test_without_a_sound_archive_the_old_results_stay(
@@ -250,11 +277,19 @@ def test_without_a_sound_archive_the_old_results_stay(
     ("counts", "changes", "message"),
     [
         ({"cat": 12, "dog": 1}, {}, r"dog \(.*1.*\) has none in (train|val)"),
-        ({"cat": 2, "dog": 2}, {"split.val_fraction": 0.01}, r"has none in val.*split\.val_fraction \(0\.01\)"),
+        (
+            {"cat": 2, "dog": 2},
+            {"split.val_fraction": 0.01},
+            r"has none in val.*split\.val_fraction \(0\.01\)",
+        ),
     ],
 )
 def test_a_class_with_too_few_pictures_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counts: dict[str, int], changes: dict[str, Any], message: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    counts: dict[str, int],
+    changes: dict[str, Any],
+    message: str,
 ) -> None:
     params = make_project(tmp_path / "project", monkeypatch, changes)
     draw_folders(Path("pets"), counts)
@@ -266,7 +301,9 @@ def test_a_class_with_too_few_pictures_is_named(
 
 def test_a_class_of_which_no_picture_can_be_used_is_named_with_an_example(params: Params) -> None:
     fetch_files({"fox/1.jpg": b"", "fox/2.jpg": b"<html>"}, params)
-    with pytest.raises(SplitError, match=r"no picture of these classes can be used: fox \(fox/1\.jpg: 0 bytes\)"):
+    with pytest.raises(
+        SplitError, match=r"no picture of these classes can be used: fox \(fox/1\.jpg: 0 bytes\)"
+    ):
         split.run("pets", params)
     assert results() == {}
 
@@ -298,7 +335,9 @@ def test_a_known_archive_with_other_broken_pictures_than_known_is_refused(
 
 
 def test_names_in_many_scripts_and_a_tar_are_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    params = make_project(tmp_path / "my project ü", monkeypatch, {"datasets.pets.archive": "Tiere & mehr.tgz"})
+    params = make_project(
+        tmp_path / "my project ü", monkeypatch, {"datasets.pets.archive": "Tiere & mehr.tgz"}
+    )
     draw_folders(Path("pets"), {"Kätzchen": 12, "犬 (dog)": 12})
     with tarfile.open("Tiere & mehr.tgz", "w:gz") as archive:
         archive.add("pets", "bilder")
@@ -318,7 +357,11 @@ def test_keras_lists_and_reads_exactly_the_pictures_of_the_manifest(params: Para
     listed = []
     for side in ("train", "val"):
         pictures = keras.utils.image_dataset_from_directory(
-            layout.split_folder("pets") / side, shuffle=False, image_size=(16, 16), batch_size=8, verbose=False
+            layout.split_folder("pets") / side,
+            shuffle=False,
+            image_size=(16, 16),
+            batch_size=8,
+            verbose=False,
         )
         assert pictures.class_names == ["cat", "dog"]
         listed += [str(Path(path).relative_to(layout.split_folder("pets"))) for path in pictures.file_paths]

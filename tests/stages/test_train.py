@@ -1,6 +1,8 @@
 """Stage train: head, predictions and history of a features file, of every original and of no copy."""
 
 import csv
+import shutil
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,11 @@ from pipeline.stages import train
 from tests.project import BACKBONE, make_params, make_project
 
 CLASSES = ("cat", "dog")
+SETTINGS = {"head.epochs": 8, "head.learning_rate": 0.1}
 SIZES = {"train": 30, "val": 12, "test": 6}
 
 
 def key(*parts: object) -> bytes:
-    from hashlib import sha256
-
     return sha256(repr(parts).encode()).hexdigest().encode()
 
 
@@ -44,7 +45,9 @@ def block(split: str, rows: int, copies: int, width: int, classes: int) -> Block
 
 
 def write(dataset: str = "pets", backbone: str = BACKBONE, **sizes: int) -> None:
-    header = Header(dataset=dataset, classes=CLASSES, backbone=backbone, fingerprint="f" * 32, made_of='{"a":1}')
+    header = Header(
+        dataset=dataset, classes=CLASSES, backbone=backbone, fingerprint="f" * 32, made_of='{"a":1}'
+    )
     with create_features(layout.features_file("pets", BACKBONE), header) as writer:
         for split, rows in (sizes or SIZES).items():
             found = block(split, rows, 2 if split == "train" else 0, 4, 2)
@@ -52,21 +55,34 @@ def write(dataset: str = "pets", backbone: str = BACKBONE, **sizes: int) -> None
             writer.append(split, found)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Params, str]:
+    """A project with features and a trained head, not to be changed; and what the stage said."""
+    root = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        params = make_project(root, patch, SETTINGS)
+        write()
+        return root, params, train.run("pets", BACKBONE, params)
+
+
 @pytest.fixture
-def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    """A project with a features file."""
-    params = make_project(tmp_path / "project", monkeypatch, {"head.epochs": 8, "head.learning_rate": 0.1})
-    write()
-    return params
+def params(trained: tuple[Path, Params, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """A copy of the project, in which the test runs."""
+    monkeypatch.chdir(shutil.copytree(trained[0], tmp_path / "project"))
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return trained[1]
 
 
 def results() -> dict[str, bytes]:
-    files = [file for folder in ("models", "plots") for file in sorted(Path(folder).rglob("*")) if file.is_file()]
+    files = [
+        file for folder in ("models", "plots") for file in sorted(Path(folder).rglob("*")) if file.is_file()
+    ]
     return {str(file): file.read_bytes() for file in files}
 
 
-def test_head_predictions_and_history_are_written(params: Params) -> None:
-    line = train.run("pets", BACKBONE, params)
+@pytest.mark.usefixtures("params")
+def test_head_predictions_and_history_are_written(trained: tuple[Path, Params, str]) -> None:
+    line = trained[2]
     assert sorted(results()) == [
         f"models/pets/{BACKBONE}/{name}" for name in ("head.json", "head.safetensors", "predictions.csv")
     ] + [f"plots/pets/{BACKBONE}/history.csv"]
@@ -82,8 +98,8 @@ def test_head_predictions_and_history_are_written(params: Params) -> None:
     )
 
 
-def test_every_original_of_every_split_is_predicted_and_no_copy(params: Params) -> None:
-    train.run("pets", BACKBONE, params)
+@pytest.mark.usefixtures("params")
+def test_every_original_of_every_split_is_predicted_and_no_copy() -> None:
     table = read_predictions(layout.predictions_file("pets", BACKBONE))
     assert len(table) == sum(SIZES.values())
     for split, rows in SIZES.items():
@@ -94,8 +110,8 @@ def test_every_original_of_every_split_is_predicted_and_no_copy(params: Params) 
     assert (table.of_split("test").predicted_labels() == table.of_split("test").labels).mean() > 0.8
 
 
-def test_the_predictions_are_those_of_the_saved_head(params: Params) -> None:
-    train.run("pets", BACKBONE, params)
+@pytest.mark.usefixtures("params")
+def test_the_predictions_are_those_of_the_saved_head() -> None:
     head = load_head(layout.model_folder("pets", BACKBONE))
     expected = head.probabilities(block("val", SIZES["val"], 0, 4, 2).features)
     found = read_predictions(layout.predictions_file("pets", BACKBONE)).of_split("val").probabilities
@@ -103,32 +119,43 @@ def test_the_predictions_are_those_of_the_saved_head(params: Params) -> None:
 
 
 def test_training_again_in_one_process_gives_the_same_bytes(params: Params) -> None:
-    train.run("pets", BACKBONE, params)
     first = results()
     train.run("pets", BACKBONE, params)
     assert results() == first
 
 
-def test_another_seed_gives_another_head(params: Params) -> None:
-    train.run("pets", BACKBONE, params)
+@pytest.mark.slow
+@pytest.mark.usefixtures("params")
+def test_another_seed_gives_another_head() -> None:
     first = results()
-    train.run("pets", BACKBONE, make_params({"head.epochs": 8, "head.learning_rate": 0.1, "head.seed": 8}))
+    train.run("pets", BACKBONE, make_params({**SETTINGS, "head.seed": 8}))
     assert {name for name in first if first[name] == results()[name]} == {f"models/pets/{BACKBONE}/head.json"}
 
 
 @pytest.mark.parametrize(
     ("prepare", "error", "message"),
     [
-        (lambda: layout.features_file("pets", BACKBONE).unlink(), FeaturesError, "is missing: run the stage extract"),
-        (lambda: write(dataset="other"), FeaturesError, f"holds other/{BACKBONE}, not pets/{BACKBONE}: run the"),
-        (lambda: write(backbone="vgg16"), FeaturesError, f"holds pets/vgg16, not pets/{BACKBONE}: run the stage"),
+        (
+            lambda: layout.features_file("pets", BACKBONE).unlink(),
+            FeaturesError,
+            "is missing: run the stage extract",
+        ),
+        (
+            lambda: write(dataset="other"),
+            FeaturesError,
+            f"holds other/{BACKBONE}, not pets/{BACKBONE}: run the",
+        ),
+        (
+            lambda: write(backbone="vgg16"),
+            FeaturesError,
+            f"holds pets/vgg16, not pets/{BACKBONE}: run the stage",
+        ),
         (lambda: write(train=6), FeaturesError, r"has the groups \['train'\]; train and val are needed"),
     ],
 )
 def test_features_that_do_not_fit_are_refused_and_the_old_head_stays(
     params: Params, prepare: Any, error: Any, message: str
 ) -> None:
-    train.run("pets", BACKBONE, params)
     before = results()
     prepare()
     with pytest.raises(error, match=message):
@@ -143,8 +170,9 @@ def test_truncated_features_are_refused(params: Params) -> None:
         train.run("pets", BACKBONE, params)
 
 
-def test_a_learning_rate_beyond_reason_is_named_and_the_old_head_stays(params: Params) -> None:
-    train.run("pets", BACKBONE, params)
+@pytest.mark.slow
+@pytest.mark.usefixtures("params")
+def test_a_learning_rate_beyond_reason_is_named_and_the_old_head_stays() -> None:
     before = results()
     wild = {"head.optimizer": "sgd", "head.learning_rate": 1e30, "head.l2": 1.0}
     with pytest.raises(HeadError, match=r"training diverged: .* Lower head\.learning_rate, 1e\+30 now"):
@@ -154,7 +182,10 @@ def test_a_learning_rate_beyond_reason_is_named_and_the_old_head_stays(params: P
 
 @pytest.mark.parametrize(
     ("dataset", "backbone", "message"),
-    [("pet", BACKBONE, "no dataset 'pet'.*'pets'"), ("pets", "efficientnet_lite1", "no backbone 'efficientnet_lite1'")],
+    [
+        ("pet", BACKBONE, "no dataset 'pet'.*'pets'"),
+        ("pets", "efficientnet_lite1", "no backbone 'efficientnet_lite1'"),
+    ],
 )
 def test_an_unknown_name_is_answered_with_the_known_ones(
     params: Params, dataset: str, backbone: str, message: str

@@ -1,0 +1,150 @@
+"""How fast and how frugal is the store: finding keys among a million, and assembling what it holds.
+
+    python benchmarks/store.py [--folder /tmp]
+
+Each measurement runs in a process of its own, for its peak memory. Needs 1 GB on the disk.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from pipeline import layout
+from pipeline.backbones.network import Backbone
+from pipeline.engines import choose, find_hardware
+from pipeline.extraction import fingerprint_of
+from pipeline.fingerprint import Fingerprint
+from pipeline.manifest import ImageRow, write_copies, write_manifest
+from pipeline.params import Params, load_params
+from pipeline.stages import extract
+from pipeline.store import SHARD_ROWS, Store
+
+STORED, SOUGHT = 1_000_000, 100_000
+SIZES = (10_000, 100_000)
+WIDTH = 1280
+BACKBONE = "efficientnet_lite0"
+NARROW = Fingerprint(parts={"benchmark": "narrow"})
+
+
+def main() -> None:
+    """Print one table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, default=None, help="where to work; default: the system's")
+    root = Path(__file__).parents[1]
+    with tempfile.TemporaryDirectory(dir=parser.parse_args().folder) as folder:
+        (Path(folder) / layout.PARAMS).write_text((root / layout.PARAMS).read_text())
+        _run(folder, "fill", STORED)
+        seconds, mib = _run(folder, "find", SOUGHT)
+        print(f"{'':38} {'seconds':>8} {'a second':>10} {'peak MiB':>9}")
+        print(
+            f"{f'find {SOUGHT:,} of {STORED:,} keys':38} {seconds:8.2f} {SOUGHT / seconds:10,.0f} {mib:9.0f}"
+        )
+        peaks = []
+        for size in SIZES:
+            _run(folder, "prepare", size)
+            seconds, mib = min(_run(folder, "assemble", size) for _ in range(3))
+            peaks.append(mib)
+            name = f"assemble {size:,} x {WIDTH} float16"
+            print(f"{name:38} {seconds:8.2f} {size / seconds:10,.0f} {mib:9.0f}")
+        print(f"peak memory, {SIZES[1]:,} rows over {SIZES[0]:,}: {peaks[1] / peaks[0]:.2f}")
+
+
+def _run(folder: str, task: str, size: int) -> tuple[float, float]:
+    """Run one task in a process of its own; return its seconds and its peak memory in MiB."""
+    command = [sys.executable, __file__, f"--{task}", str(size)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "DVC_ROOT": folder}
+    result = subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True, text=True)
+    seconds, mib = result.stdout.split()
+    return float(seconds), float(mib)
+
+
+def fill(size: int) -> None:
+    """Store `size` narrow features."""
+    Store(layout.store_folder(), NARROW).add(_random_features(_keys(size), 4))
+
+
+def find(size: int) -> None:
+    """Look up `size` keys, of which one in ten is not there."""
+    stored = _keys(STORED)
+    chosen = np.random.default_rng(1).choice(STORED, size, replace=False)
+    sought = stored[chosen]
+    sought[::10, 31] ^= 1
+    del stored
+    found = Store(layout.store_folder(), NARROW).find(sought)
+    assert int(found.missing.sum()) == size // 10
+
+
+def prepare(size: int) -> None:
+    """Write the tables of a dataset of `size` pictures, and store its features, in another order."""
+    keys = _keys(size)
+    names = [key.tobytes().hex() for key in keys]
+    rows = [_image_row(number, name) for number, name in enumerate(names)]
+    write_manifest(layout.manifest_file("pets"), rows)
+    write_copies(layout.copies_file("pets"), [])
+    params = _params()
+    network = Backbone(BACKBONE, params.backbone(BACKBONE))
+    choice = choose(params.extract, find_hardware(), network.input_size)
+    store = Store(layout.store_folder(), fingerprint_of(network, choice, params.extract.dtype))
+    store.add(_random_features(keys[store.find(keys).missing], WIDTH))
+
+
+def assemble(size: int) -> None:
+    """Run the stage extract, which has nothing to compute."""
+    line = extract.run("pets", BACKBONE, _params())
+    assert line == f"pets/{BACKBONE}: {size} features, 0 computed, {size} from the store"
+    assert "tensorflow" not in sys.modules
+
+
+def _params() -> Params:
+    settings = yaml.safe_load(layout.PARAMS.read_text())
+    settings["datasets"]["pets"] = {"source": "archive", "archive": "pets.zip"}
+    layout.PARAMS.write_text(yaml.safe_dump(settings))
+    return load_params()
+
+
+def _keys(count: int) -> Any:
+    return np.random.default_rng(0).integers(0, 256, (count, 32), np.uint8)
+
+
+def _random_features(keys: Any, width: int) -> Iterator[Any]:
+    rng = np.random.default_rng(2)
+    for start in range(0, len(keys), SHARD_ROWS):
+        part = keys[start : start + SHARD_ROWS]
+        yield part, rng.random((len(part), width), np.float32).astype(np.float16)
+
+
+def _image_row(number: int, sha256: str) -> ImageRow:
+    """Return a row as split leaves it; the manifest sorts by path, which has nothing to do with the store."""
+    label = ("cat", "dog")[number % 2]
+    split = "val" if number % 5 == 0 else "train"
+    path = f"{split}/{label}/{sha256[:16]}.jpg"
+    return ImageRow(
+        split=split, label=label, path=path, sha256=sha256, member=f"train/{label}.{number}.jpg", width=500,
+        height=375, format="JPEG", mode="RGB", bytes=30_000, hash=sha256[:16], group=sha256,
+    )  # fmt: skip
+
+
+def _measure(task: str, size: int) -> None:
+    began = time.perf_counter()
+    {"fill": fill, "find": find, "prepare": prepare, "assemble": assemble}[task](size)
+    seconds = time.perf_counter() - began
+    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[1].removeprefix("--") in ("fill", "find", "prepare", "assemble"):
+        _measure(sys.argv[1].removeprefix("--"), int(sys.argv[2]))
+    else:
+        main()

@@ -1,0 +1,53 @@
+"""The whole pipeline in one process, stage by stage as dvc.yaml has them, with a fake engine."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.params import Params
+from pipeline.stages import augment, evaluate, extract, fetch, report, split, train
+from tests.fakes import use_mean_colour
+
+ARTEFACTS = ("data", "features", "models", "metrics", "plots", "report")
+
+
+@contextmanager
+def light_stages() -> Iterator[None]:
+    """Let a fake engine compute the features, and this process make the copies."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_mean_colour(patch)
+        patch.setattr(augment, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(1))
+        yield
+
+
+def stage_calls(params: Any, real: Params) -> Iterator[tuple[str, Callable[[], str]]]:
+    """Yield each stage's name, as DVC names it, and a call that runs it; in an order that works."""
+    for dataset in real.datasets:
+        for stage in (fetch, split, augment):
+            yield (
+                f"{name_of(stage)}@{dataset}",
+                lambda stage=stage, dataset=dataset: stage.run(dataset, params),
+            )
+        for backbone in real.backbones:
+            for stage in (extract, train, evaluate):
+                yield (
+                    f"{name_of(stage)}@{dataset}-{backbone}",
+                    lambda stage=stage, names=(dataset, backbone): stage.run(*names, params),
+                )
+    yield "report", lambda: report.run(params)
+
+
+def name_of(stage: Any) -> str:
+    return str(stage.__name__).rpartition(".")[2]
+
+
+def hash_artefacts() -> dict[str, str]:
+    """Return the sha256 of every file that the stages made, by path."""
+    files = (file for folder in ARTEFACTS for file in sorted(Path(folder).rglob("*")) if file.is_file())
+    return {os.fspath(file): sha256(file.read_bytes()).hexdigest() for file in files}

@@ -1,0 +1,267 @@
+"""The command line: light to start, answers on stdout, the rest on stderr, and tracebacks for bugs alone."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline import cli, progress
+from pipeline.errors import ParamsError
+from pipeline.params import Params, load_params
+from pipeline.predict import Answer
+from tests.project import BACKBONE, draw_picture, make_project
+
+ROOT = Path(__file__).parents[1]
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "pandas",
+    "openvino",
+    "sklearn",
+    "cv2",
+    "imgaug",
+    "matplotlib",
+    "h5py",
+    "numpy",
+    "PIL",
+)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Run the command line in this process, and return its exit status."""
+    monkeypatch.setattr(sys, "argv", ["bottleneck", *arguments])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return int(end.value.code or 0)
+
+
+def start(*command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run a program of the project's environment, and return what it said."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    return subprocess.run(
+        [sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    return make_project(tmp_path / "project", monkeypatch)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["extract", "--help"], ["store", "--help"], ["datasets"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    code = f"""
+import sys
+from pipeline.cli import main
+sys.argv = ["bottleneck", *{arguments}]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+print(sorted(set({HEAVY}) & set(sys.modules)), file=sys.stderr)
+"""
+    done = start("-c", code)
+    assert done.stderr.strip() == "[]"
+    assert done.stdout
+
+
+def test_the_module_is_the_same_as_the_console_script() -> None:
+    script = Path(sys.executable).with_name("bottleneck")
+    assert script.is_file()
+    assert start("-m", "pipeline", "backbones").stdout == start(str(script), "backbones").stdout != ""
+
+
+def test_help_lists_every_stage_and_tool() -> None:
+    done = start("-m", "pipeline", "--help")
+    assert done.returncode == 0
+    for name in ("fetch", "split", "augment", "extract", "train", "evaluate", "report", "predict", "store",
+                 "datasets", "backbones"):  # fmt: skip
+        assert re.search(rf"\b{name}\b", done.stdout), name
+
+
+def test_a_pipeline_error_is_a_message_on_stderr_and_status_1(tmp_path: Path) -> None:
+    done = start("-m", "pipeline", "fetch", "pets", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == (
+        "Error: cannot read params.yaml: No such file or directory. Run in the project's folder.\n"
+    )
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    code = """
+import sys
+from pipeline import cli, params
+def fail():
+    raise ZeroDivisionError("a bug")
+params.load_params = fail
+sys.argv = ["bottleneck", "fetch", "pets"]
+cli.main()
+"""
+    done = start("-c", code)
+    assert done.returncode == 1
+    assert "Traceback (most recent call last)" in done.stderr
+    assert done.stderr.rstrip().endswith("ZeroDivisionError: a bug")
+    assert "Error: a bug" not in done.stderr.replace("ZeroDivisionError: a bug", "")
+
+
+@pytest.mark.parametrize(
+    ("stage", "names"),
+    [("fetch", ["pets"]), ("split", ["pets"]), ("augment", ["pets"]), ("extract", ["pets", BACKBONE]),
+     ("train", ["pets", BACKBONE]), ("evaluate", ["pets", BACKBONE]), ("report", [])],
+)  # fmt: skip
+def test_a_stage_gets_its_names_and_settings_and_its_line_is_printed(
+    stage: str,
+    names: list[str],
+    params: Params,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    got: list[Any] = []
+
+    def note(*arguments: Any) -> str:
+        got.extend(arguments)
+        return f"{stage} is done"
+
+    monkeypatch.setattr(f"pipeline.stages.{stage}.run", note)
+    assert run(monkeypatch, stage, *names) == 0
+    assert capsys.readouterr() == (f"{stage} is done\n", "")
+    assert got[: len(names) + 1] == [*names, params]
+    assert got[len(names) + 1 :] == ([progress.track_batches] if stage == "extract" else [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (
+            ["fetch", "pet"],
+            1,
+            r"Error: params\.yaml has no dataset 'pet'\. It has: pets\. Did you mean 'pets'\?",
+        ),
+        (["train", "pets", "resnet"], 1, r"Error: .*(no backbone 'resnet'|no backbone is called 'resnet')"),
+        (["split", "pets"], 1, r"Error: .*run the stage fetch first"),
+        (["augment", "pets"], 1, r"Error: .*run the stage split first"),
+        (["extract", "pets", BACKBONE], 1, r"Error: .*is missing: run the stage (split|augment) first"),
+        (["train", "pets", BACKBONE], 1, r"Error: .*is missing: run the stage extract first"),
+        (["evaluate", "pets", BACKBONE], 1, r"Error: .*The train stage writes them"),
+        (["report"], 1, r"Error: .*The split stage"),
+        (["predict", "gone.jpg", "--dataset", "pets"], 1, r"Error: cannot read gone\.jpg: No such file"),
+        (["predict", "page.jpg", "--dataset", "pets"], 1, r"Error: cannot read page\.jpg: not an image"),
+        (["predict", "good.jpg", "--dataset", "pest"], 1, r"Error: .*no dataset 'pest'.*Did you mean 'pets'"),
+        (
+            ["predict", "good.jpg", "--dataset", "pets"],
+            1,
+            r"Error: .*holds no trained head: run the stage train",
+        ),
+        (["predict", "good.jpg"], 2, "--dataset"),
+        (["fetch"], 2, "(?i)missing argument .*dataset"),
+        (["fetch", "pets", "extra"], 2, "extra"),
+        (["ftch"], 2, "ftch"),
+        (["report", "--colour"], 2, "--colour"),
+    ],
+)
+@pytest.mark.usefixtures("params")
+def test_what_the_user_can_mend_is_said_on_stderr(
+    arguments: list[str],
+    status: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("page.jpg").write_bytes(b"<html>")
+    Path("good.jpg").write_bytes(draw_picture(1))
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert run(monkeypatch, *arguments) == status
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.search(message, err)
+    assert "Traceback" not in err
+
+
+def test_faults_of_params_come_before_anything_is_done(
+    params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("units: 8", "unts: 8"))
+    with pytest.raises(ParamsError, match="2 faults"):
+        load_params()
+    assert run(monkeypatch, "fetch", "pets") == 1
+    assert capsys.readouterr().err.startswith(
+        "Error: params.yaml has 2 faults:\n  head.units: missing\n  head.unts: "
+    )
+    assert not Path("data").exists()
+
+
+@pytest.fixture
+def answers(params: Params, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What predict_files is asked; it knows two answers."""
+    asked: list[Any] = []
+
+    def predict(files: list[Path], dataset: str, backbone: str, settings: Params) -> Iterator[Answer]:
+        asked.append((files, dataset, backbone, settings))
+        for number, file in enumerate(files):
+            yield Answer(file=str(file), label="cat", probabilities={"cat": 0.75 + number / 8, "dog": 0.25})
+
+    monkeypatch.setattr("pipeline.predict.predict_files", predict)
+    return asked
+
+
+def test_predict_prints_a_line_a_picture(
+    answers: list[Any], params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "predict", "a b.jpg", "c.jpg", "--dataset", "pets") == 0
+    out, err = capsys.readouterr()
+    assert out == "a b.jpg: cat  (cat 0.7500  dog 0.2500)\nc.jpg: cat  (cat 0.8750  dog 0.2500)\n"
+    assert err == ""
+    assert answers == [([Path("a b.jpg"), Path("c.jpg")], "pets", BACKBONE, params)]
+
+
+def test_predict_prints_an_object_a_line_for_machines(
+    answers: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        run(monkeypatch, "predict", "ü.jpg", "c.jpg", "--dataset", "pets", "--json", "--backbone", "vgg16")
+        == 0
+    )
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == {"file": "ü.jpg", "label": "cat", "probabilities": {"cat": 0.75, "dog": 0.25}}
+    assert [line["file"] for line in lines] == ["ü.jpg", "c.jpg"]
+    assert answers[0][2] == "vgg16"
+
+
+def test_the_catalogues_are_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "datasets") == 0
+    assert capsys.readouterr().out.split("\n")[0].startswith("cats_vs_dogs ")
+    assert run(monkeypatch, "backbones") == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert "efficientnet_lite0" in names
+    assert "resnet50" in names
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_goes_to_stderr_and_passes_every_batch_on(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batches = [(np.zeros((2, 32), np.uint8), np.full((2, 3), number)) for number in range(5)]
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    assert list(progress.track_batches(iter(batches), 10)) == batches
+    out, err = capsys.readouterr()
+    assert out == ""
+    if not terminal:
+        lines = err.splitlines()
+        assert len(lines) == 5
+        assert re.fullmatch(r"computed 10 of 10 images, [\d.]+ images/s, 0 s left", lines[-1])
+
+
+def test_progress_of_nothing_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(progress.track_batches(iter([]), 0)) == []
+    assert capsys.readouterr() == ("", "")

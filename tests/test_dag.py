@@ -1,0 +1,206 @@
+"""The whole pipeline: equal bytes in any folder, and nothing runs twice without need."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline import layout
+from tests.dag import hash_artefacts, light_stages, stage_calls
+from tests.project import BACKBONE, SETTINGS, draw_folders, draw_picture, make_project
+
+ROOT = Path(__file__).parents[1]
+CODE = (
+    "pipeline",
+    "dvc.yaml",
+    ".dvcignore",
+    ".gitignore",
+    "None",
+    ".dvc/config",
+    ".dvc/.gitignore",
+    ".dvc/plots",
+)
+CHANGES = {
+    "datasets.herbs": {"source": "archive", "archive": "herbs"},
+    "head.kind": "mlp",
+    "augment.copies": 2,
+    "split.near_duplicates": True,
+    "split.test_fraction": 0.2,
+}
+
+
+def run_all(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    params = make_project(root, monkeypatch, CHANGES)
+    draw_folders(Path("pets"), {"cat": 14, "dog": 14})
+    draw_folders(Path("herbs"), {"dill": 12, "mint": 12, "sage": 12}, seed=500)
+    with light_stages():
+        for _, call in stage_calls(params, params):
+            call()
+    return hash_artefacts()
+
+
+@pytest.mark.slow
+def test_every_artefact_has_the_same_bytes_in_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run_all(tmp_path / "one", monkeypatch)
+    for dataset, folders in (("pets", 28), ("herbs", 36)):
+        pictures = [path for path in first if path.startswith(f"{layout.split_folder(dataset)}/")]
+        assert len(pictures) == folders
+        for path in (
+            layout.raw_archive(dataset), layout.manifest_file(dataset), layout.copies_file(dataset),
+            layout.features_file(dataset, BACKBONE), layout.predictions_file(dataset, BACKBONE),
+            layout.data_metrics_file(dataset), layout.metrics_file(dataset, BACKBONE),
+            layout.history_file(dataset, BACKBONE), layout.REPORT,
+        ):  # fmt: skip
+            assert str(path) in first
+    second = run_all(tmp_path / "a longer name" / "two", monkeypatch)
+    shards = {path for path in first if ".store" in path}
+    assert shards
+    assert {path: first[path] for path in first.keys() - shards} == {
+        path: second[path] for path in second if ".store" not in path
+    }
+    assert run_all(tmp_path / "one", monkeypatch) == first
+
+
+class Project:
+    """A repository of Git and DVC in a folder, with the code as it is and small data of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings: dict[str, Any] = {
+            **SETTINGS,
+            "backbones": {BACKBONE: {"layer": None, "pooling": "avg", "input_size": 64, "weights": "random"}},
+        }
+        for name in CODE:
+            source, target = ROOT / name, folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copyfile(source, target)
+        draw_folders(folder / "pets", {"cat": 12, "dog": 12})
+        self.write_settings()
+        self.run("git", "init", "--quiet")
+
+    def write_settings(self) -> None:
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(self.settings))
+
+    def run(self, *command: str) -> str:
+        hidden = ("DVC_ROOT", "PYTHONPATH", "GIT_DIR")
+        environment = {name: value for name, value in os.environ.items() if name not in hidden} | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "DVC_NO_ANALYTICS": "1",
+            "DVC_SITE_CACHE_DIR": str(self.folder / ".dvc" / "site"),
+        }
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def repro(self, *options: str) -> list[str]:
+        """Reproduce, and return the names of the stages that ran (or, with `--dry`, would)."""
+        return re.findall(r"Running stage '([^']+)'", self.run("dvc", "repro", *options))
+
+    def lock(self) -> bytes:
+        return (self.folder / "dvc.lock").read_bytes()
+
+
+STAGES = [
+    "fetch@pets", "split@pets", "augment@pets", f"extract@pets-{BACKBONE}", f"train@pets-{BACKBONE}",
+    f"evaluate@pets-{BACKBONE}", "report",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project after its first `dvc repro`; tests put back what they change."""
+    project = Project(tmp_path_factory.mktemp("repro") / "project")
+    assert project.repro() == STAGES
+    return project
+
+
+@pytest.mark.slow
+def test_a_second_repro_runs_nothing(reproduced: Project) -> None:
+    lock = reproduced.lock()
+    assert reproduced.repro() == []
+    assert reproduced.lock() == lock
+
+
+@pytest.mark.slow
+def test_metrics_and_plots_are_shown_without_options(reproduced: Project) -> None:
+    shown = reproduced.run("dvc", "metrics", "show", "--json")
+    assert f"metrics/pets/{BACKBONE}.json" in shown
+    assert "accuracy_low" in shown
+    page = reproduced.run("dvc", "plots", "show", "--out", "dvc_plots")
+    assert page.strip().endswith("index.html")
+
+
+@pytest.mark.slow
+def test_the_lock_has_the_same_bytes_in_another_folder(reproduced: Project, tmp_path: Path) -> None:
+    other = Project(tmp_path / "in another folder")
+    other.repro()
+    assert other.lock() == reproduced.lock()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", ["replaced", "added", "deleted"])
+def test_a_picture_changed_in_place_is_noticed(reproduced: Project, change: str) -> None:
+    pictures = reproduced.folder / "pets" / "cat"
+    old, extra = (pictures / "cat.0.jpg").read_bytes(), pictures / "cat.99.jpg"
+    if change == "deleted":
+        (pictures / "cat.0.jpg").unlink()
+    else:
+        (extra if change == "added" else pictures / "cat.0.jpg").write_bytes(draw_picture(4242))
+    try:
+        assert reproduced.repro("--dry", "fetch@pets") == ["fetch@pets"]
+    finally:
+        (pictures / "cat.0.jpg").write_bytes(old)
+        extra.unlink(missing_ok=True)
+    assert reproduced.repro("--dry") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("section", "name", "value", "added"),
+    [
+        ("backbones", "mobilenet", {"layer": None, "pooling": "avg", "input_size": 32, "weights": "random"},
+         "-mobilenet"),
+        ("datasets", "herbs", {"source": "archive", "archive": "pets"}, "@herbs"),
+    ],
+)  # fmt: skip
+def test_another_backbone_or_dataset_runs_nothing_of_the_others(
+    reproduced: Project, section: str, name: str, value: dict[str, Any], added: str
+) -> None:
+    reproduced.settings[section][name] = value
+    reproduced.write_settings()
+    try:
+        wanted = reproduced.repro("--dry")
+    finally:
+        del reproduced.settings[section][name]
+        reproduced.write_settings()
+    assert {stage for stage in wanted if added not in stage} == {"report"}
+    first = "fetch@herbs" if section == "datasets" else "extract@pets-mobilenet"
+    assert first in wanted
+
+
+@pytest.mark.slow
+def test_a_setting_runs_only_the_stages_that_read_it(reproduced: Project) -> None:
+    wanted = {}
+    for section, key, value in (("head", "units", 99), ("extract", "batch_size", 9), ("augment", "rotate", 1.0),
+                                ("split", "seed", 8)):  # fmt: skip
+        old, reproduced.settings[section][key] = reproduced.settings[section][key], value
+        reproduced.write_settings()
+        wanted[section] = reproduced.repro("--dry")
+        reproduced.settings[section][key] = old
+        reproduced.write_settings()
+    assert {section: stages[0] for section, stages in wanted.items()} == {
+        "head": STAGES[4], "extract": STAGES[3], "augment": STAGES[2], "split": STAGES[1],
+    }  # fmt: skip

@@ -1,0 +1,249 @@
+"""dvc.yaml against the code: its deps are what each stage is made of, its paths those of the layout."""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from pipeline import layout
+from pipeline.cli import app
+from pipeline.params import Params
+from tests.closure import PACKAGE, import_closure
+from tests.dag import light_stages, stage_calls
+from tests.project import BACKBONE, draw_folders, make_project
+
+ROOT = Path(__file__).parents[1]
+PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+STAGES: dict[str, dict[str, Any]] = {
+    name: {**stage, **stage.get("do", {})} for name, stage in PIPELINE["stages"].items()
+}
+EXEMPT = {
+    "pipeline.params": "DVC sees the settings themselves, by `params:`",
+    "pipeline.layout": "a path that moves is a path that changes in dvc.yaml; a test below compares them",
+    "pipeline.errors": "messages change no result",
+    "pipeline.cli": "arguments and printing change no result; progress.py is reached through it alone",
+}
+FOLDERS = {"report": {"pipeline/templates"}}  # deps that are no modules
+NAMES = {"${item.dataset}": "d", "${item.backbone}": "b", "${key}": "d"}
+
+
+def deps_of(stage: str) -> list[str]:
+    return [str(dep) for dep in STAGES[stage]["deps"]]
+
+
+def named(text: str) -> str:
+    """Return a path of dvc.yaml for a dataset `d` and a backbone `b`."""
+    for variable, name in NAMES.items():
+        text = text.replace(variable, name)
+    assert "${" not in text
+    return text
+
+
+def paths(stage: str, *kinds: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return the outs, metrics or plots of a stage, each with its options."""
+    found = []
+    for kind in kinds:
+        for entry in STAGES[stage].get(kind, []):
+            path, options = next(iter(entry.items())) if isinstance(entry, Mapping) else (entry, {})
+            found.append((named(path), options))
+    return found
+
+
+def test_the_stages_are_those_of_the_code_and_of_the_command_line() -> None:
+    modules = {file.stem for file in (PACKAGE / "stages").glob("*.py")} - {"__init__"}
+    assert set(STAGES) == modules
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    assert modules == {name for name, command in commands.items() if command.rich_help_panel == "Stages"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_modules_of_a_stage_are_exactly_those_that_it_imports(stage: str) -> None:
+    listed = [dep for dep in deps_of(stage) if dep.startswith("pipeline/") and dep.endswith(".py")]
+    closure = import_closure(PACKAGE / "stages" / f"{stage}.py", frozenset(EXEMPT))
+    closure.add("pipeline/__init__.py")
+    closure -= {"pipeline/stages/__init__.py"}
+    assert set(listed) - closure == set(), "listed, but not imported"
+    assert closure - set(listed) == set(), "imported, but not listed"
+    assert len(listed) == len(set(listed))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_other_deps_on_code_are_the_known_ones_and_are_there(stage: str) -> None:
+    others = {dep for dep in deps_of(stage) if dep.startswith("pipeline/") and not dep.endswith(".py")}
+    assert others == FOLDERS.get(stage, set())
+    assert all((ROOT / other).is_dir() for other in others)
+
+
+def test_the_exempt_modules_exist_and_have_reasons() -> None:
+    assert all(
+        (ROOT / f"{name.replace('.', '/')}.py").is_file() and reason for name, reason in EXEMPT.items()
+    )
+    nothing = ast.parse((PACKAGE / "stages" / "__init__.py").read_text()).body[1:]
+    assert nothing == [], "only a docstring, so no stage depends on it"
+
+
+def test_slow_stages_are_not_made_of_what_changes_often() -> None:
+    often = {"pipeline/cli.py", "pipeline/progress.py", "pipeline/report.py", "pipeline/charts.py"}
+    for stage in ("fetch", "split", "augment", "extract", "train"):
+        assert not often & set(deps_of(stage))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_commands_are_those_of_the_command_line_with_names_alone(stage: str) -> None:
+    arguments = {"fetch": " d", "split": " d", "augment": " d", "report": ""}.get(stage, " d b")
+    assert named(STAGES[stage]["cmd"]) in (
+        f"python -m pipeline {stage}{arguments}",
+        f"bottleneck {stage}{arguments}",
+    )
+    command = get_command(app).commands[stage]  # type: ignore[attr-defined]
+    assert len(command.params) == len(arguments.split())
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        ("fetch", [layout.raw_folder("d")]),
+        ("split", [layout.split_folder("d"), layout.manifest_file("d"), layout.data_metrics_file("d")]),
+        ("augment", [layout.augmented_folder("d")]),
+        ("extract", [layout.features_file("d", "b")]),
+        ("train", [layout.model_folder("d", "b"), layout.history_file("d", "b")]),
+        ("evaluate", [layout.metrics_file("d", "b"),
+                      *(layout.plots_folder("d", "b") / f"{name}.csv" for name in ("confusion", "roc", "calibration"))]),
+        ("report", [layout.REPORT.parent]),
+    ],
+)  # fmt: skip
+def test_outputs_lie_where_the_layout_says(stage: str, expected: list[Path]) -> None:
+    assert [path for path, _ in paths(stage, "outs", "metrics", "plots")] == [str(path) for path in expected]
+
+
+def test_what_a_stage_reads_an_earlier_stage_writes() -> None:
+    written: set[str] = set()
+    for stage in STAGES:
+        for dep in map(named, deps_of(stage)) if stage != "fetch" else ():
+            if not dep.startswith("pipeline/"):
+                assert any(path == dep or path.startswith(f"{dep}/") for path in written), f"{stage}: {dep}"
+        written |= {path for path, _ in paths(stage, "outs", "metrics", "plots")}
+
+
+def test_metrics_and_plots_are_files_of_git_and_plots_say_how_they_are_drawn() -> None:
+    for stage in STAGES:
+        for path, options in paths(stage, "metrics", "plots"):
+            assert options["cache"] is False, path
+        for path, options in paths(stage, "plots"):
+            assert {"template", "x", "y"} <= options.keys(), path
+            own = ROOT / ".dvc" / "plots" / f"{options['template']}.json"
+            assert own.is_file() or options["template"] == "confusion", path
+
+
+def test_axes_are_the_names_in_params() -> None:
+    assert PIPELINE["stages"]["fetch"]["foreach"] == "${datasets}"
+    for stage in ("split", "augment"):
+        assert STAGES[stage]["matrix"] == {"dataset": "${datasets}"}
+    for stage in ("extract", "train", "evaluate"):
+        assert STAGES[stage]["matrix"] == {"dataset": "${datasets}", "backbone": "${backbones}"}
+        assert list(STAGES[stage]["matrix"]) == ["dataset", "backbone"], "their order makes the stage's name"
+    assert "matrix" not in STAGES["report"]
+
+
+def test_fetch_depends_on_the_archive_or_on_a_file_that_stands_for_none() -> None:
+    assert deps_of("fetch")[0] == "${item.archive}${nothing}"
+    assert PIPELINE["vars"] == [{"nothing": ""}]
+    assert (ROOT / "None").is_file()
+
+
+class Recorder:
+    """Settings that note which of them are read; asking for a name alone is no reading."""
+
+    def __init__(self, values: Any, where: str, read: set[str]) -> None:
+        self._values, self._where, self._read = values, where, read
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._values, name)
+        if name in ("dataset", "backbone"):
+            return lambda key: Recorder(value(key), f"{name}s.{key}", self._read)
+        if name in ("datasets", "backbones"):
+            self._read.add(name)
+            return value
+        if self._where == "" and name in Params.model_fields:
+            return Recorder(value, name, self._read)
+        if self._where == "":
+            self._read |= set(Params.model_fields)
+        else:
+            self._read.add(f"{self._where}.{name}")
+        return value
+
+
+def is_named(key: str, names: list[str]) -> bool:
+    """Tell whether a setting, or the section around it, is among the params of a stage."""
+    return any(key == name or key.startswith(f"{name}.") for name in names)
+
+
+@pytest.fixture(scope="module")
+def readings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, set[str]]]:
+    """Which settings each stage reads, when all are run."""
+    with pytest.MonkeyPatch.context() as patch:
+        params = make_project(tmp_path_factory.mktemp("read"), patch, {"split.near_duplicates": True})
+        draw_folders(Path("pets"), {"cat": 12, "dog": 12})
+        found: dict[str, set[str]] = {}
+        with light_stages():
+            read: set[str] = set()
+            for name, call in stage_calls(Recorder(params, "", read), params):
+                call()
+                found[name.partition("@")[0]] = set(read)
+                read.clear()
+        yield found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_reads_no_setting_that_its_params_do_not_name(
+    stage: str, readings: dict[str, set[str]]
+) -> None:
+    names = [
+        name.replace("${key}", "pets").replace("${item.backbone}", BACKBONE)
+        for name in STAGES[stage]["params"]
+    ]
+    assert {key for key in readings[stage] if not is_named(key, names)} == set()
+    unread = [name for name in names if not any(is_named(key, [name]) for key in readings[stage])]
+    assert unread == [], "named, but not read"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_params_name_what_params_yaml_has(stage: str) -> None:
+    tree = yaml.safe_load((ROOT / layout.PARAMS).read_text(encoding="utf-8"))
+    for name in STAGES[stage]["params"]:
+        section = tree
+        for key in re.sub(r"\.\$\{[^}]+\}", "", name).split("."):
+            section = section[key]
+
+
+def documents() -> str:
+    files = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
+
+
+def all_commands() -> list[str]:
+    top = get_command(app).commands  # type: ignore[attr-defined]
+    return [
+        f"{name} {sub}" if sub else name
+        for name, command in top.items()
+        for sub in (getattr(command, "commands", None) or {"": None})
+    ]
+
+
+@pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="the README is not written yet")
+@pytest.mark.parametrize("command", all_commands())
+def test_every_command_is_documented(command: str) -> None:
+    assert re.search(rf"bottleneck {command}\b", documents())
+
+
+@pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="the README is not written yet")
+def test_every_command_in_the_documents_exists() -> None:
+    shown = re.findall(r"(?:`|\$ |^    )bottleneck (store [a-z]+|[a-z]+)\b", documents(), re.MULTILINE)
+    assert len(shown) > 10
+    assert set(shown) <= set(all_commands())
