@@ -11,11 +11,13 @@ full, from memory, on as many threads, and do nothing else.
 import argparse
 import contextlib
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +26,7 @@ import numpy as np
 import psutil
 import simplejpeg
 import yaml
+from PIL import Image
 
 from pipeline import layout
 from pipeline.archives import Member, read_members
@@ -38,8 +41,10 @@ ROOT = Path(__file__).resolve().parents[1]
 DATASET = "photos"
 HASHES = 100_000
 SMALL_PIXELS = 160
+STAGES = ("fetch", "split", "augment")
 DVC_ROUNDS = 5
-LINKS = ("copy", "reflink", "hardlink", "symlink")
+LINKS = ("copy", "hardlink", "symlink", "reflink")
+PYTHON = {**os.environ, "PYTHONPATH": str(ROOT), "DVC_NO_ANALYTICS": "1"}
 
 
 def main() -> None:
@@ -54,7 +59,7 @@ def main() -> None:
     archive = options.archive.resolve()
     with tempfile.TemporaryDirectory(prefix="prepare-") as folder, contextlib.chdir(folder):
         if options.large:
-            raise SystemExit(0)
+            measure_large(archive, options.large)
         else:
             compare(archive, options.rounds)
             print(f"\n{HASHES:,} perceptual hashes grouped in {time_of(group_many):.1f} s")
@@ -139,9 +144,109 @@ def print_table(rounds: list[dict[str, tuple[float, float]]], images: int) -> No
             statistics.median(one["decode"][kind] / one[way][kind] for one in rounds) for kind in (0, 1)
         )
         print(
-            f"| {name:39} | {images / wall:8.0f} | {of_wall:12.2f} | {cpu / images * 1e3:15.2f} | {of_cpu:16.2f} |"
+            f"| {name:39} | {images / wall:8.0f} | {of_wall:12.2f} "
+            f"| {cpu / images * 1e3:15.2f} | {of_cpu:16.2f} |"
         )
     print(f"\n{images:,} images, {len(rounds)} rounds, {os.cpu_count()} cores")
+
+
+def measure_large(archive: Path, images: int) -> None:
+    """Send many small pictures through fetch, split and augment, then ask DVC about the result."""
+    write_small(archive, Path("small.zip"), images)
+    project = Path("project")
+    shutil.copytree(ROOT / "pipeline", project / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "dvc.yaml", project)
+    (project / "None").touch()
+    with contextlib.chdir(project):
+        make_project(Path("../small.zip").resolve())
+        print("| stage    | seconds | peak MiB, all processes |")
+        print("| -------- | ------- | ----------------------- |")
+        for stage in STAGES:
+            seconds, peak = watch([sys.executable, "-m", "pipeline", stage, DATASET])
+            print(f"| {stage:8} | {seconds:7.1f} | {peak / 2**20:23.0f} |", flush=True)
+    files = sum(path.is_file() for path in (project / "data").rglob("*"))
+    print(f"\n{images:,} images, {files:,} files\n")
+    print("| DVC's cache link | commit s | disk MiB | status s | of DVC's minimum |")
+    print("| ---------------- | -------- | -------- | -------- | ---------------- |")
+    for link in LINKS:
+        print_link(link, project)
+
+
+def write_small(archive: Path, target: Path, images: int) -> None:
+    """Write a zip of so many small JPEG files: the photos again and again, each with noise of its own."""
+    photos = [
+        np.asarray(shrink(member.data), np.int16)
+        for member in read_members(archive)
+        if member.name.endswith(".jpg")
+    ]
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(target, "w") as pack:
+        for number in range(images):
+            photo = number % len(photos)
+            label, pixels = ("cat", "dog")[photo % 2], photos[photo]
+            noisy = np.clip(pixels + rng.integers(-12, 13, pixels.shape, np.int16), 0, 255).astype(np.uint8)
+            pack.writestr(f"{label}/{label}.{number}.jpg", simplejpeg.encode_jpeg(noisy, 85))
+
+
+def shrink(data: bytes) -> Image.Image:
+    """Return a picture with a longer side of so many pixels."""
+    image = Image.fromarray(decode_whole(data).pixels)
+    image.thumbnail((SMALL_PIXELS, SMALL_PIXELS))
+    return image
+
+
+def watch(command: list[str]) -> tuple[float, int]:
+    """Run a command; return its seconds, and the most bytes that all its processes held at once."""
+    began, peak = time.perf_counter(), 0
+    running = psutil.Popen(command, env=PYTHON, stdout=subprocess.DEVNULL)
+    while running.poll() is None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family = [running, *running.children(recursive=True)]
+            peak = max(peak, sum(one.memory_info().rss for one in family))
+        time.sleep(0.1)
+    if running.returncode:
+        raise SystemExit(f"{command} failed")
+    return time.perf_counter() - began, peak
+
+
+def print_link(link: str, project: Path) -> None:
+    """Print what DVC takes to commit the result and to look at it, with one type of link."""
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        ours, least = Path(folder, "ours"), Path(folder, "least")
+        shutil.copytree(project, ours)
+        start_dvc(ours, link)
+        start_dvc(least, link)
+        try:
+            commit = time_of(
+                lambda: run_dvc(ours, "commit", "-q", "-f", *(f"{one}@{DATASET}" for one in STAGES))
+            )
+        except subprocess.CalledProcessError:
+            print(f"| {link:16} | cannot be had on this file system")
+            return
+        disk = int(subprocess.check_output(["du", "-sm", ours], text=True).split()[0])
+        shutil.copytree(project / "data", least / "data")
+        run_dvc(least, "add", "-q", "data")
+        rounds = [
+            (time_of(lambda: run_dvc(ours, "status", "-q")), time_of(lambda: run_dvc(least, "status", "-q")))
+            for _ in range(DVC_ROUNDS + 1)
+        ][1:]
+    status = statistics.median(one for one, _ in rounds)
+    ratio = statistics.median(one / other for one, other in rounds)
+    print(f"| {link:16} | {commit:8.1f} | {disk:8} | {status:8.2f} | {ratio:16.2f} |", flush=True)
+
+
+def start_dvc(folder: Path, link: str) -> None:
+    """Make a folder a repository of DVC."""
+    folder.mkdir(exist_ok=True)
+    run_dvc(folder, "init", "-q", "--no-scm")
+    run_dvc(folder, "config", "-q", "cache.type", link)
+
+
+def run_dvc(folder: Path, *arguments: str) -> None:
+    """Run DVC in a folder."""
+    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, env=PYTHON, check=False)
+    if done.returncode and "status" not in arguments:  # whose 1 says that something has changed
+        raise subprocess.CalledProcessError(done.returncode, done.args)
 
 
 if __name__ == "__main__":

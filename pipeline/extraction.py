@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, islice
@@ -22,7 +23,7 @@ from pipeline.rows import Plan, Row
 from pipeline.shards import Features, Keys
 from pipeline.store import Found, Store, keys_of
 
-ROWS = 1024  # read and written at once
+BLOCK_BYTES = 8 << 20  # of features read and written at once
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ def refill(store: Store, path: Path, fingerprint: str) -> int:
 
 def _missing_features(path: Path, keys: Keys, missing: NDArray[np.bool_]) -> Iterator[tuple[Keys, Features]]:
     start = 0
-    for features in stream_features(path, ROWS):
+    for features in stream_features(path, BLOCK_BYTES):
         here = slice(start, start + len(features))
         wanted = missing[here]
         if wanted.any():
@@ -146,12 +147,13 @@ def assemble(
     """
     shape = store.feature_shape()
     assert shape is not None, "every feature was found"
+    size = max(1, BLOCK_BYTES // (math.prod(shape) * np.dtype(dtype).itemsize))
     number = {name: index for index, name in enumerate(plan.classes)}
     with create_features(path, header) as writer:
         start = 0
         for split, members in groupby(rows, key=lambda row: row.split):
             writer.add_split(split, plan.splits[split], shape, dtype, plan.path_bytes)
-            while block := list(islice(members, ROWS)):
+            while block := list(islice(members, size)):
                 here = slice(start, start + len(block))
                 features = store.read(Found(shards=found.shards[here], rows=found.rows[here]))
                 writer.append(split, _block(block, features, number))

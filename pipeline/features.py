@@ -3,6 +3,7 @@
 docs/feature-file.md specifies it. It is plain HDF5: h5py and h5dump read it without this module.
 """
 
+import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -221,8 +222,10 @@ def read_keys(path: Path) -> NDArray[np.uint8]:
         return np.frombuffer(bytes.fromhex(keys.decode()), np.uint8).reshape(-1, 32)
 
 
-def stream_features(path: Path, rows: int) -> Iterator[NDArray[Any]]:
-    """Yield `features` `(b, ...)` of all splits, `b <= rows`; all are checked before the first is given.
+def stream_features(path: Path, block_bytes: int) -> Iterator[NDArray[Any]]:
+    """Yield `features` `(b, ...)` of all splits, as many rows at once as `block_bytes` hold.
+
+    All are checked before the first is given.
 
     Raises:
         FeaturesError: As `read_features`.
@@ -231,9 +234,9 @@ def stream_features(path: Path, rows: int) -> Iterator[NDArray[Any]]:
         _read_header(path, file)
         groups = [file[name] for name in SPLITS if name in file]
         for group in groups:
-            _check_sum(path, group, "features", _blocks(group["features"], rows))
+            _check_sum(path, group, "features", _blocks(group["features"], block_bytes))
         for group in groups:
-            yield from _blocks(group["features"], rows)
+            yield from _blocks(group["features"], block_bytes)
 
 
 _AGAIN = "Run the stage extract again: what the store holds is not computed again."
@@ -308,6 +311,7 @@ def _add_to_sum(total: int, values: NDArray[Any]) -> int:
     return zlib.crc32(np.ascontiguousarray(values).view(np.uint8).data, total)
 
 
-def _blocks(dataset: h5py.Dataset, rows: int) -> Iterator[NDArray[Any]]:
+def _blocks(dataset: h5py.Dataset, block_bytes: int) -> Iterator[NDArray[Any]]:
+    rows = max(1, block_bytes // (math.prod(dataset.shape[1:]) * dataset.dtype.itemsize))
     for start in range(0, len(dataset), rows):
         yield dataset[start : start + rows]

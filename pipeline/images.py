@@ -138,7 +138,8 @@ def _check_size(image: Image.Image) -> None:
         raise ImageError(f"too small: {width} x {height} pixels, at least {MIN_SIDE} x {MIN_SIDE} are needed")
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise ImageError(
-            f"too large: {width} x {height} pixels, at most {MAX_PIXELS:,} in all and {MAX_SIDE:,} a side are read"
+            f"too large: {width} x {height} pixels, "
+            f"at most {MAX_PIXELS:,} in all and {MAX_SIDE:,} a side are read"
         )
 
 
@@ -157,13 +158,20 @@ def _load(image: Image.Image, data: bytes, least: int) -> Picture:
             pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=least, min_width=least, strict=True)
             width, height = image.size[::-1] if turn in LYING else image.size
             return Picture(
-                pixels=_turn(pixels, turn), width=width, height=height, format=image_format, mode=mode, notes=tuple(notes)
+                pixels=_turn(pixels, turn),
+                width=width,
+                height=height,
+                format=image_format,
+                mode=mode,
+                notes=tuple(notes),
             )
         except JPEG_FAULTS:
             pass  # libjpeg warns of harmless oddities too; Pillow tells them from missing data
     pixels = _to_rgb(ImageOps.exif_transpose(image))
     height, width, _ = pixels.shape
-    return Picture(pixels=pixels, width=width, height=height, format=image_format, mode=mode, notes=tuple(notes))
+    return Picture(
+        pixels=pixels, width=width, height=height, format=image_format, mode=mode, notes=tuple(notes)
+    )
 
 
 def _to_rgb(image: Image.Image) -> Pixels:

@@ -13,7 +13,6 @@ import math
 import os
 import zlib
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 

@@ -89,16 +89,24 @@ def test_a_zoom_is_at_most_its_share_and_goes_in_and_out() -> None:
 def test_copies_differ_by_number_picture_and_seed() -> None:
     found = [
         augment(PIXELS, FULL, seed=seed, sha256=key, copy=copy).tobytes()
-        for seed in (7, 8) for key in KEYS[:3] for copy in (1, 2, 3)
-    ]  # fmt: skip
+        for seed in (7, 8)
+        for key in KEYS[:3]
+        for copy in (1, 2, 3)
+    ]
     assert len(set(found)) == len(found)
 
 
 @settings(deadline=None, max_examples=40)
 @given(
-    height=st.integers(8, 90), width=st.integers(8, 90), seed=st.integers(0, 2**32 - 1), copy=st.integers(1, 20),
-    rotate=st.floats(0, 180), shift=st.floats(0, 0.5), zoom=st.floats(0, 0.5), flip=st.booleans(),
-)  # fmt: skip
+    height=st.integers(8, 90),
+    width=st.integers(8, 90),
+    seed=st.integers(0, 2**32 - 1),
+    copy=st.integers(1, 20),
+    rotate=st.floats(0, 180),
+    shift=st.floats(0, 0.5),
+    zoom=st.floats(0, 0.5),
+    flip=st.booleans(),
+)
 def test_any_picture_keeps_its_shape_and_the_same_draw_gives_the_same_bytes(
     height: int, width: int, seed: int, copy: int, rotate: float, shift: float, zoom: float, flip: bool
 ) -> None:

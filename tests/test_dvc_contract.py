@@ -112,11 +112,19 @@ def test_commands_are_those_of_the_command_line_with_names_alone(stage: str) -> 
         ("augment", [layout.augmented_folder("d")]),
         ("extract", [layout.features_file("d", "b")]),
         ("train", [layout.model_folder("d", "b"), layout.history_file("d", "b")]),
-        ("evaluate", [layout.metrics_file("d", "b"),
-                      *(layout.plots_folder("d", "b") / f"{name}.csv" for name in ("confusion", "roc", "calibration"))]),
+        (
+            "evaluate",
+            [
+                layout.metrics_file("d", "b"),
+                *(
+                    layout.plots_folder("d", "b") / f"{name}.csv"
+                    for name in ("confusion", "roc", "calibration")
+                ),
+            ],
+        ),
         ("report", [layout.REPORT.parent]),
     ],
-)  # fmt: skip
+)
 def test_outputs_lie_where_the_layout_says(stage: str, expected: list[Path]) -> None:
     assert [path for path, _ in paths(stage, "outs", "metrics", "plots")] == [str(path) for path in expected]
 

@@ -96,8 +96,8 @@ def test_what_is_written_is_read_back(
     assert read_header(path) == HEADER
     hashes = b"".join(key for block in blocks.values() for key in block.sha256)
     assert read_keys(path).tobytes() == bytes.fromhex(hashes.decode())
-    streamed = list(stream_features(path, 7))
-    assert max((len(features) for features in streamed), default=0) <= 7
+    streamed = list(stream_features(path, 100))
+    assert max((len(features) for features in streamed if features.nbytes > 100), default=0) <= 1
     np.testing.assert_array_equal(
         np.concatenate(streamed or [np.zeros((0, *shape), dtype)]),
         np.concatenate([block.features for block in blocks.values()]),
@@ -298,7 +298,7 @@ def _damage_often(path: Path, kind: str, times: int) -> None:
             caught += 1
         try:
             keys = read_keys(path)
-            streamed = list(stream_features(path, 10))
+            streamed = list(stream_features(path, 100))
         except FeaturesError:
             continue
         np.testing.assert_array_equal(

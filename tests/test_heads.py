@@ -24,9 +24,15 @@ WIDTH = 5
 
 def info(classes: int = 2, kind: str = "linear", shape: tuple[int, ...] = (WIDTH,)) -> HeadInfo:
     return HeadInfo(
-        kind=kind, units=8, dropout=0.2, shape=shape, classes=tuple("abcdefgh"[:classes]),
-        backbone="efficientnet_lite0", fingerprint="f" * 32, made_of='{"backbone":"efficientnet_lite0","x":1}',
-    )  # fmt: skip
+        kind=kind,
+        units=8,
+        dropout=0.2,
+        shape=shape,
+        classes=tuple("abcdefgh"[:classes]),
+        backbone="efficientnet_lite0",
+        fingerprint="f" * 32,
+        made_of='{"backbone":"efficientnet_lite0","x":1}',
+    )
 
 
 def separable(
@@ -54,9 +60,12 @@ def fitted(classes: int = 2, kind: str = "linear", **changes: Any) -> tuple[Head
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
 @pytest.mark.parametrize(
     ("classes", "units", "activation", "loss"),
-    [(2, 1, "sigmoid", "binary_crossentropy"), (3, 3, "softmax", "categorical_crossentropy"),
-     (5, 5, "softmax", "categorical_crossentropy")],
-)  # fmt: skip
+    [
+        (2, 1, "sigmoid", "binary_crossentropy"),
+        (3, 3, "softmax", "categorical_crossentropy"),
+        (5, 5, "softmax", "categorical_crossentropy"),
+    ],
+)
 def test_the_last_layer_and_the_loss_fit_the_number_of_classes(
     kind: str, classes: int, units: int, activation: str, loss: str
 ) -> None:
@@ -174,6 +183,7 @@ def test_a_saved_head_says_the_same(classes: int, kind: str, tmp_path: Path) -> 
     assert (loaded.probabilities(features) == head.probabilities(features)).all()
 
 
+@pytest.mark.slow
 def test_equal_heads_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("one", "other"):
         save_head(tmp_path / name, fitted.__wrapped__(3, "mlp", epochs=2)[0])

@@ -1,4 +1,4 @@
-"""Intake: each file of an archive is used, a duplicate or quarantined; none is lost, doubled or renamed onto another."""
+"""Intake: each file is used, a duplicate or quarantined; none is lost, doubled or renamed onto another."""
 
 import io
 from pathlib import Path, PurePosixPath
@@ -223,7 +223,7 @@ def examined_as(entries: list[tuple[str, int, int]]) -> list[Examined]:
     return found
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(entries=MEMBERS, near_duplicates=st.booleans())
 def test_no_image_is_lost_or_doubled(entries: list[tuple[str, int, int]], near_duplicates: bool) -> None:
     examined = examined_as(entries)
@@ -246,7 +246,7 @@ def test_no_image_is_lost_or_doubled(entries: list[tuple[str, int, int]], near_d
     assert {row.sha256 for row in rows if row.fate == DUPLICATE} <= {row.sha256 for row in used}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(entries=MEMBERS, near_duplicates=st.booleans(), data=st.data())
 def test_the_manifest_does_not_depend_on_the_order_of_members(
     tmp_path_factory: pytest.TempPathFactory,

@@ -1,4 +1,4 @@
-"""The manifest: what is written is read back, in an order of its own; what is damaged is not taken for one."""
+"""The manifest: what is written is read back, in an order of its own; what is damaged is refused."""
 
 import csv
 import io
@@ -30,10 +30,23 @@ TEXT = st.text(
 KEY = st.text("0123456789abcdef", min_size=64, max_size=64)
 NUMBER = st.integers(0, 2**40)
 IMAGES = st.builds(
-    ImageRow, split=st.sampled_from(["", "train", "val", "test"]), label=TEXT, path=TEXT, sha256=KEY,
-    fate=st.sampled_from([USED, DUPLICATE, QUARANTINED]), reason=TEXT, note=TEXT, member=TEXT, width=NUMBER,
-    height=NUMBER, format=TEXT, mode=TEXT, bytes=NUMBER, hash=st.text("0123456789abcdef", max_size=16), group=KEY,
-)  # fmt: skip
+    ImageRow,
+    split=st.sampled_from(["", "train", "val", "test"]),
+    label=TEXT,
+    path=TEXT,
+    sha256=KEY,
+    fate=st.sampled_from([USED, DUPLICATE, QUARANTINED]),
+    reason=TEXT,
+    note=TEXT,
+    member=TEXT,
+    width=NUMBER,
+    height=NUMBER,
+    format=TEXT,
+    mode=TEXT,
+    bytes=NUMBER,
+    hash=st.text("0123456789abcdef", max_size=16),
+    group=KEY,
+)
 COPIES = st.builds(CopyRow, parent=KEY, copy=st.integers(1, 20), sha256=KEY, path=TEXT)
 ON_ONE_FOLDER = settings(
     deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -85,6 +98,12 @@ def test_train_comes_first_and_the_unused_last(tmp_path: Path) -> None:
     write_manifest(tmp_path / "m.csv", rows)
     order = [(row.split, row.label) for row in read_manifest(tmp_path / "m.csv")]
     assert order == [(split, label) for split in ("train", "val", "test", "") for label in ("cat", "dog")]
+
+
+def test_images_that_are_not_used_are_ordered_by_name(tmp_path: Path) -> None:
+    unused = [replace(ROW, split="", path="", fate=QUARANTINED, member=name) for name in "cab"]
+    write_manifest(tmp_path / "m.csv", unused)
+    assert [row.member for row in read_manifest(tmp_path / "m.csv")] == ["a", "b", "c"]
 
 
 def test_lines_end_the_same_on_every_system_and_spreadsheets_can_read_them(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ storage as a little-endian int64 count and its raw values. Unpickling admits onl
 dict is made of, so a hostile file raises instead of running code.
 """
 
+import math
 import pickle
 import struct
 from collections import OrderedDict
@@ -51,7 +52,7 @@ def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:
             tensors = _read_object(file)
             values = _read_storages(file, {t.storage.key: t.storage for t in tensors.values()})
             return {name: _view(tensor, values[tensor.storage.key]) for name, tensor in tensors.items()}
-    except (OSError, EOFError, KeyError, ValueError, struct.error, pickle.UnpicklingError) as error:
+    except Exception as error:  # noqa: BLE001 (pickle raises nearly anything on damaged files)
         raise BackboneError(f"{path} is not a PyTorch state dict in the legacy format: {error}") from None
 
 
@@ -80,7 +81,8 @@ def _read_storages(file: BinaryIO, known: dict[str, _Storage]) -> dict[str, NDAr
 
 def _view(tensor: _Tensor, values: NDArray[Any]) -> NDArray[Any]:
     reach = tensor.offset + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride, strict=True)) + 1
-    if reach > len(values) or min((*tensor.shape, *tensor.stride, tensor.offset), default=0) < 0:
+    lowest = min((*tensor.shape, *tensor.stride, tensor.offset))
+    if reach > len(values) or math.prod(tensor.shape) > len(values) or lowest < 0:
         raise ValueError("a tensor reaches outside its storage")
     strides = tuple(s * values.itemsize for s in tensor.stride)
     return np.lib.stride_tricks.as_strided(values[tensor.offset :], tensor.shape, strides).copy()

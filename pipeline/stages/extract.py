@@ -41,12 +41,14 @@ def run(dataset: str, backbone: str, params: Params, track: Track = lambda batch
     path = layout.features_file(dataset, backbone)
     computed, seconds = 0, 0.0
     while True:
-        if store.find(plan.keys).missing.any():
+        found = store.find(plan.keys)
+        if found.missing.any():
             refill(store, path, fingerprint.key)
-        fresh, took = _compute_missing(dataset, plan, store, network, choice, dtype, track)
-        computed, seconds = computed + fresh, seconds + took
+            fresh, took = _compute_missing(dataset, plan, store, network, choice, dtype, track)
+            computed, seconds = computed + fresh, seconds + took
+            found = store.find(plan.keys)
         try:
-            assemble(path, header, plan, iterate_rows(dataset), store, store.find(plan.keys), dtype)
+            assemble(path, header, plan, iterate_rows(dataset), store, found, dtype)
             break
         except ShardDamaged:
             continue  # it was set aside: now its images are missing

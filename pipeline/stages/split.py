@@ -96,7 +96,9 @@ def _check_unreadable(dataset: str, rows: Iterable[ImageRow]) -> None:
     try:
         sha256 = json.loads(provenance.read_text(encoding="utf-8"))["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"{provenance} is missing or damaged ({error}): run the stage fetch again.") from None
+        raise SourceError(
+            f"{provenance} is missing or damaged ({error}): run the stage fetch again."
+        ) from None
     if known is None or known.mirror is None or known.mirror.sha256 != sha256:
         return
     found = {row.member for row in rows if row.fate == QUARANTINED and not row.format}
@@ -104,8 +106,8 @@ def _check_unreadable(dataset: str, rows: Iterable[ImageRow]) -> None:
     if new or gone:
         raise ManifestError(
             f"of the known archive of {dataset}, these cannot be read though they should: {new or 'none'}; "
-            f"these can though they should not: {gone or 'none'}. The libraries that decode have changed: see "
-            "known_unreadable in pipeline/datasets.py."
+            f"these can though they should not: {gone or 'none'}. The libraries that decode have changed: "
+            "see known_unreadable in pipeline/datasets.py."
         )
 
 
@@ -117,5 +119,5 @@ def _check_classes(rows: Iterable[ImageRow]) -> None:
         if row.fate == USED:
             unused.pop(row.label, None)
     if unused:
-        found = "; ".join(f"{label} ({row.member}: {row.reason})" for label, row in sorted(unused.items()))
+        found = "; ".join(f"{name} ({row.member}: {row.reason})" for name, row in sorted(unused.items()))
         raise SplitError(f"no picture of these classes can be used: {found}. Mend the archive.")

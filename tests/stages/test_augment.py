@@ -24,10 +24,14 @@ from tests.project import draw_picture, make_params, make_project, place
 
 ROOT = Path(__file__).parents[2]
 PICTURES = {
-    "train/cat/a.jpg": draw_picture(1), "train/cat/b.png": encode(scene(), "PNG"), "train/dog/c.jpg": draw_picture(2),
-    "train/dog/d.gif": encode(scene(seed=3).convert("P"), "GIF"), "val/cat/e.jpg": draw_picture(4),
-    "val/dog/f.jpg": draw_picture(5), "test/cat/g.jpg": draw_picture(6),
-}  # fmt: skip
+    "train/cat/a.jpg": draw_picture(1),
+    "train/cat/b.png": encode(scene(), "PNG"),
+    "train/dog/c.jpg": draw_picture(2),
+    "train/dog/d.gif": encode(scene(seed=3).convert("P"), "GIF"),
+    "val/cat/e.jpg": draw_picture(4),
+    "val/dog/f.jpg": draw_picture(5),
+    "test/cat/g.jpg": draw_picture(6),
+}
 
 
 @pytest.fixture
@@ -150,6 +154,7 @@ def test_stopped_and_run_again_it_gives_the_same_results(
     assert results() == whole
 
 
+@pytest.mark.slow
 def test_killed_and_run_again_it_gives_the_same_results(
     params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,8 +40,12 @@ def test_the_archive_lies_beside_its_provenance(params: Params) -> None:
     data = archive.read_bytes()
     digest = sha256(data).hexdigest()
     assert json.loads(layout.provenance_file("pets").read_text()) == {
-        "source": "archive", "file": "pets.zip", "bytes": len(data), "sha256": digest, "origin": "pets",
-    }  # fmt: skip
+        "source": "archive",
+        "file": "pets.zip",
+        "bytes": len(data),
+        "sha256": digest,
+        "origin": "pets",
+    }
     assert line == f"pets: pets.zip, {len(data):,} bytes, sha256 {digest[:12]}, from archive"
 
 
@@ -103,8 +107,15 @@ def test_an_unknown_dataset_is_answered_with_the_near_one(params: Params) -> Non
         fetch.run("pet", params)
 
 
-@pytest.mark.parametrize("place", ["pipeline.sources._fetch", "pipeline.sources._verify", "pipeline.sources._sha256",
-                                   "pipeline.stages.fetch.replace_text"])  # fmt: skip
+@pytest.mark.parametrize(
+    "place",
+    [
+        "pipeline.sources._fetch",
+        "pipeline.sources._verify",
+        "pipeline.sources._sha256",
+        "pipeline.stages.fetch.replace_text",
+    ],
+)
 def test_stopped_and_run_again_it_gives_the_same_results(
     params: Params, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""Stage split: class folders, manifest and counts agree, whatever the archive holds and whenever it is stopped."""
+"""Stage split: folders, manifest and counts agree, whatever the archive holds and whenever it is stopped."""
 
 import json
 import os
@@ -218,6 +218,8 @@ split.run("pets", load_params())
     killed = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert [file.name for file in Path("data/split").iterdir()] == [".pets.tmp"]
+    (Path("data/split/.pets.tmp/train/cat")).mkdir(parents=True)
+    Path("data/split/.pets.tmp/train/cat/stale.jpg").touch()
     split.run("pets", params)
     found = results()
     subprocess.run(["rm", "-r", "data/split", "data/manifests"], check=True)
