@@ -23,6 +23,7 @@ Column = NDArray[np.float64]
 Curves = Mapping[str, Mapping[str, Column]]
 
 SERIES_COLOURS = 8  # the page defines --series-0 to --series-7; a ninth curve begins again, dashed
+BINS = 32  # of a histogram
 _INK, _MUTED, _RULE = "#00fe00", "#00fe01", "#00fe02"
 _SERIES = [f"#00fd0{index}" for index in range(SERIES_COLOURS)]
 _CSS = {_INK: "var(--ink)", _MUTED: "var(--muted)", _RULE: "var(--rule)"} | {
@@ -118,14 +119,37 @@ def draw_calibration(name: str, points: Mapping[str, Column]) -> str:
         return _as_svg(figure, name)
 
 
+def draw_histogram(name: str, values: NDArray[np.int64], label: str) -> str:
+    """Draw how many images have which value, in at most 32 bins of whole numbers.
+
+    Args:
+        name: Of the chart; different from all others on the page.
+        values: int64 `(n,)`, at least one.
+        label: Of the values, with their unit.
+    """
+    low, high = int(values.min()), int(values.max()) + 1
+    step = -(-(high - low) // BINS)
+    edges = np.arange(low, high + step, step)
+    counts, _ = np.histogram(values, edges)
+    with _page_style():
+        figure, axes = _axes(label, "images", height=2.1)
+        axes.stairs(counts, edges, fill=True, color=_SERIES[0], alpha=0.6)
+        axes.set_ylim(bottom=0)
+        axes.grid(visible=False, axis="x")
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        return _as_svg(figure, name)
+
+
 def _page_style() -> AbstractContextManager[None]:
     """Return a context in which figures are drawn alike, whatever the user's matplotlibrc says."""
     return style.context(["default", _STYLE])
 
 
-def _axes(x_label: str, y_label: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(4.2, 3.2))
-    axes = figure.add_axes((0.135, 0.15, 0.85, 0.82), xlabel=x_label, ylabel=y_label)
+def _axes(x_label: str, y_label: str, height: float = 3.2) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(4.2, height))
+    bottom, top = 0.48 / height, 0.1 / height
+    axes = figure.add_axes((0.135, bottom, 0.85, 1 - bottom - top), xlabel=x_label, ylabel=y_label)
     axes.tick_params(length=0)
     return figure, axes
 

@@ -121,6 +121,19 @@ def backbones() -> None:
         print(f"{backbone.name:20} {backbone.title}")
 
 
+@app.command(rich_help_panel="Tools")
+def doctor() -> None:
+    """Say whether everything is there that params.yaml needs, and what to do if not."""
+    from pipeline.doctor import examine_machine
+
+    well = True
+    for check in examine_machine():
+        well &= check.ok
+        print(check, flush=True)
+    if not well:
+        raise SystemExit(1)
+
+
 @store_app.command()
 def stats() -> None:
     """Say which fingerprints the store holds, what they are made of and how much they take."""

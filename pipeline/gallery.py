@@ -1,4 +1,4 @@
-"""Which validation pictures are worth a look, and their thumbnails."""
+"""Which validation pictures are worth a look; and thumbnails."""
 
 import base64
 import io
@@ -72,6 +72,26 @@ def choose_pictures(val: Predictions) -> tuple[list[int], list[int]]:
     return mistakes, uncertain
 
 
+def thumbnail_of(source: Path | io.BytesIO) -> str:
+    """Return a small upright copy of a picture as a `data:` address, the same for the same picture.
+
+    Raises:
+        PipelineError: It is missing or cannot be read.
+    """
+    try:
+        with Image.open(source) as image:
+            small = ImageOps.exif_transpose(image).convert("RGB")
+            small.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+    except OSError as error:
+        where = source if isinstance(source, Path) else "a picture of the archive"
+        raise PipelineError(
+            f"the report cannot show {where}: {error}. Run the split and train stages again."
+        ) from None
+    stream = io.BytesIO()
+    small.save(stream, format="JPEG", quality=80, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
+
+
 def _picture(val: Predictions, row: int, folder: Path) -> Picture:
     predicted = int(val.predicted_labels()[row])
     return Picture(
@@ -79,20 +99,5 @@ def _picture(val: Predictions, row: int, folder: Path) -> Picture:
         label=val.classes[val.labels[row]],
         predicted=val.classes[predicted],
         probability=float(val.probabilities[row, predicted]),
-        thumbnail=_thumbnail(folder / val.path[row]),
+        thumbnail=thumbnail_of(folder / val.path[row]),
     )
-
-
-def _thumbnail(path: Path) -> str:
-    """Return a small upright copy of a picture as a `data:` address, the same for the same picture."""
-    try:
-        with Image.open(path) as image:
-            small = ImageOps.exif_transpose(image).convert("RGB")
-            small.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-    except OSError as error:
-        raise PipelineError(
-            f"the report cannot show {path}: {error}. Run the split and train stages again."
-        ) from None
-    stream = io.BytesIO()
-    small.save(stream, format="JPEG", quality=80, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"

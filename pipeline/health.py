@@ -14,7 +14,8 @@ def count_rows(rows: Iterable[ImageRow], settings: SplitParams) -> dict[str, Any
 
     Returns:
         Nested counts, as docs name them: `images`, `splits`, `classes`, `quarantined`,
-        `duplicates`, `leaks_prevented`.
+        `duplicates`, `leaks_prevented`; and `balance`, the images of the smallest class over
+        those of the largest, 0..1.
     """
     rows = list(rows)
     used = [row for row in rows if row.fate == USED]
@@ -35,8 +36,15 @@ def count_rows(rows: Iterable[ImageRow], settings: SplitParams) -> dict[str, Any
             "near_groups": sum(number > 1 for number in groups.values()),
             "conflicting": conflicting,
         },
+        "balance": _compare_classes(used),
         "leaks_prevented": _count_leaks(used, settings),
     }
+
+
+def _compare_classes(used: list[ImageRow]) -> float:
+    """Return the images of the smallest class over those of the largest; 0 if there are none."""
+    sizes = Counter(row.label for row in used).values()
+    return min(sizes) / max(sizes) if sizes else 0.0
 
 
 def _count_leaks(used: list[ImageRow], settings: SplitParams) -> int:

@@ -12,8 +12,9 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.charts import SERIES_COLOURS, draw_calibration, draw_history, draw_roc
+from pipeline.charts import SERIES_COLOURS, draw_calibration, draw_histogram, draw_history, draw_roc
 from pipeline.datasets import CATALOGUE
+from pipeline.exhibits import Exhibits
 from pipeline.params import Params
 from pipeline.predictions import Predictions
 from pipeline.results import DatasetResult, HeadResult
@@ -38,6 +39,7 @@ def render_report(results: Sequence[DatasetResult], params: Params) -> str:
         lowest=_lowest_of_scale([head.metrics["val"]["accuracy_low"] for head in heads]),
         settings=list(_flat(params.model_dump())),
         series_colours=SERIES_COLOURS,
+        split=params.split,
     )
 
 
@@ -61,6 +63,7 @@ def _dataset_view(result: DatasetResult) -> View:
         "name": result.name,
         "title": known.title if known else result.name,
         "data": _data_view(result.data),
+        "health": _health_view(result.name, result.exhibits),
         "heads": [_head_view(head) for head in result.heads],
     }
 
@@ -86,6 +89,26 @@ def _data_view(data: Mapping[str, Any]) -> View:
         "quarantined": sorted(data["quarantined"].items()),
         "duplicates": data.get("duplicates", {}),
         "leaks_prevented": data.get("leaks_prevented"),
+    }
+
+
+def _health_view(dataset: str, exhibits: Exhibits) -> View:
+    """Return the pictures that tell of a dataset's health, and its histograms."""
+    charts = []
+    if len(exhibits.sides):
+        for kind, values, label in (
+            ("size", exhibits.sides, "shorter side, pixels"),
+            ("brightness", exhibits.brightness, "mean brightness, 0 black, 255 white"),
+        ):
+            svg = Markup(draw_histogram(f"{dataset}/{kind}", values, label))  # noqa: S704
+            middle = int(np.median(values))
+            alt = f"Images by {label}: from {values.min()} to {values.max()}, half of them below {middle}"
+            charts.append({"title": f"Images by {kind}", "svg": svg, "alt": alt})
+    return {
+        "charts": charts,
+        "quarantined": exhibits.quarantined,
+        "groups": exhibits.groups,
+        "group_count": exhibits.group_count,
     }
 
 

@@ -12,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import layout
+from pipeline.archives import read_members
 from pipeline.errors import PipelineError
+from pipeline.exhibits import Exhibits, build_exhibits
 from pipeline.gallery import Gallery, build_gallery
+from pipeline.manifest import read_manifest
 from pipeline.predictions import Predictions, read_predictions
 
 Column = NDArray[np.float64]
@@ -51,23 +54,29 @@ class HeadResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetResult:
-    """A dataset's counts, as the split stage wrote them, and its heads."""
+    """A dataset's counts, as the split stage wrote them, pictures that tell of its health, and its heads."""
 
     name: str
     data: dict[str, Any]
+    exhibits: Exhibits
     heads: tuple[HeadResult, ...]
 
 
 def read_dataset_result(dataset: str, backbones: Sequence[str]) -> DatasetResult:
-    """Read the counts of a dataset and the results of its heads, one a backbone.
+    """Read the counts and the manifest of a dataset and the results of its heads, one a backbone.
 
     Raises:
         PipelineError: A file is missing or damaged; names it and the stage that writes it.
     """
     with _reading(layout.data_metrics_file(dataset), "split") as path:
         data = _read_json(path, ("images", "splits", "classes", "quarantined"))
+    exhibits = build_exhibits(
+        read_manifest(layout.manifest_file(dataset)),
+        layout.split_folder(dataset),
+        lambda: read_members(layout.raw_archive(dataset)),
+    )
     heads = tuple(read_head_result(dataset, backbone) for backbone in backbones)
-    return DatasetResult(name=dataset, data=data, heads=heads)
+    return DatasetResult(name=dataset, data=data, exhibits=exhibits, heads=heads)
 
 
 def read_head_result(dataset: str, backbone: str) -> HeadResult:

@@ -7,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from pipeline.charts import SERIES_COLOURS, draw_calibration, draw_history, draw_roc
+from pipeline.charts import SERIES_COLOURS, draw_calibration, draw_histogram, draw_history, draw_roc
 
 EPOCHS = np.arange(1.0, 5.0)
 HISTORY = {"epoch": EPOCHS, "loss": 1 / EPOCHS, "val_loss": np.array([0.9, 0.5, 0.7, 0.8])}
@@ -17,6 +17,7 @@ POINTS = {"confidence": np.array([0.6, 0.9]), "accuracy": np.array([0.5, 1.0]), 
 CHARTS = {
     "history": lambda name: draw_history(name, HISTORY, "loss"),
     "roc": lambda name: draw_roc(name, {"cat": LINE, "dog": LINE}),
+    "histogram": lambda name: draw_histogram(name, np.array([7, 9, 9, 300]), "pixels"),
     "calibration": lambda name: draw_calibration(name, POINTS),
 }
 
@@ -71,3 +72,8 @@ def test_a_history_of_one_epoch_is_drawn_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert "<svg" in draw_history("a", one, "loss")
+
+
+@pytest.mark.parametrize("values", [[5], [5, 5], [0, 1], list(range(32)), [0, 1_000_000]])
+def test_any_values_make_a_histogram_without_a_warning(values: list[int]) -> None:
+    assert "<svg" in draw_histogram("a", np.array(values), "pixels")

@@ -90,7 +90,7 @@ def test_probabilities_have_a_column_a_class_and_sum_to_one(classes: int) -> Non
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
 @pytest.mark.parametrize("classes", [2, 4])
 def test_a_separable_problem_is_learnt_with_the_labels_the_right_way_round(kind: str, classes: int) -> None:
-    head, history = fitted(classes, kind, epochs=40)
+    head, history = fitted(classes, kind, epochs=12, learning_rate=0.1)
     features, labels = separable(classes, 40, seed=2)
     assert (head.probabilities(features).argmax(axis=1) == labels).mean() > 0.95
     assert history["loss"][-1] < history["loss"][0] / 2
@@ -132,8 +132,8 @@ def test_without_patience_every_epoch_is_run() -> None:
 
 @pytest.mark.slow
 def test_a_penalty_makes_weights_smaller_and_is_in_the_loss() -> None:
-    free, plain = fitted(epochs=20, l2=0.0)
-    held, penalised = fitted(epochs=20, l2=0.5)
+    free, plain = fitted(epochs=10, l2=0.0)
+    held, penalised = fitted(epochs=10, l2=0.5)
     kernel = [np.abs(head.model.get_layer("classes").kernel.numpy()).sum() for head in (free, held)]
     assert kernel[1] < kernel[0] / 2
     assert penalised["loss"][0] > plain["loss"][0]
@@ -152,7 +152,7 @@ def test_the_optimizer_and_its_learning_rate_are_those_of_the_settings(optimizer
 def test_maps_are_taken_too(kind: str) -> None:
     shape = (3, 3, 4)
     train, val = separable(3, shape=shape), separable(3, 20, 1, shape)
-    head, _ = fit_head(info(3, kind, shape), settings(kind=kind, epochs=15), train, val)
+    head, _ = fit_head(info(3, kind, shape), settings(kind=kind, epochs=8), train, val)
     assert (head.probabilities(val[0]).argmax(axis=1) == val[1]).mean() > 0.9
 
 
@@ -160,7 +160,7 @@ def test_maps_are_taken_too(kind: str) -> None:
 def test_a_feature_that_never_changes_does_no_harm() -> None:
     (features, labels), val = separable(2), separable(2, 20, 1)
     features[:, 0] = val[0][:, 0] = 3
-    head, _ = fit_head(info(), settings(epochs=20), (features, labels), val)
+    head, _ = fit_head(info(), settings(epochs=4), (features, labels), val)
     assert np.isfinite(head.probabilities(val[0])).all()
 
 
@@ -200,7 +200,7 @@ def test_two_processes_give_equal_bytes(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from tests.test_heads import fitted, save_head
-save_head(Path(sys.argv[1]), fitted(5, "mlp", epochs=3)[0])
+save_head(Path(sys.argv[1]), fitted(5, "mlp", epochs=2)[0])
 """
     for name, hash_seed in (("one", "1"), ("other", "2")):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}

@@ -34,8 +34,22 @@ def test_images_are_counted_by_split_class_fate_and_reason() -> None:
         "classes": {"cat": {"train": 2, "val": 1}, "dog": {"test": 1, "train": 1, "val": 1}},
         "quarantined": {"damaged": 2, "0 bytes": 1, "conflicting labels": 1},
         "duplicates": {"exact": 1, "near_groups": 0, "conflicting": 1},
+        "balance": 1.0,
         "leaks_prevented": 0,
     }
+
+
+def test_balance_is_the_smallest_class_over_the_largest() -> None:
+    rows = [
+        row(1),
+        row(2),
+        row(3, split="val"),
+        row(4),
+        row(5, label="dog"),
+        unused(6, QUARANTINED, "0 bytes"),
+    ]
+    assert count_rows(rows, SETTINGS)["balance"] == 0.25
+    assert count_rows([unused(6, QUARANTINED, "0 bytes")], SETTINGS)["balance"] == 0
 
 
 def test_a_group_that_a_split_by_images_would_have_torn_is_a_leak_prevented() -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from pipeline.errors import ImageError
-from pipeline.images import FORMATS, MAX_SIDE, decode_square, decode_whole, decoder_versions
+from pipeline.images import FORMATS, MAX_SIDE, brightness, decode_square, decode_whole, decoder_versions
 
 ODD = Path(__file__).parents[2] / "shared" / "data" / "odd"
 GREY = [
@@ -306,6 +306,48 @@ SEEDS = [
         ("TIFF", "L", {"compression": "tiff_adobe_deflate"}),
     ]
 ] + [("JPEG", turned(6))]
+
+
+@pytest.mark.parametrize(
+    ("size", "small"), [((400, 300), (100, 75)), ((130, 60), (130, 60)), ((64, 600), (64, 600))]
+)
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_jpeg_comes_smaller_where_that_is_enough(
+    size: tuple[int, int], small: tuple[int, int], orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(scene(*size), "JPEG", exif=exif)
+    whole, less = decode_whole(data), decode_whole(data, least=64)
+    assert less.pixels.shape[:2] == (small[::-1] if orientation < 5 else small)
+    assert (less.width, less.height) == (whole.width, whole.height) == whole.pixels.shape[1::-1]
+    assert (less.format, less.mode, less.notes) == (whole.format, whole.mode, whole.notes)
+    shrunk = cv2.resize(whole.pixels, less.pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert difference(less.pixels, shrunk) < 2
+
+
+def test_a_smaller_decoding_finds_the_same_damage() -> None:
+    chance = np.random.default_rng(0)
+    seeds = [encode(scene(400, 300), "JPEG", progressive=progressive) for progressive in (False, True)]
+
+    def look(data: bytes, least: int) -> tuple[object, ...]:
+        try:
+            picture = decode_whole(data, least=least)
+        except ImageError as error:
+            return (str(error),)
+        return (picture.width, picture.height, picture.mode, picture.notes)
+
+    seen = [(look(data, 0), look(data, 64)) for data in (mutated(chance, seeds[n % 2]) for n in range(400))]
+    assert [less for _, less in seen] == [whole for whole, _ in seen]
+    assert 100 < sum(len(whole) == 1 for whole, _ in seen) < 390
+
+
+@pytest.mark.parametrize(
+    ("colour", "bright"),
+    [((0, 0, 0), 0), ((255, 255, 255), 255), ((255, 0, 0), 76), ((0, 255, 0), 150), ((0, 0, 255), 29)],
+)
+def test_brightness_is_that_of_grey(colour: tuple[int, int, int], bright: int) -> None:
+    assert brightness(np.full((5, 7, 3), colour, np.uint8)) == bright
 
 
 def test_no_mutated_file_crashes_or_hangs_the_decoders() -> None:

@@ -86,7 +86,7 @@ def test_damage_gives_an_error_or_does_no_harm(tmp_path: Path, kind: str) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_much_damage_gives_errors_or_does_no_harm(tmp_path: Path, kind: str) -> None:
-    _damage_often(tmp_path, kind, 150)
+    _damage_often(tmp_path, kind, 100)
 
 
 def _damage_often(folder: Path, kind: str, times: int) -> None:

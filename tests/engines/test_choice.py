@@ -97,6 +97,7 @@ def test_a_choice_tells_what_decides_values() -> None:
     assert set(cpu["versions"]) == {"tensorflow", "keras", "openvino"}
     assert set(gpu["versions"]) == {"tensorflow", "keras"}
     assert (gpu["device"], gpu["precision"], gpu["batch_size"]) == ("gpu", "float16", 64)
+    assert (cpu["engine"], gpu["engine"]) == ("openvino", "tensorflow")
     assert "streams" not in gpu
     assert "batch_size" not in cpu
 

@@ -348,7 +348,7 @@ def test_damaged_shards_are_computed_again_with_a_warning(
     _place(_pictures(30))
     _extract()
     before = sha256_of(FEATURES)
-    for _ in range(15):
+    for _ in range(8):
         victim, other = rng.permutation(np.array(_shards(), object))[:2]
         data = other.read_bytes() if kind == "another shard" else damage(victim.read_bytes(), kind, rng)
         victim.write_bytes(data)

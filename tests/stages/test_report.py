@@ -3,7 +3,9 @@
 import json
 import re
 import shutil
+import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,10 +15,12 @@ from PIL import Image
 
 from pipeline import layout
 from pipeline.errors import PipelineError
+from pipeline.manifest import QUARANTINED, USED, ImageRow, write_manifest
 from pipeline.metrics import CALIBRATION_BINS, RESAMPLES
 from pipeline.params import Params, load_params
 from pipeline.predictions import Predictions, write_predictions
 from pipeline.stages import evaluate, report
+from tests.pictures import encode, scene
 
 CLASSES = {"cats_vs_dogs": ("cat", "dog"), "my_<own>": ("a&b", "daisy", "rose")}
 BACKBONES = ("efficientnet_lite0", "resnet50")
@@ -76,10 +80,39 @@ def write_dataset(dataset: str, classes: tuple[str, ...]) -> None:
     path = layout.data_metrics_file(dataset)
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(data))
+    write_manifest(layout.manifest_file(dataset), rows_for(classes))
+    layout.raw_folder(dataset).mkdir(parents=True)
+    with zipfile.ZipFile(layout.raw_folder(dataset) / "pictures.zip", "w") as archive:
+        archive.writestr("both.jpg", encode(scene(), "JPEG"))
     for picture in predictions_for(classes).path:
         file = layout.split_folder(dataset) / picture
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (40, 30), "teal").save(file)
+
+
+def rows_for(classes: tuple[str, ...]) -> list[ImageRow]:
+    """Return the manifest: the pictures of val, the first two alike; and two that were set aside."""
+    val = [path for path in predictions_for(classes).path if path.startswith("val/")]
+    rows = [
+        ImageRow(
+            split="val", label=path.split("/")[1], path=path, sha256=f"{number:064}", member=f"from/{path}",
+            width=40, height=30 + number, bytes=1, brightness=100 + number, group=f"{max(1, number):064}",
+        )
+        for number, path in enumerate(val)
+    ]  # fmt: skip
+    damaged = {"label": classes[0], "fate": QUARANTINED, "bytes": 1}
+    return [
+        *rows,
+        ImageRow(sha256="a" * 64, member="cut<.jpg", reason="damaged: it ends early", **damaged),
+        ImageRow(
+            sha256="b" * 64,
+            member="both.jpg",
+            reason="conflicting labels: a, b",
+            width=60,
+            height=44,
+            **damaged,
+        ),
+    ]
 
 
 def predictions_for(classes: tuple[str, ...]) -> Predictions:
@@ -177,12 +210,53 @@ def test_the_figures_are_there(page: Page, results: Path) -> None:
     assert f"{val['accuracy'] * 100:.1f}\u202f%" in page.text
     for fact in (
         "1,234 images found",
-        "5 truncated.",
+        "5 \u00d7 truncated.",
         "3 exact, 2 groups",
-        "17 images",
+        "17 groups: had the pictures been dealt one by one",
         "lowest val loss, epoch 2",
     ):
         assert fact in page.text
+
+
+def test_what_was_set_aside_is_shown_with_its_reason(page: Page) -> None:
+    for text in (
+        "damaged: it ends early",
+        "cut<.jpg",
+        "conflicting labels: a, b",
+        "both.jpg",
+        "cannot be shown",
+    ):
+        assert page.text.count(text) == len(CLASSES)
+    pictures = [
+        attrs for tag, attrs in page.tags if tag == "img" and str(attrs["alt"]).startswith("both.jpg")
+    ]
+    assert len(pictures) == len(CLASSES)
+
+
+def test_near_duplicates_are_shown_side_by_side_another_label_marked(page: Page) -> None:
+    text = " ".join(page.text.split())
+    assert text.count("Pictures of a group look alike") == len(CLASSES)
+    first, second = (path.split("/")[2] for path in predictions_for(("cat", "dog")).path[:2])
+    assert re.search(rf"val cat {first} dog {second}", text)
+
+
+def test_sizes_and_brightness_are_drawn(page: Page) -> None:
+    labels = [label for label in page.values("aria-label") if label.startswith("Images by")]
+    assert labels[:2] == [
+        "Images by shorter side, pixels: from 30 to 37, half of them below 33",
+        "Images by mean brightness, 0 black, 255 white: from 100 to 107, half of them below 103",
+    ]
+
+
+def test_a_page_of_a_dataset_without_faults_shows_none(project: Path, params: Params) -> None:
+    for dataset, classes in CLASSES.items():
+        used = [replace(row, group=row.sha256) for row in rows_for(classes) if row.fate == USED]
+        write_manifest(layout.manifest_file(dataset), used)
+        shutil.rmtree(layout.raw_folder(dataset))
+    report.run(params)
+    text = Page(layout.REPORT.read_text(encoding="utf-8")).text
+    assert "cannot be shown" not in text
+    assert "look alike" not in text
 
 
 def test_the_settings_are_there_as_in_params_yaml(page: Page, params: Params) -> None:
@@ -203,7 +277,7 @@ def test_pictures_and_charts_have_words(page: Page) -> None:
     assert 4 * 6 <= len(images) <= 4 * 12
     assert all("labelled" in str(attrs["alt"]) for attrs in images)
     charts = [attrs for _, attrs in page.tags if attrs.get("role") == "img"]
-    assert len(charts) == 4 * 4
+    assert len(charts) == 4 * 4 + 2 * 3  # four a head; two a dataset, and a picture that cannot be shown
     assert all(attrs["aria-label"] for attrs in charts)
 
 
