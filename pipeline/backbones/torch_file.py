@@ -93,8 +93,12 @@ def _rebuild_tensor(storage: _Storage, offset: int, shape: Any, stride: Any, *_i
     return _Tensor(storage, offset, tuple(shape), tuple(stride))
 
 
-class _Unpickler(pickle.Unpickler):
-    """Admits OrderedDict, tensors and storages; refuses every other name."""
+class _Unpickler(pickle._Unpickler):
+    """Admits OrderedDict, tensors and storages; refuses every other name.
+
+    It is the unpickler written in Python: the one in C fills memory up to whatever number a
+    damaged file gives as the place of an object.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):

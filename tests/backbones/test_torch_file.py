@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import resource
 import struct
 from collections import OrderedDict
 from collections.abc import Callable
@@ -173,6 +174,18 @@ def test_a_tensor_that_does_not_fit_its_storage_is_refused(tmp_path: Path, tenso
 def test_what_is_no_state_dict_is_refused(tmp_path: Path, make: Callable[[], bytes], why: str) -> None:
     with pytest.raises(BackboneError, match=why):
         _read(tmp_path, make())
+
+
+def test_a_large_number_in_a_pickle_takes_no_memory(tmp_path: Path) -> None:
+    remembered_far_away = b"\x80\x02}r\xff\xff\xff\x7f."  # a dict, kept as object number 2^31 - 1
+    data = _file().replace(_pickle({"little_endian": True}), remembered_far_away)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), hard))
+    try:
+        assert list(_read(tmp_path, data)) == list(TENSORS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
