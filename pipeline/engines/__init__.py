@@ -92,7 +92,12 @@ def find_hardware() -> Hardware:
 
         gpu_bytes = find_gpu_bytes()
     openvino = importlib.util.find_spec("openvino") is not None
-    return Hardware(gpu_bytes=gpu_bytes, openvino=openvino, cores=len(os.sched_getaffinity(0)))
+    return Hardware(gpu_bytes=gpu_bytes, openvino=openvino, cores=_count_cores())
+
+
+def _count_cores() -> int:
+    """Return how many processors this process may use; not every system can restrict them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def choose(settings: ExtractParams, hardware: Hardware, input_size: int) -> Choice:
