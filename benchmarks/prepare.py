@@ -77,6 +77,7 @@ def compare(archive: Path, rounds: int) -> None:
     }
     seconds: list[dict[str, tuple[float, float]]] = []
     for number in range(rounds + 1):
+        shutil.rmtree("data/split", ignore_errors=True)  # as DVC does before a stage
         seconds.append({name: clock(way) for name, way in ways.items()})
         print(f"round {number} of {rounds}", file=sys.stderr)
     print_table(seconds[1:], len(members))  # the first warms up
