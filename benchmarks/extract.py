@@ -269,7 +269,7 @@ def store_and_assemble(rows: list[Any], fingerprint: Any, features: Any) -> None
             fingerprint=fingerprint.key,
             made_of=fingerprint.to_json(),
         )
-        assemble(Path(folder) / "features.h5", header, plan, rows, store, store.find(plan.keys), "float16")
+        assemble(Path(folder) / "features.h5", header, plan, store, store.find(plan.keys), "float16")
 
 
 def keras_pass(files: list[Path]) -> Pass:

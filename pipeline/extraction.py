@@ -5,7 +5,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from pipeline.images import decode_square, decoder_versions
 from pipeline.parallel import map_ordered
 from pipeline.rows import Plan, Row
 from pipeline.shards import Features, Keys
-from pipeline.store import Found, Store, keys_of
+from pipeline.store import Found, Store, keys_of, names_of
 
 BLOCK_BYTES = 8 << 20  # of features read and written at once
 
@@ -137,9 +137,7 @@ def _missing_features(path: Path, keys: Keys, missing: NDArray[np.bool_]) -> Ite
         start += len(features)
 
 
-def assemble(
-    path: Path, header: Header, plan: Plan, rows: Iterable[Row], store: Store, found: Found, dtype: str
-) -> None:
+def assemble(path: Path, header: Header, plan: Plan, store: Store, found: Found, dtype: str) -> None:
     """Write the features file from the store, a block at a time.
 
     Raises:
@@ -148,16 +146,22 @@ def assemble(
     shape = store.feature_shape()
     assert shape is not None, "every feature was found"
     size = max(1, BLOCK_BYTES // (math.prod(shape) * np.dtype(dtype).itemsize))
-    number = {name: index for index, name in enumerate(plan.classes)}
+    parents, first = plan.parents, 0
     with create_features(path, header) as writer:
-        start = 0
-        for split, members in groupby(rows, key=lambda row: row.split):
-            writer.add_split(split, plan.splits[split], shape, dtype, plan.path_bytes)
-            while block := list(islice(members, size)):
-                here = slice(start, start + len(block))
-                features = store.read(Found(shards=found.shards[here], rows=found.rows[here]))
-                writer.append(split, _block(block, features, number))
-                start += len(block)
+        for split, rows in plan.splits.items():
+            writer.add_split(split, rows, shape, dtype, plan.paths.itemsize)
+            for start in range(first, first + rows, size):
+                here = slice(start, min(start + size, first + rows))
+                block = Block(
+                    features=store.read(Found(shards=found.shards[here], rows=found.rows[here])),
+                    labels=plan.labels[here],
+                    sha256=names_of(plan.keys[here]),
+                    parent=names_of(plan.keys[parents[here]]),
+                    copy=plan.copies[here],
+                    path=plan.paths[here],
+                )
+                writer.append(split, block)
+            first += rows
 
 
 def first_missing(plan: Plan, found: Found) -> NDArray[np.bool_]:
@@ -167,14 +171,3 @@ def first_missing(plan: Plan, found: Found) -> NDArray[np.bool_]:
     first = np.zeros(len(plan.keys), bool)
     first[places[np.unique(keys, return_index=True)[1]]] = True
     return first
-
-
-def _block(block: Sequence[Row], features: Features, number: dict[str, int]) -> Block:
-    return Block(
-        features=features,
-        labels=np.array([number[row.label] for row in block], np.int64),
-        sha256=np.array([row.sha256 for row in block], "S64"),
-        parent=np.array([row.parent for row in block], "S64"),
-        copy=np.array([row.copy for row in block], np.uint8),
-        path=np.array([row.path for row in block], object),
-    )

@@ -55,7 +55,7 @@ class Block:
         sha256: S64 `(n,)`, of the image file's bytes.
         parent: S64 `(n,)`, of the original's bytes; equal to `sha256` for copy 0.
         copy: uint8 `(n,)`.
-        path: Object `(n,)` of str, under the split or the augmented folder.
+        path: S `(n,)`, in UTF-8, under the split or the augmented folder.
     """
 
     features: NDArray[Any]
@@ -63,7 +63,7 @@ class Block:
     sha256: NDArray[np.bytes_]
     parent: NDArray[np.bytes_]
     copy: NDArray[np.uint8]
-    path: NDArray[Any]
+    path: NDArray[np.bytes_]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -122,7 +122,7 @@ class FeaturesWriter:
         for column in COLUMNS:
             values = getattr(block, column)
             if column == "path":
-                values = np.array([str(path).encode() for path in values], self._file[name]["path"].dtype)
+                values = values.astype(self._file[name]["path"].dtype)
             self._file[name][column][start : start + len(block)] = values
             self._sums[name, column] = _add_to_sum(self._sums.get((name, column), 0), values)
         self._next[name] = start + len(block)
@@ -282,9 +282,7 @@ def _text(value: bytes | str) -> str:
 
 
 def _read_block(path: Path, group: h5py.Group, classes: int) -> Block:
-    columns = {column: _read_column(path, group, column) for column in COLUMNS}
-    columns["path"] = np.array([name.decode() for name in columns["path"]], object)
-    block = Block(**columns)
+    block = Block(**{column: _read_column(path, group, column) for column in COLUMNS})
     if len({len(getattr(block, column)) for column in COLUMNS}) != 1:
         raise FeaturesError(f"{path}, {group.name}: the columns have different lengths. {_AGAIN}")
     if len(block) and not (block.labels.min() >= 0 and block.labels.max() < classes):

@@ -126,7 +126,9 @@ def read_copies(path: Path) -> Iterator[CopyRow]:
     Raises:
         ManifestError: The file is missing or not a table of copies.
     """
-    return _read(path, CopyRow, "augment")
+    with _opened(path, CopyRow, "augment") as table:
+        for parent, copy, sha256, name in table:
+            yield CopyRow(parent=parent, copy=int(copy), sha256=sha256, path=name)
 
 
 def _write(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:

@@ -1,16 +1,22 @@
 """The rows of a features file before they have features, streamed from a dataset's tables."""
 
+from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline import layout
 from pipeline.errors import ManifestError
 from pipeline.manifest import read_copies, read_used
 from pipeline.shards import Keys
+
+ROWS_AT_ONCE = 4096
 
 
 class Row(NamedTuple):
@@ -36,19 +42,30 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
-    """What a features file will hold, in numbers only, so that it fits memory at any size.
+    """The rows of a features file as columns, some 100 bytes a row, so that millions fit memory.
 
     Attributes:
-        keys: uint8 `(n, 32)`, sha256 of every row's file, in order.
         splits: Name to number of rows, in order.
         classes: In alphabetical order.
-        path_bytes: Length of the longest path in UTF-8.
+        keys: uint8 `(n, 32)`, sha256 of every row's file, in order.
+        labels: int64 `(n,)`, indices into `classes`.
+        copies: uint8 `(n,)`, number of the copy; 0 for an original.
+        paths: S `(n,)`, in UTF-8; see `Row`.
     """
 
-    keys: Keys
     splits: dict[str, int]
     classes: tuple[str, ...]
-    path_bytes: int
+    keys: Keys
+    labels: NDArray[np.int64]
+    copies: NDArray[np.uint8]
+    paths: NDArray[np.bytes_]
+
+    @property
+    def parents(self) -> NDArray[np.int64]:
+        """int64 `(n,)`: the row of each row's original, which stands before its copies."""
+        numbers = np.arange(len(self.keys))
+        originals: NDArray[np.int64] = np.maximum.accumulate(np.where(self.copies == 0, numbers, 0))
+        return originals
 
 
 def iterate_rows(dataset: str) -> Iterator[Row]:
@@ -73,16 +90,25 @@ def iterate_rows(dataset: str) -> Iterator[Row]:
 
 
 def make_plan(rows: Iterable[Row]) -> Plan:
-    """Count the rows and note their keys."""
-    keys, splits, classes, longest = bytearray(), dict[str, int](), set[str](), 1
-    for row in rows:
-        keys += bytes.fromhex(row.sha256)
-        splits[row.split] = splits.get(row.split, 0) + 1
-        classes.add(row.label)
-        longest = max(longest, len(row.path.encode()))
+    """Gather rows into columns."""
+    splits, numbers = Counter[str](), dict[str, int]()
+    keys, labels, copies = bytearray(), array("q"), bytearray()
+    paths = [np.zeros(0, "S1")]
+    rows = iter(rows)
+    while some := list(islice(rows, ROWS_AT_ONCE)):
+        split, label, sha256, _, copy, path, _ = zip(*some, strict=True)
+        splits.update(split)
+        keys += bytes.fromhex("".join(sha256))
+        labels.extend(numbers.setdefault(name, len(numbers)) for name in label)
+        copies += bytes(copy)
+        paths.append(np.array([name.encode() for name in path], np.bytes_))
+    classes = sorted(numbers)
+    ranks = np.array([classes.index(name) for name in numbers], np.int64)
     return Plan(
+        splits=dict(splits),
+        classes=tuple(classes),
         keys=np.frombuffer(bytes(keys), np.uint8).reshape(-1, 32),
-        splits=splits,
-        classes=tuple(sorted(classes)),
-        path_bytes=longest,
+        labels=ranks[np.frombuffer(labels, np.int64)],
+        copies=np.frombuffer(bytes(copies), np.uint8),
+        paths=np.concatenate(paths),
     )

@@ -111,12 +111,28 @@ def read_rows(shard: Shard, rows: NDArray[np.int64]) -> Features:
     Raises:
         ShardDamaged: A row does not have its checksum, or the file is gone.
     """
-    order = np.argsort(rows, kind="stable")
-    data = _read_bytes(shard, rows[order])
-    _check_rows(shard, rows[order], data)
     result = np.empty((len(rows), *shard.shape), shard.dtype)
-    result[order] = np.frombuffer(data, shard.dtype).reshape(result.shape)
+    read_into(shard, rows, result, np.arange(len(rows)))
     return result
+
+
+def read_into(shard: Shard, rows: NDArray[np.int64], result: Features, places: NDArray[np.int64]) -> None:
+    """Read and check some rows; row `rows[i]` becomes `result[places[i]]`.
+
+    Args:
+        shard: Where to read.
+        rows: int64 `(k,)`.
+        result: Of the shard's dtype, `(n, ...)`, C-contiguous.
+        places: int64 `(k,)`, `0 <= place < n`.
+
+    Raises:
+        ShardDamaged: As `read_rows`.
+    """
+    order = np.argsort(rows, kind="stable")
+    rows, places = rows[order], places[order]
+    target = result.view(np.uint8).reshape(-1).data
+    _read_bytes(shard, rows, target, places)
+    _check_rows(shard, rows, target, places)
 
 
 def _to_hdf5(fingerprint: str, arrays: dict[str, NDArray[Any]]) -> bytes:
@@ -130,32 +146,32 @@ def _to_hdf5(fingerprint: str, arrays: dict[str, NDArray[Any]]) -> bytes:
         return image
 
 
-def _read_bytes(shard: Shard, rows: NDArray[np.int64]) -> bytes:
-    """Read sorted rows, neighbours at once."""
-    begins = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
+def _read_bytes(shard: Shard, rows: NDArray[np.int64], target: memoryview, places: NDArray[np.int64]) -> None:
+    """Read sorted rows to their places, neighbours that stay neighbours at once."""
+    begins = np.flatnonzero((np.diff(rows, prepend=-2) != 1) | (np.diff(places, prepend=-2) != 1))
     counts = np.diff(begins, append=len(rows))
     width = _row_bytes(shard)
+    sources = (shard.offset + rows[begins] * width).tolist()
+    starts, ends = (places[begins] * width).tolist(), ((places[begins] + counts) * width).tolist()
     try:
         descriptor = os.open(shard.path, os.O_RDONLY)
     except OSError as error:
         raise ShardDamaged(shard.path, f"cannot be opened ({error.strerror})") from None
     try:
-        runs = zip(rows[begins].tolist(), counts.tolist(), strict=True)
-        data = b"".join(os.pread(descriptor, n * width, shard.offset + row * width) for row, n in runs)
+        for source, start, end in zip(sources, starts, ends, strict=True):
+            if os.preadv(descriptor, [target[start:end]], source) != end - start:
+                raise ShardDamaged(shard.path, "is truncated")
     finally:
         os.close(descriptor)
-    if len(data) != len(rows) * width:
-        raise ShardDamaged(shard.path, "is truncated")
-    return data
 
 
-def _check_rows(shard: Shard, rows: NDArray[np.int64], data: bytes) -> None:
-    width = _row_bytes(shard)
-    keys, features = memoryview(shard.keys[rows].tobytes()), memoryview(data)
-    for place, expected in enumerate(shard.checksums[rows].tolist()):
-        key, feature = keys[32 * place : 32 * (place + 1)], features[width * place : width * (place + 1)]
-        if zlib.crc32(feature, zlib.crc32(key)) != expected:
-            raise ShardDamaged(shard.path, f"has a wrong checksum in row {rows[place]}")
+def _check_rows(shard: Shard, rows: NDArray[np.int64], target: memoryview, places: NDArray[np.int64]) -> None:
+    width, keys = _row_bytes(shard), memoryview(shard.keys[rows].tobytes())
+    sums, starts = shard.checksums[rows].tolist(), (places * width).tolist()
+    for number, (expected, start) in enumerate(zip(sums, starts, strict=True)):
+        key = keys[32 * number : 32 * (number + 1)]
+        if zlib.crc32(target[start : start + width], zlib.crc32(key)) != expected:
+            raise ShardDamaged(shard.path, f"has a wrong checksum in row {rows[number]}")
 
 
 def _row_bytes(shard: Shard) -> int:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.errors import StoreError
 from pipeline.files import remove_left_overs, replace_text
 from pipeline.fingerprint import Fingerprint
-from pipeline.shards import SUFFIX, Features, Keys, Shard, ShardDamaged, open_shard, read_rows, write_shard
+from pipeline.shards import SUFFIX, Features, Keys, Shard, ShardDamaged, open_shard, read_into, write_shard
 
 DAMAGED_SUFFIX = ".damaged"
 DESCRIPTION = "fingerprint.json"
@@ -110,14 +110,13 @@ class Store:
         for number in np.unique(found.shards):
             shard = self._shards[number]
             places = np.flatnonzero(found.shards == number)
+            if result is None:
+                result = np.empty((len(found.rows), *shard.shape), shard.dtype)
             try:
-                block = read_rows(shard, found.rows[places].astype(np.int64))
+                read_into(shard, found.rows[places].astype(np.int64), result, places)
             except ShardDamaged as damage:
                 set_aside(damage)
                 raise
-            if result is None:
-                result = np.empty((len(found.rows), *shard.shape), shard.dtype)
-            result[places] = block
         assert result is not None, "at least one row is read"
         return result
 
@@ -181,6 +180,11 @@ class Store:
 def keys_of(sha256: Iterable[str]) -> Keys:
     """Turn hexadecimal hashes into uint8 `(n, 32)`."""
     return np.frombuffer(bytes.fromhex("".join(sha256)), np.uint8).reshape(-1, 32)
+
+
+def names_of(keys: Keys) -> NDArray[np.bytes_]:
+    """Turn uint8 `(n, 32)` into hexadecimal hashes, S64 `(n,)`."""
+    return np.frombuffer(keys.tobytes().hex().encode(), "S64")
 
 
 def _heads(keys: Keys) -> NDArray[np.uint64]:

@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import ImageError, ManifestError, NonFiniteFeatures
 from pipeline.extraction import compute, first_missing
 from pipeline.images import decode_square
-from pipeline.rows import Plan, Row
+from pipeline.rows import Row, make_plan
 from pipeline.store import Found, keys_of
 from tests.fakes import MeanColour
 from tests.project import draw_picture
@@ -110,7 +110,7 @@ def test_a_picture_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
 
 
 def test_each_missing_picture_is_marked_once() -> None:
-    keys = keys_of(digit * 64 for digit in "abacbd")
+    row = Row("train", "cat", "", "", 0, "a.jpg", Path())
+    plan = make_plan(row._replace(sha256=digit * 64) for digit in "abacbd")
     found = Found(shards=np.array([-1, 0, -1, -1, 0, -1], np.int32), rows=np.zeros(6, np.int32))
-    plan = Plan(keys=keys, splits={"train": 6}, classes=("cat",), path_bytes=1)
     assert first_missing(plan, found).tolist() == [True, False, False, True, False, True]

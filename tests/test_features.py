@@ -48,7 +48,7 @@ def _block(rows: int, shape: tuple[int, ...] = (4,), dtype: str = "float16", see
         sha256=hashes,
         parent=hashes[::-1].copy(),
         copy=rng.integers(0, 256, rows).astype(np.uint8),
-        path=np.array([f"train/кот/{number}.jpg" for number in range(rows)], object),
+        path=np.array([f"train/кот/{number}.jpg".encode() for number in range(rows)], "S40"),
     )
 
 

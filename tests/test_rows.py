@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import layout
+from pipeline import layout, rows
 from pipeline.errors import ManifestError
 from pipeline.manifest import QUARANTINED, CopyRow, ImageRow, write_copies, write_manifest
-from pipeline.rows import iterate_rows, make_plan
+from pipeline.rows import Row, iterate_rows, make_plan
+from pipeline.store import names_of
 
 
 @pytest.fixture(autouse=True)
@@ -40,15 +41,15 @@ def test_each_original_is_followed_by_its_copies() -> None:
         _image("", "cat", "9"),
     ]
     _place(images, [_copy("1", 1, "a"), _copy("1", 2, "b"), _copy("2", 1, "c")])
-    rows = list(iterate_rows("pets"))
-    assert [(row.sha256[0], row.parent[0], row.copy) for row in rows] == [
+    found = list(iterate_rows("pets"))
+    assert [(row.sha256[0], row.parent[0], row.copy) for row in found] == [
         ("1", "1", 0), ("a", "1", 1), ("b", "1", 2), ("2", "2", 0), ("c", "2", 1), ("3", "3", 0),
     ]  # fmt: skip
-    assert [row.split for row in rows] == ["train"] * 5 + ["val"]
-    assert [row.label for row in rows] == ["cat", "cat", "cat", "dog", "dog", "cat"]
-    assert str(rows[0].file) == "data/split/pets/train/cat/1.jpg"
-    assert str(rows[1].file) == "data/augmented/pets/train/cat/1__copy1.jpg"
-    assert rows[1].path == "train/cat/1__copy1.jpg"
+    assert [row.split for row in found] == ["train"] * 5 + ["val"]
+    assert [row.label for row in found] == ["cat", "cat", "cat", "dog", "dog", "cat"]
+    assert str(found[0].file) == "data/split/pets/train/cat/1.jpg"
+    assert str(found[1].file) == "data/augmented/pets/train/cat/1__copy1.jpg"
+    assert found[1].path == "train/cat/1__copy1.jpg"
 
 
 def test_what_is_not_used_has_no_row() -> None:
@@ -77,24 +78,48 @@ def test_missing_tables_are_an_error() -> None:
         list(iterate_rows("pets"))
 
 
-def test_a_plan_counts_the_rows_and_notes_their_keys() -> None:
+def test_a_plan_holds_the_rows_as_columns() -> None:
     images = [_image("train", "Ärger", "1"), _image("train", "cat", "2"), _image("val", "bird", "3")]
-    _place(images, [_copy("2", 1, "a")])
+    _place(images, [_copy("2", 1, "a"), _copy("2", 2, "b"), _copy("1", 1, "c")])
     plan = make_plan(iterate_rows("pets"))
-    assert plan.splits == {"train": 3, "val": 1}
+    assert plan.splits == {"train": 5, "val": 1}
     assert list(plan.splits) == ["train", "val"]
     assert plan.classes == ("bird", "cat", "Ärger")
-    assert [key.tobytes().hex()[0] for key in plan.keys] == ["2", "a", "1", "3"]
-    assert plan.path_bytes == len(b"train/cat/2__copy1.jpg")
+    assert [name[:1] for name in names_of(plan.keys)] == [b"2", b"a", b"b", b"1", b"c", b"3"]
+    assert plan.parents.tolist() == [0, 0, 0, 3, 3, 5]
+    assert plan.copies.tolist() == [0, 1, 2, 0, 1, 0]
+    assert plan.labels.tolist() == [1, 1, 1, 2, 2, 0]
+    assert [path.decode() for path in plan.paths] == [
+        "train/cat/2.jpg",
+        "train/cat/2__copy1.jpg",
+        "train/cat/2__copy2.jpg",
+        "train/Ärger/1.jpg",
+        "train/cat/1__copy1.jpg",
+        "val/bird/3.jpg",
+    ]
+
+
+def test_many_rows_are_gathered_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "ROWS_AT_ONCE", 3)
+    some = [
+        Row("train", "ab"[number % 2], f"{number:064x}", "", number % 5, "x" * number, Path())
+        for number in range(10)
+    ]
+    plan = make_plan(some)
+    assert plan.keys[:, 31].tolist() == list(range(10))
+    assert plan.paths.tolist() == [b"x" * number for number in range(10)]
+    assert plan.parents.tolist() == [0] * 5 + [5] * 5
+    assert plan.labels.tolist() == [0, 1] * 5
 
 
 def test_a_path_is_measured_in_bytes() -> None:
     _place([_image("train", "Ä" * 40, "1")], [])
-    assert make_plan(iterate_rows("pets")).path_bytes == len(f"train/{'Ä' * 40}/1.jpg".encode())
+    assert make_plan(iterate_rows("pets")).paths.itemsize == len(f"train/{'Ä' * 40}/1.jpg".encode())
 
 
 def test_a_plan_of_nothing_is_empty() -> None:
     plan = make_plan([])
     assert plan.keys.shape == (0, 32)
+    assert plan.parents.shape == (0,)
     assert plan.splits == {}
     assert plan.classes == ()

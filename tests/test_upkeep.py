@@ -42,7 +42,7 @@ def write_file(path: Path, keys: np.ndarray, fingerprint: Fingerprint = PRINT) -
                     sha256=names,
                     parent=names,
                     copy=np.zeros(len(keys), np.uint8),
-                    path=np.array(["a/b.jpg"] * len(keys), object),
+                    path=np.array([b"a/b.jpg"] * len(keys)),
                 ),
             )
 

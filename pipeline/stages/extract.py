@@ -48,7 +48,7 @@ def run(dataset: str, backbone: str, params: Params, track: Track = lambda batch
             computed, seconds = computed + fresh, seconds + took
             found = store.find(plan.keys)
         try:
-            assemble(path, header, plan, iterate_rows(dataset), store, found, dtype)
+            assemble(path, header, plan, store, found, dtype)
             break
         except ShardDamaged:
             continue  # it was set aside: now its images are missing

@@ -59,7 +59,7 @@ def _predict(features: FeatureSet, head: Head) -> Predictions:
     return Predictions(
         splits=tuple(name for name, block in parts for _ in range(len(block))),
         sha256=tuple(key.decode() for _, block in parts for key in block.sha256),
-        path=tuple(path for _, block in parts for path in block.path),
+        path=tuple(path.decode() for _, block in parts for path in block.path),
         labels=np.concatenate([block.labels for _, block in parts]),
         classes=features.header.classes,
         probabilities=np.concatenate([head.probabilities(block.features) for _, block in parts]),

@@ -104,7 +104,7 @@ def test_features_are_those_of_the_pictures_in_manifest_order(engine: MeanColour
     )  # fmt: skip
     for split, block in features.splits.items():
         originals = block.copy == 0
-        paths = block.path[originals].tolist()
+        paths = [path.decode() for path in block.path[originals]]
         assert paths == sorted(path for path in pictures if path.startswith(split))
         for path, row, label in zip(paths, block.features[originals], block.labels[originals], strict=True):
             np.testing.assert_array_equal(
