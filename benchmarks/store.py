@@ -2,17 +2,20 @@
 
     python benchmarks/store.py [--folder /tmp]
 
-Each measurement runs in a process of its own, for its peak memory. Needs 1 GB on the disk.
+Each measurement runs in a process of its own, for its peak memory; of several, the median counts.
+Needs 1 GB on the disk.
 """
 
 import argparse
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +29,15 @@ from pipeline.extraction import fingerprint_of
 from pipeline.fingerprint import Fingerprint
 from pipeline.manifest import ImageRow, write_copies, write_manifest
 from pipeline.params import Params, load_params
+from pipeline.rows import iterate_rows, make_plan
 from pipeline.stages import extract
 from pipeline.store import SHARD_ROWS, Store
 
 STORED, SOUGHT = 1_000_000, 100_000
 SIZES = (10_000, 100_000)
 WIDTH = 1280
+ORDERS = ("as computed", "shuffled")  # the rows in the shards: those of the manifest, or none
+ROUNDS = 5
 BACKBONE = "efficientnet_lite0"
 NARROW = Fingerprint(parts={"benchmark": "narrow"})
 
@@ -46,20 +52,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=parser.parse_args().folder) as folder:
         (Path(folder) / layout.PARAMS).write_text((root / layout.PARAMS).read_text())
         _run(folder, "fill", STORED)
-        print(f"{'':32} {'seconds':>8} {'CPU s':>8} {'a second':>10} {'peak MiB':>9}")
+        print(f"{'':38} {'seconds':>8} {'CPU s':>8} {'a second':>10} {'peak MiB':>9}")
         _show(f"find {SOUGHT:,} of {STORED:,}", SOUGHT, _run(folder, "find", SOUGHT))
         peaks = []
         for size in SIZES:
-            _run(folder, "prepare", size)
-            figures = min(_run(folder, "assemble", size) for _ in range(3))
-            peaks.append(figures[2])
-            _show(f"assemble {size:,} x {WIDTH}", size, figures)
-        print(f"peak memory, {SIZES[1]:,} rows over {SIZES[0]:,}: {peaks[1] / peaks[0]:.2f}")
+            for order in ORDERS:
+                _run(folder, f"prepare-{order}", size)
+                runs = [_run(folder, "assemble", size) for _ in range(ROUNDS)]
+                peaks.append(max(peak for _, _, peak in runs))
+                _show(f"assemble {size:,} x {WIDTH}, {order}", size, sorted(runs)[ROUNDS // 2])
+        small, large = (max(some) for some in (peaks[: len(ORDERS)], peaks[len(ORDERS) :]))
+        print(f"peak memory, {SIZES[1]:,} rows over {SIZES[0]:,}: {large / small:.2f}")
 
 
 def _show(name: str, size: int, figures: tuple[float, float, float]) -> None:
     seconds, cpu, mib = figures
-    print(f"{name:32} {seconds:8.2f} {cpu:8.2f} {size / seconds:10,.0f} {mib:9.0f}", flush=True)
+    print(f"{name:38} {seconds:8.2f} {cpu:8.2f} {size / seconds:10,.0f} {mib:9.0f}", flush=True)
 
 
 def _run(folder: str, task: str, size: int) -> tuple[float, float, float]:
@@ -87,18 +95,20 @@ def find(size: int) -> None:
     assert int(found.missing.sum()) == size // 10
 
 
-def prepare(size: int) -> None:
-    """Write the tables of a dataset of `size` pictures, and store its features, in another order."""
-    keys = _keys(size)
-    names = [key.tobytes().hex() for key in keys]
-    rows = [_image_row(number, name) for number, name in enumerate(names)]
+def prepare(size: int, order: str) -> None:
+    """Write the tables of a dataset of `size` pictures, and store its features in an order."""
+    rows = [_image_row(number, key.tobytes().hex()) for number, key in enumerate(_keys(size))]
     write_manifest(layout.manifest_file("pets"), rows)
     write_copies(layout.copies_file("pets"), [])
+    keys = make_plan(iterate_rows("pets")).keys
+    if order == "shuffled":
+        keys = np.random.default_rng(3).permutation(keys)
     params = _params()
+    shutil.rmtree(layout.store_folder(), ignore_errors=True)
     network = Backbone(BACKBONE, params.backbone(BACKBONE))
     choice = choose(params.extract, find_hardware(), network.input_size)
     store = Store(layout.store_folder(), fingerprint_of(network, choice, params.extract.dtype))
-    store.add(_random_features(keys[store.find(keys).missing], WIDTH))
+    store.add(_random_features(keys, WIDTH))
 
 
 def assemble(size: int) -> None:
@@ -139,13 +149,20 @@ def _image_row(number: int, sha256: str) -> ImageRow:
 
 def _measure(task: str, size: int) -> None:
     began, began_cpu = time.perf_counter(), time.process_time()
-    {"fill": fill, "find": find, "prepare": prepare, "assemble": assemble}[task](size)
+    TASKS[task](size)
     seconds, cpu = time.perf_counter() - began, time.process_time() - began_cpu
     print(seconds, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
+TASKS = {
+    "fill": fill,
+    "find": find,
+    **{f"prepare-{order}": partial(prepare, order=order) for order in ORDERS},
+    "assemble": assemble,
+}
+
 if __name__ == "__main__":
-    if len(sys.argv) == 3 and sys.argv[1].removeprefix("--") in ("fill", "find", "prepare", "assemble"):
+    if len(sys.argv) == 3 and sys.argv[1].removeprefix("--") in TASKS:
         _measure(sys.argv[1].removeprefix("--"), int(sys.argv[2]))
     else:
         main()

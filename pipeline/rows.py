@@ -107,8 +107,8 @@ def make_plan(rows: Iterable[Row]) -> Plan:
     return Plan(
         splits=dict(splits),
         classes=tuple(classes),
-        keys=np.frombuffer(bytes(keys), np.uint8).reshape(-1, 32),
+        keys=np.frombuffer(keys, np.uint8).reshape(-1, 32),
         labels=ranks[np.frombuffer(labels, np.int64)],
-        copies=np.frombuffer(bytes(copies), np.uint8),
+        copies=np.frombuffer(copies, np.uint8),
         paths=np.concatenate(paths),
     )

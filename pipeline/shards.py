@@ -12,6 +12,8 @@ import hashlib
 import math
 import os
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,9 +132,18 @@ def read_into(shard: Shard, rows: NDArray[np.int64], result: Features, places: N
     """
     order = np.argsort(rows, kind="stable")
     rows, places = rows[order], places[order]
-    target = result.view(np.uint8).reshape(-1).data
-    _read_bytes(shard, rows, target, places)
-    _check_rows(shard, rows, target, places)
+    target, width = result.view(np.uint8).reshape(-1).data, _row_bytes(shard)
+    keys, sums = memoryview(shard.keys[rows].tobytes()), shard.checksums[rows].tolist()
+    number = 0
+    with _opened(shard) as descriptor:
+        for source, start, end in zip(*_runs(shard, rows, places), strict=True):
+            if os.preadv(descriptor, [target[start:end]], source) != end - start:
+                raise ShardDamaged(shard.path, "is truncated")
+            for place in range(start, end, width):
+                key = zlib.crc32(keys[32 * number : 32 * (number + 1)])
+                if zlib.crc32(target[place : place + width], key) != sums[number]:
+                    raise ShardDamaged(shard.path, f"has a wrong checksum in row {rows[number]}")
+                number += 1
 
 
 def _to_hdf5(fingerprint: str, arrays: dict[str, NDArray[Any]]) -> bytes:
@@ -146,32 +157,27 @@ def _to_hdf5(fingerprint: str, arrays: dict[str, NDArray[Any]]) -> bytes:
         return image
 
 
-def _read_bytes(shard: Shard, rows: NDArray[np.int64], target: memoryview, places: NDArray[np.int64]) -> None:
-    """Read sorted rows to their places, neighbours that stay neighbours at once."""
+def _runs(shard: Shard, rows: NDArray[np.int64], places: NDArray[np.int64]) -> Iterator[list[int]]:
+    """Find sorted rows that are neighbours and stay so: their bytes' place in the file, start and end."""
     begins = np.flatnonzero((np.diff(rows, prepend=-2) != 1) | (np.diff(places, prepend=-2) != 1))
     counts = np.diff(begins, append=len(rows))
     width = _row_bytes(shard)
-    sources = (shard.offset + rows[begins] * width).tolist()
-    starts, ends = (places[begins] * width).tolist(), ((places[begins] + counts) * width).tolist()
+    yield (shard.offset + rows[begins] * width).tolist()
+    yield (places[begins] * width).tolist()
+    yield ((places[begins] + counts) * width).tolist()
+
+
+@contextmanager
+def _opened(shard: Shard) -> Iterator[int]:
+    """Open a shard's file; a missing one is damage."""
     try:
         descriptor = os.open(shard.path, os.O_RDONLY)
     except OSError as error:
         raise ShardDamaged(shard.path, f"cannot be opened ({error.strerror})") from None
     try:
-        for source, start, end in zip(sources, starts, ends, strict=True):
-            if os.preadv(descriptor, [target[start:end]], source) != end - start:
-                raise ShardDamaged(shard.path, "is truncated")
+        yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _check_rows(shard: Shard, rows: NDArray[np.int64], target: memoryview, places: NDArray[np.int64]) -> None:
-    width, keys = _row_bytes(shard), memoryview(shard.keys[rows].tobytes())
-    sums, starts = shard.checksums[rows].tolist(), (places * width).tolist()
-    for number, (expected, start) in enumerate(zip(sums, starts, strict=True)):
-        key = keys[32 * number : 32 * (number + 1)]
-        if zlib.crc32(target[start : start + width], zlib.crc32(key)) != expected:
-            raise ShardDamaged(shard.path, f"has a wrong checksum in row {rows[number]}")
 
 
 def _row_bytes(shard: Shard) -> int:

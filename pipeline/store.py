@@ -82,14 +82,14 @@ class Store:
         rows = np.zeros(len(keys), np.int32)
         if not self._shards or not len(keys):
             return Found(shards=shards, rows=rows)
-        stored = np.concatenate([shard.keys for shard in self._shards])
+        stored = _words(np.concatenate([shard.keys for shard in self._shards]))
         sizes = [len(shard.keys) for shard in self._shards]
-        heads = _heads(stored)
-        order = np.argsort(heads, kind="stable")
-        place = np.minimum(np.searchsorted(heads, _heads(keys), sorter=order), len(stored) - 1)
-        place = order[place]
+        words = _words(keys)
         # The first 8 bytes find the row, all 32 decide.
-        hit = (stored[place] == keys).all(axis=1)
+        order = np.argsort(stored[:, 0], kind="stable")
+        place = np.searchsorted(stored[:, 0], words[:, 0], sorter=order)
+        place = order[np.minimum(place, len(stored) - 1)]
+        hit = (stored[place] == words).all(axis=1)
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         number = np.searchsorted(starts, place, side="right") - 1
         shards[hit] = number[hit]
@@ -187,9 +187,10 @@ def names_of(keys: Keys) -> NDArray[np.bytes_]:
     return np.frombuffer(keys.tobytes().hex().encode(), "S64")
 
 
-def _heads(keys: Keys) -> NDArray[np.uint64]:
-    heads: NDArray[np.uint64] = np.ascontiguousarray(keys[:, :8]).view(np.uint64).ravel()
-    return heads
+def _words(keys: Keys) -> NDArray[np.uint64]:
+    """View uint8 `(n, 32)` as `(n, 4)`: fewer steps to compare."""
+    words: NDArray[np.uint64] = np.ascontiguousarray(keys).view(np.uint64)
+    return words
 
 
 def set_aside(damage: ShardDamaged) -> None:

@@ -4,6 +4,7 @@ python -m tests.extract_slowly <dataset> <milliseconds a picture> <rows a shard>
 """
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.project import BACKBONE
 
 
 def main(dataset: str, milliseconds: str, rows: str, log: str) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job is started without
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def slow_down(_: int) -> None:

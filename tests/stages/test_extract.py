@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import pytest
 
 from pipeline import layout
 from pipeline import store as store_module
+from pipeline.backbones.network import Backbone
+from pipeline.engines import Choice, Engine, open_engine
 from pipeline.errors import FeaturesError, StoreError
 from pipeline.features import read_features
 from pipeline.files import sha256_of
@@ -29,6 +32,9 @@ from tests.fakes import MeanColour, use_mean_colour
 from tests.project import BACKBONE, draw_folders, draw_picture, make_params, make_project, place
 
 ROOT = Path(__file__).parents[2]
+OPENVINO = pytest.param(
+    "openvino", marks=pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+)
 FEATURES = layout.features_file("pets", BACKBONE)
 SHARD_ROWS = 10
 
@@ -273,6 +279,47 @@ def test_the_batch_size_setting_changes_nothing_on_a_cpu(engine: MeanColour) -> 
 
 
 # The store is found through $DVC_ROOT, and refilled from a features file.
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tensorflow", OPENVINO])
+def test_a_real_network_gives_the_same_bits_whatever_the_batch_size_and_the_order(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    opened: dict[Choice, Engine] = {}  # building one takes seconds
+
+    def open_once(choice: Choice, network: Backbone) -> Engine:
+        if choice not in opened:
+            opened[choice] = open_engine(choice, network)
+        return opened[choice]
+
+    monkeypatch.setattr(extract, "open_engine", open_once)
+    pictures = _pictures(20)
+    numbers = random.Random(7).sample(range(20), 20)
+    shuffled = {
+        f"{path.rpartition('/')[0]}/{number:02}.jpg": pictures[path]
+        for number, path in zip(numbers, pictures, strict=True)
+    }
+    found = []
+    for batch_size, some in [(1, pictures), (7, pictures), (64, pictures), (7, shuffled)]:
+        shutil.rmtree("features", ignore_errors=True)
+        _place(some, copies=False)
+        settings = {"extract.engine": name, "extract.batch_size": batch_size}
+        assert _extract(changes={**settings, f"backbones.{BACKBONE}.input_size": 96}) == (20, 20)
+        splits = read_features(FEATURES).splits.values()
+        found.append(
+            {
+                bytes(key): row
+                for block in splits
+                for key, row in zip(block.sha256, block.features, strict=True)
+            }
+        )
+    for other in found[1:]:
+        assert other.keys() == found[0].keys()
+        for key, row in other.items():
+            np.testing.assert_array_equal(row, found[0][key])
+    assert list(found[3]) != list(found[0])
+    assert len({row.tobytes() for row in found[0].values()}) == 20
 
 
 def test_the_store_lies_where_dvc_root_says(
