@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import cv2
-import imagehash
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from scipy.fft import dct
 
 # Measured on 2,500 photos (3.1 million pairs): one true pair, at 0 bits; wrong ones begin at 12 (11).
 # Copies found within 8 bits: encoded again, resized, 10 % brighter, grainy all; 2 % cropped all round 99.8 %,
@@ -42,7 +41,9 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> int:
     if factor > 1:
         grey = cv2.resize(grey, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
     grey = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    bits = imagehash.phash(Image.fromarray(grey)).hash
+    # What imagehash.phash does, bit for bit (a test compares them), in a quarter of its time.
+    low = dct(dct(grey, axis=0)[:8], axis=1)[:, :8]
+    bits = low > np.sort(low, axis=None)[31:33].sum() / 2
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 

@@ -38,6 +38,8 @@ UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
     8: lambda x: x.transpose(1, 0, 2)[::-1],
 }  # EXIF orientation to the change of a (h, w, 3) array that undoes it
 LYING = (5, 6, 7, 8)  # the orientations in which width and height change places
+TURNED = "turned as EXIF says"
+MODES = {"YCbCr": "RGB", "Gray": "L"}  # libjpeg's colours to Pillow's mode, where both decode alike
 LUMA = (0.299, 0.587, 0.114)  # how bright red, green and blue are
 
 cv2.setNumThreads(1)  # the callers run many pictures at once; threads inside one only get in the way
@@ -116,9 +118,13 @@ def decode_whole(data: bytes, *, least: int = 0) -> Picture:
     if not data:
         raise ImageError("0 bytes")
     try:
+        return _load_plain(data, least)
+    except JPEG_FAULTS:
+        pass  # libjpeg warns of harmless oddities too; Pillow tells them from missing data
+    try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image)
-            return _load(image, data, least)
+            _check_size(*image.size)
+            return _load(image)
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -132,8 +138,7 @@ def brightness(pixels: Pixels) -> int:
     return round(sum(weight * mean for weight, mean in zip(LUMA, cv2.mean(pixels), strict=False)))
 
 
-def _check_size(image: Image.Image) -> None:
-    width, height = image.size
+def _check_size(width: int, height: int) -> None:
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"too small: {width} x {height} pixels, at least {MIN_SIDE} x {MIN_SIDE} are needed")
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
@@ -143,30 +148,31 @@ def _check_size(image: Image.Image) -> None:
         )
 
 
-def _load(image: Image.Image, data: bytes, least: int) -> Picture:
+def _load_plain(data: bytes, least: int) -> Picture:
+    """Decode an ordinary JPEG, nearly every picture, by the fast road; else one of JPEG_FAULTS."""
+    height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=True)
+    mode = MODES[colours]
+    _check_size(width, height)
+    pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=least, min_width=least, strict=True)
+    turn = _orientation(data)
+    if turn in LYING:
+        width, height = height, width
+    notes = (TURNED,) if turn in UPRIGHT else ()
+    return Picture(
+        pixels=_turn(pixels, turn), width=width, height=height, format="JPEG", mode=mode, notes=notes
+    )
+
+
+def _load(image: Image.Image) -> Picture:
     image_format = "JPEG" if image.format == "MPO" else str(image.format)
     mode, notes = image.mode, []
     if image_format != "JPEG" and getattr(image, "n_frames", 1) > 1:
         notes.append("animated: first frame used")
     turn = _read_orientation(image) if image_format == "JPEG" else image.getexif().get(0x0112, 1)
     if turn in UPRIGHT:
-        notes.append("turned as EXIF says")
+        notes.append(TURNED)
     if mode not in ("RGB", "L"):
         notes.append(f"converted from {mode}")
-    if image_format == "JPEG" and mode in ("RGB", "L"):
-        try:
-            pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=least, min_width=least, strict=True)
-            width, height = image.size[::-1] if turn in LYING else image.size
-            return Picture(
-                pixels=_turn(pixels, turn),
-                width=width,
-                height=height,
-                format=image_format,
-                mode=mode,
-                notes=tuple(notes),
-            )
-        except JPEG_FAULTS:
-            pass  # libjpeg warns of harmless oddities too; Pillow tells them from missing data
     pixels = _to_rgb(ImageOps.exif_transpose(image))
     height, width, _ = pixels.shape
     return Picture(
@@ -193,7 +199,7 @@ def _to_rgb(image: Image.Image) -> Pixels:
 def _decode_jpeg(data: bytes, size: int) -> Pixels:
     """Decode a JPEG no smaller than `size` either way; ValueError where Pillow must do it."""
     height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    if colours not in ("YCbCr", "Gray") or width * height > MAX_PIXELS:
+    if colours not in MODES or width * height > MAX_PIXELS:
         raise ValueError(colours)
     pixels: Pixels = simplejpeg.decode_jpeg(
         data, "RGB", min_height=size, min_width=size, min_factor=2, strict=False

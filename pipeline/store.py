@@ -23,7 +23,7 @@ DAMAGED_SUFFIX = ".damaged"
 DESCRIPTION = "fingerprint.json"
 SHARD_BYTES = 8 << 20
 SHARD_ROWS = 2048
-SHARD_SECONDS = 20.0
+SHARD_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 

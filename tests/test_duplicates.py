@@ -7,12 +7,14 @@ from itertools import combinations
 from pathlib import Path
 
 import cv2
+import imagehash
 import numpy as np
 import pytest
 import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from pipeline.duplicates import MAX_DISTANCE, MIN_BITS_SET, group_near_duplicates, perceptual_hash
 
@@ -113,6 +115,13 @@ def test_any_size_has_a_hash_of_64_bits(height: int, width: int) -> None:
 def test_a_turned_view_has_the_hash_of_its_copy() -> None:
     view = paint_scene(1).transpose(1, 0, 2)[:, ::-1]
     assert perceptual_hash(view) == perceptual_hash(np.ascontiguousarray(view))
+
+
+def test_the_bits_are_those_of_imagehash() -> None:
+    for seed in range(50):
+        grey = cv2.cvtColor(paint_scene(seed, 32, 32), cv2.COLOR_RGB2GRAY)
+        expected = imagehash.phash(Image.fromarray(grey)).hash
+        assert f"{perceptual_hash(np.dstack([grey] * 3)):016x}" == str(imagehash.ImageHash(expected))
 
 
 def test_the_hash_of_a_picture_stays_what_it_was() -> None:
