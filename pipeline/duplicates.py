@@ -6,7 +6,7 @@ from itertools import combinations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dct
+from scipy.fft import dctn
 
 # Measured on 2,500 photos (3.1 million pairs): one true pair, at 0 bits; wrong ones begin at 12 (11).
 # Copies found within 8 bits: encoded again, resized, 10 % brighter, grainy all; 2 % cropped all round 99.8 %,
@@ -42,7 +42,7 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> int:
         grey = cv2.resize(grey, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
     grey = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     # What imagehash.phash does, bit for bit (a test compares them), in a quarter of its time.
-    low = dct(dct(grey, axis=0)[:8], axis=1)[:, :8]
+    low = dctn(grey)[:8, :8]
     bits = low > np.sort(low, axis=None)[31:33].sum() / 2
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
