@@ -212,7 +212,7 @@ def _middle(pixels: Pixels) -> Pixels:
     height, width, _ = pixels.shape
     side = max(1, round(min(height, width) * CROP))
     top, left = (height - side) // 2, (width - side) // 2
-    return np.ascontiguousarray(pixels[top : top + side, left : left + side])
+    return pixels[top : top + side, left : left + side]
 
 
 def _orientation(data: bytes) -> int:
