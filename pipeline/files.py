@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-BLOCK_BYTES = 1 << 20
 LEFT_OVER_SECONDS = 3600.0
 
 
@@ -106,8 +105,5 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 def sha256_of(path: Path) -> str:
     """Return the hash of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 
 from pipeline.errors import ImageError
 from pipeline.images import FORMATS, MAX_SIDE, brightness, decode_square, decode_whole, decoder_versions
+from tests.pictures import encode, scene
 
 ODD = Path(__file__).parents[2] / "shared" / "data" / "odd"
 GREY = [
@@ -48,18 +49,6 @@ COLOUR = [
     ("PA", "TIFF"),
     ("YCbCr", "TIFF"),
 ]
-
-
-def scene(width: int = 60, height: int = 44, seed: int = 0) -> Image.Image:
-    """Return a smooth coloured picture with nothing alike in its corners."""
-    blocks = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), np.uint8)
-    return Image.fromarray(blocks).resize((width, height), Image.Resampling.BICUBIC)
-
-
-def encode(image: Image.Image, image_format: str, **options: Any) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, image_format, **options)
-    return stream.getvalue()
 
 
 def turned(orientation: int, image_format: str = "JPEG", **options: Any) -> bytes:

@@ -1,6 +1,5 @@
 """Where archives come from: each source turns a dataset into one verified archive file."""
 
-import hashlib
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from pipeline.archives import read_members
 from pipeline.datasets import CATALOGUE
 from pipeline.errors import ArchiveError
+from pipeline.files import sha256_of
 from pipeline.labels import label_members
 
 _WORKING = ".obtaining-"
@@ -57,7 +57,7 @@ def obtain(dataset: str, source: str, archive: str | None, folder: Path) -> Prov
         file, origin = _fetch(dataset, source, archive, Path(working))
         _verify(file, dataset, source)
         provenance = Provenance(
-            source=source, file=file.name, bytes=file.stat().st_size, sha256=_sha256(file), origin=origin
+            source=source, file=file.name, bytes=file.stat().st_size, sha256=sha256_of(file), origin=origin
         )
         for old in folder.iterdir():
             if old != Path(working):
@@ -97,11 +97,6 @@ def _verify(file: Path, dataset: str, source: str) -> None:
     except ArchiveError as error:
         reason = str(error).replace(str(file), file.name)
         raise ArchiveError(f"the archive of {dataset}, {reason} (params.yaml, {key})") from error
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _remove(path: Path) -> None:

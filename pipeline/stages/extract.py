@@ -8,6 +8,7 @@ from typing import Any
 from pipeline import layout
 from pipeline.backbones.network import Backbone
 from pipeline.engines import Choice, choose, find_hardware, open_engine
+from pipeline.errors import ManifestError
 from pipeline.extraction import assemble, compute, fingerprint_of, first_missing, refill
 from pipeline.features import Header
 from pipeline.params import Params
@@ -34,6 +35,10 @@ def run(dataset: str, backbone: str, params: Params, track: Track = lambda batch
     fingerprint = fingerprint_of(network, choice, dtype)
     store = Store(layout.store_folder(), fingerprint)
     plan = make_plan(iterate_rows(dataset))
+    if not plan.splits:
+        raise ManifestError(
+            f"{layout.manifest_file(dataset)} has no image that is used: run the stage split again."
+        )
     header = Header(
         dataset=dataset, classes=plan.classes, backbone=backbone,
         fingerprint=fingerprint.key, made_of=fingerprint.to_json(),
@@ -42,19 +47,19 @@ def run(dataset: str, backbone: str, params: Params, track: Track = lambda batch
     computed, seconds = 0, 0.0
     while True:
         found = store.find(plan.keys)
-        if found.missing.any():
-            refill(store, path, fingerprint.key)
-            fresh, took = _compute_missing(dataset, plan, store, network, choice, dtype, track)
-            computed, seconds = computed + fresh, seconds + took
-            found = store.find(plan.keys)
-        try:
-            assemble(path, header, plan, store, found, dtype)
-            break
-        except ShardDamaged:
-            continue  # it was set aside: now its images are missing
+        if not found.missing.any():
+            try:
+                assemble(path, header, plan, store, found, dtype)
+                break
+            except ShardDamaged:
+                continue  # it was set aside: now its images are missing
+        refill(store, path, fingerprint.key)
+        fresh, took = _compute_missing(dataset, plan, store, network, choice, dtype, track)
+        computed, seconds = computed + fresh, seconds + took
     n = len(plan.keys)
     rate = f", {computed / seconds:.1f} images/s" if computed else ""
-    return f"{dataset}/{backbone}: {n} features, {computed} computed, {n - computed} from the store{rate}"
+    stored = max(0, n - computed)  # what was lost on the way was computed twice
+    return f"{dataset}/{backbone}: {n} features, {computed} computed, {stored} from the store{rate}"
 
 
 def _compute_missing(

@@ -21,7 +21,7 @@ from pipeline import layout
 from pipeline import store as store_module
 from pipeline.backbones.network import Backbone
 from pipeline.engines import Choice, Engine, open_engine
-from pipeline.errors import FeaturesError, StoreError
+from pipeline.errors import FeaturesError, ManifestError, StoreError
 from pipeline.features import read_features
 from pipeline.files import sha256_of
 from pipeline.images import decode_square
@@ -428,6 +428,34 @@ def test_a_shard_damaged_while_the_file_is_assembled_is_computed_again(
     assert 0 < computed <= SHARD_ROWS
     assert f"{hurt[0].name}: is truncated" in caplog.text
     assert sha256_of(FEATURES) == before
+
+
+def test_shards_that_go_before_the_file_is_assembled_are_computed_again(
+    engine: MeanColour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when `bottleneck store gc` runs at that moment."""
+    _place(_pictures(30))
+    real, gone = extract._compute_missing, []
+
+    def compute_and_lose(*args: Any) -> tuple[int, float]:
+        computed = real(*args)
+        if not gone:
+            gone.append(_shards()[0])
+            gone[0].unlink()
+        return computed
+
+    monkeypatch.setattr(extract, "_compute_missing", compute_and_lose)
+    line = extract.run("pets", BACKBONE, make_params())
+    assert line.startswith(f"pets/{BACKBONE}: 52 features, {52 + SHARD_ROWS} computed")
+    assert len(read_features(FEATURES).splits["train"]) == 44
+
+
+def test_a_manifest_without_a_used_image_is_an_error(engine: MeanColour) -> None:
+    _place({})
+    with pytest.raises(
+        ManifestError, match=r"pets\.csv has no image that is used: run the stage split again"
+    ):
+        extract.run("pets", BACKBONE, make_params())
 
 
 @pytest.mark.parametrize("streams", [1, 3])
