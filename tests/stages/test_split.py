@@ -17,13 +17,14 @@ import pytest
 
 from pipeline import layout
 from pipeline.errors import ArchiveError, ManifestError, SourceError, SplitError
-from pipeline.manifest import ImageRow, read_manifest
+from pipeline.manifest import QUARANTINED, USED, ImageRow, read_manifest
 from pipeline.params import Params
 from pipeline.stages import fetch, split
 from tests.pictures import encode, odd_pictures, scene
 from tests.project import draw_folders, make_params, make_project
 
 ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "data"
 
 
 def contents(*folders: Path) -> dict[str, bytes]:
@@ -55,6 +56,31 @@ def fetch_files(files: dict[str, bytes], params: Params) -> None:
         (Path("pets") / name).parent.mkdir(parents=True, exist_ok=True)
         (Path("pets") / name).write_bytes(data)
     fetch.run("pets", params)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared photos are not here")
+def test_photos_under_two_species_are_taken_out_of_the_flower_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doubtful = sorted((SHARED / "odd" / "two_labels").rglob("*.jpg"))
+    with tarfile.open(SHARED / "flower_photos_500.tgz") as photos:
+        photos.extractall(tmp_path, filter="data")
+    folder = next(tmp_path.rglob("roses")).parent
+    for file in doubtful:
+        (folder / file.parent.name / file.name).write_bytes(file.read_bytes())
+    params = make_project(
+        tmp_path / "project", monkeypatch,
+        {"datasets.flowers": {"source": "archive", "archive": str(folder)}, "split.near_duplicates": True},
+    )  # fmt: skip
+    fetch.run("flowers", params)
+    split.run("flowers", params)
+    found = list(read_manifest(layout.manifest_file("flowers")))
+    quarantined = {"/".join(row.member.split("/")[-2:]): row for row in found if row.fate == QUARANTINED}
+    assert sorted(quarantined) == [f"{file.parent.name}/{file.name}" for file in doubtful]
+    assert {row.reason for row in quarantined.values()} == {"conflicting labels: rose, tulip"}
+    used = {row.sha256 for row in found if row.fate == USED}
+    assert not used & {row.sha256 for row in quarantined.values()}
+    assert len(used) >= 490
 
 
 def test_folders_manifest_and_counts_agree(params: Params) -> None:
