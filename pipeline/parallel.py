@@ -1,12 +1,37 @@
-"""Map over a stream with a pool of workers: in order, and in bounded memory."""
+"""Pools of workers: processes that leave nothing behind, and a map in order and in bounded memory."""
 
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from multiprocessing import get_context, parent_process
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def open_processes(count: int | None = None) -> Executor:
+    """Open a pool of processes, one a core by default, that end with this one even if it is killed.
+
+    They are spawned, not forked: the copy of a process that runs threads (as TensorFlow does) may
+    stop for ever.
+    """
+    return ProcessPoolExecutor(
+        count or os.cpu_count(), mp_context=get_context("spawn"), initializer=_end_with_parent
+    )
+
+
+def _end_with_parent() -> None:
+    """Let this worker process end as soon as the one that started it is gone."""
+
+    def wait() -> None:
+        if (parent := parent_process()) is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def map_ordered(pool: Executor, function: Callable[[T], R], items: Iterable[T], *, ahead: int) -> Iterator[R]:

@@ -22,7 +22,7 @@ def light_stages() -> Iterator[None]:
     """Let a fake engine compute the features, and this process make the copies."""
     with pytest.MonkeyPatch.context() as patch:
         use_mean_colour(patch)
-        patch.setattr(augment, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(1))
+        patch.setattr(augment, "open_processes", lambda: ThreadPoolExecutor(1))
         yield
 
 

@@ -1,9 +1,14 @@
-"""A stream mapped by a pool comes in order, in bounded memory, and stops where it fails."""
+"""A stream mapped by a pool comes in order, in bounded memory, and stops where it fails; no process stays."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from operator import length_hint
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -74,3 +79,27 @@ def test_a_consumer_that_stops_stops_the_work() -> None:
         next(results)
         results.close()
     assert len(begun) <= 5
+
+
+def test_worker_processes_end_with_the_one_that_opened_them_even_if_it_is_killed(tmp_path: Path) -> None:
+    code = """
+import os, signal
+from pipeline.parallel import open_processes
+if __name__ == "__main__":
+    pool = open_processes(2)
+    print(len(set(pool.map(os.path.abspath, "abcd"))), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    (tmp_path / "kill.py").write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    # This waits until nobody holds the pipe any more, so it would wait for a worker that stays behind.
+    killed = subprocess.run(
+        [sys.executable, "kill.py"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        timeout=30,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert killed.stdout == b"4\n"

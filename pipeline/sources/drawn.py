@@ -8,15 +8,15 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
 from pipeline.errors import SourceError, did_you_mean
+from pipeline.files import replacing
+from pipeline.parallel import open_processes
 from pipeline.sources.drawing.flowers import draw_flower
 from pipeline.sources.drawing.pets import draw_pet
 
@@ -118,8 +118,7 @@ def write_archive(dataset: str, path: Path, workers: int | None = None) -> None:
         if count == 1:
             _write_zip(path, map(_draw_member, pictures))
         else:
-            # Spawned, not forked: a fork of a process that runs threads (as TensorFlow does) may hang.
-            with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+            with open_processes(count) as pool:
                 _write_zip(path, pool.map(_draw_member, pictures, chunksize=8))
     except OSError as error:
         raise SourceError(f"the drawn archive of {dataset} cannot be written to {path}: {error}.") from error
@@ -155,16 +154,10 @@ def _draw_member(picture: tuple[str, str, int]) -> tuple[str, bytes]:
 
 
 def _write_zip(path: Path, contents: Iterable[tuple[str, bytes]]) -> None:
-    """Write members to a zip of fixed bytes under a temporary name, then rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            for name, content in contents:
-                entry = zipfile.ZipInfo(name, _EARLIEST_ZIP_DATE)
-                entry.external_attr = _READABLE_FILE
-                entry.create_system = _MADE_ON_UNIX
-                archive.writestr(entry, content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write members to a zip of fixed bytes, whole or not at all."""
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in contents:
+            entry = zipfile.ZipInfo(name, _EARLIEST_ZIP_DATE)
+            entry.external_attr = _READABLE_FILE
+            entry.create_system = _MADE_ON_UNIX
+            archive.writestr(entry, content)

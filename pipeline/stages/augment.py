@@ -2,11 +2,8 @@
 
 import hashlib
 import io
-import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
@@ -17,7 +14,7 @@ from pipeline.errors import ManifestError
 from pipeline.files import replacing_folder
 from pipeline.images import decode_whole
 from pipeline.manifest import CopyRow, ImageRow, read_manifest, write_copies
-from pipeline.parallel import map_ordered
+from pipeline.parallel import map_ordered, open_processes
 from pipeline.params import AugmentParams, Params
 
 JPEG_QUALITY = 92
@@ -38,8 +35,7 @@ def _write_all(dataset: str, folder: Path, settings: AugmentParams) -> Iterator[
         return
     train = (row for row in read_manifest(layout.manifest_file(dataset)) if row.split == "train")
     work = partial(_write_copies, layout.split_folder(dataset), folder, settings)
-    # Not forked: a copy of a process that runs threads can stop for ever.
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("forkserver")) as pool:
+    with open_processes() as pool:
         for copies in map_ordered(pool, work, train, ahead=WAITING):
             yield from copies
 
