@@ -1,6 +1,7 @@
 """Pools of workers: processes that leave nothing behind, and a map in order and in bounded memory."""
 
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,19 +13,24 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def open_processes(count: int | None = None) -> Executor:
+def open_processes(module: str, count: int | None = None) -> Executor:
     """Open a pool of processes, one a core by default, that end with this one even if it is killed.
 
-    They are spawned, not forked: the copy of a process that runs threads (as TensorFlow does) may
-    stop for ever.
+    They are copies of a server that has imported a module, not of this process: the copy of a
+    process that runs threads (as TensorFlow does) may stop for ever.
+
+    Args:
+        module: What their work needs, imported once.
+        count: How many.
     """
-    return ProcessPoolExecutor(
-        count or os.cpu_count(), mp_context=get_context("spawn"), initializer=_end_with_parent
-    )
+    context = get_context("forkserver")
+    context.set_forkserver_preload([module])
+    return ProcessPoolExecutor(count or os.cpu_count(), mp_context=context, initializer=_follow_parent)
 
 
-def _end_with_parent() -> None:
-    """Let this worker process end as soon as the one that started it is gone."""
+def _follow_parent() -> None:
+    """Leave Ctrl-C to the process that started this one, and end as soon as that is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def wait() -> None:
         if (parent := parent_process()) is not None:

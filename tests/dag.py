@@ -19,10 +19,11 @@ ARTEFACTS = ("data", "features", "models", "metrics", "plots", "report")
 
 @contextmanager
 def light_stages() -> Iterator[None]:
-    """Let a fake engine compute the features, and this process make the copies."""
+    """Let a fake engine compute the features, and this process do what others would."""
     with pytest.MonkeyPatch.context() as patch:
         use_mean_colour(patch)
-        patch.setattr(augment, "open_processes", lambda: ThreadPoolExecutor(1))
+        for stage in (split, augment):
+            patch.setattr(stage, "open_processes", lambda _: ThreadPoolExecutor(1))
         yield
 
 

@@ -86,7 +86,7 @@ def test_worker_processes_end_with_the_one_that_opened_them_even_if_it_is_killed
 import os, signal
 from pipeline.parallel import open_processes
 if __name__ == "__main__":
-    pool = open_processes(2)
+    pool = open_processes("pipeline.parallel", 2)
     print(len(set(pool.map(os.path.abspath, "abcd"))), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """

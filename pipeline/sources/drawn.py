@@ -118,7 +118,7 @@ def write_archive(dataset: str, path: Path, workers: int | None = None) -> None:
         if count == 1:
             _write_zip(path, map(_draw_member, pictures))
         else:
-            with open_processes(count) as pool:
+            with open_processes(__name__, count) as pool:
                 _write_zip(path, pool.map(_draw_member, pictures, chunksize=8))
     except OSError as error:
         raise SourceError(f"the drawn archive of {dataset} cannot be written to {path}: {error}.") from error

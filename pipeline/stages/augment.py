@@ -35,7 +35,7 @@ def _write_all(dataset: str, folder: Path, settings: AugmentParams) -> Iterator[
         return
     train = (row for row in read_manifest(layout.manifest_file(dataset)) if row.split == "train")
     work = partial(_write_copies, layout.split_folder(dataset), folder, settings)
-    with open_processes() as pool:
+    with open_processes(__name__) as pool:
         for copies in map_ordered(pool, work, train, ahead=WAITING):
             yield from copies
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from pipeline import layout
@@ -16,10 +16,12 @@ from pipeline.health import count_rows
 from pipeline.intake import examine, group_rows, place_rows, settle_duplicates
 from pipeline.labels import Labelled, label_members
 from pipeline.manifest import QUARANTINED, SPLITS, USED, ImageRow, write_manifest
-from pipeline.parallel import map_ordered
+from pipeline.parallel import map_ordered, open_processes
 from pipeline.params import Params, SplitParams
 
-WAITING = 64  # pictures in memory at once
+BATCH_FILES, BATCH_BYTES = 16, 1 << 20  # sent to a worker at once
+
+Batch = list[tuple[str, Member]]
 
 
 def run(dataset: str, params: Params) -> str:
@@ -58,16 +60,38 @@ def _label(dataset: str, archive: Path) -> dict[str, Labelled]:
 
 def _keep_all(archive: Path, labelled: Mapping[str, Labelled], folder: Path) -> Iterator[ImageRow]:
     """Examine all labelled files, and keep those that can be used under their sha256."""
+    work = partial(_keep, folder)
+    with open_processes(__name__) as pool:
+        batches = _batches(read_members(archive), labelled)
+        for rows in map_ordered(pool, work, batches, ahead=2 * (os.cpu_count() or 1)):
+            yield from rows
 
-    def keep(member: Member) -> ImageRow:
-        examined = examine(member.name, labelled[member.name].label, member.data)
+
+def _batches(members: Iterable[Member], labelled: Mapping[str, Labelled]) -> Iterator[Batch]:
+    """Yield members with their labels, some at once: few enough files and bytes."""
+    batch: Batch = []
+    size = 0
+    for member in members:
+        if member.name not in labelled:
+            continue
+        batch.append((labelled[member.name].label, member))
+        size += len(member.data)
+        if len(batch) == BATCH_FILES or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _keep(folder: Path, batch: Batch) -> list[ImageRow]:
+    """Examine some files; runs in a worker process."""
+    rows = []
+    for label, member in batch:
+        examined = examine(member.name, label, member.data)
         if examined.row.fate == USED:
             (folder / examined.row.sha256).write_bytes(examined.data)
-        return examined.row
-
-    members = (member for member in read_members(archive) if member.name in labelled)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from map_ordered(pool, keep, members, ahead=WAITING)
+        rows.append(examined.row)
+    return rows
 
 
 def _sides_of_folders(
