@@ -77,11 +77,11 @@ def compare(archive: Path, rounds: int) -> None:
         "read, decode": lambda: decode_all(read_members(layout.raw_archive(DATASET))),
         "split": lambda: split.run(DATASET, params),
     }
-    seconds: list[dict[str, tuple[float, float]]] = []
+    seconds: list[dict[str, float]] = []
     for number in range(rounds + 1):
         if Path("data/split").exists():  # not removed: ext4 is slow to make files just after it lost many
             Path("data/split").rename(f"split-{number}")
-        seconds.append({name: clock(way) for name, way in ways.items()})
+        seconds.append({name: time_of(way) for name, way in ways.items()})
         print(f"round {number} of {rounds}", file=sys.stderr)
     print_table(seconds[1:], len(members))  # the first warms up
 
@@ -122,13 +122,6 @@ def decode(member: Member) -> bool:
     return True
 
 
-def clock(way: Callable[[], object]) -> tuple[float, float]:
-    """Return the seconds on the wall and on all cores that something takes."""
-    before = time.process_time()
-    wall = time_of(way)
-    return wall, time.process_time() - before
-
-
 def time_of(way: Callable[[], object]) -> float:
     """Return the seconds that something takes."""
     began = time.perf_counter()
@@ -142,7 +135,7 @@ def group_many() -> list[str]:
     return group_near_duplicates([f"{number:064x}" for number in range(HASHES)], hashes)
 
 
-def print_table(rounds: list[dict[str, tuple[float, float]]], images: int) -> None:
+def print_table(rounds: list[dict[str, float]], images: int) -> None:
     """Print medians, and medians of ratios within the rounds."""
     names = {
         "decode": "decoding alone, from memory (the limit)",
@@ -150,18 +143,12 @@ def print_table(rounds: list[dict[str, tuple[float, float]]], images: int) -> No
         "read, decode": "reading the archive and decoding",
         "split": "stage split: check, hash, deal, write",
     }
-    print(f"| {'what':39} | images/s | of the limit | CPU ms an image | CPU of the limit |")
-    print(f"| {'-' * 39} | -------- | ------------ | --------------- | ---------------- |")
+    print(f"| {'what':39} | images/s | of the limit |")
+    print(f"| {'-' * 39} | -------- | ------------ |")
     for way, name in names.items():
-        wall = statistics.median(one[way][0] for one in rounds)
-        cpu = statistics.median(one[way][1] for one in rounds)
-        of_wall, of_cpu = (
-            statistics.median(one["decode"][kind] / one[way][kind] for one in rounds) for kind in (0, 1)
-        )
-        print(
-            f"| {name:39} | {images / wall:8.0f} | {of_wall:12.2f} "
-            f"| {cpu / images * 1e3:15.2f} | {of_cpu:16.2f} |"
-        )
+        seconds = statistics.median(one[way] for one in rounds)
+        share = statistics.median(one["decode"] / one[way] for one in rounds)
+        print(f"| {name:39} | {images / seconds:8.0f} | {share:12.2f} |")
     print(f"\n{images:,} images, {len(rounds)} rounds, {os.cpu_count()} cores")
 
 

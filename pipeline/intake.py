@@ -5,11 +5,12 @@ import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
+from pipeline.archives import Member
 from pipeline.duplicates import group_near_duplicates, perceptual_hash
 from pipeline.errors import ImageError
 from pipeline.images import Picture, brightness, decode_whole
@@ -24,6 +25,9 @@ LOOK_PIXELS = 64  # a side; what a perceptual hash and the brightness look at
 STEM_BYTES = 200  # of the 255 that a file's name may have, so that `__copy1.jpg` and a hash fit behind it
 
 
+Batch = list[tuple[str, Member]]  # files with their labels
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
     """A file of an archive after a look at every pixel.
@@ -36,6 +40,17 @@ class Examined:
 
     row: ImageRow
     data: bytes
+
+
+def keep(folder: Path, batch: Batch) -> list[ImageRow]:
+    """Examine some files, and write those that can be used into a folder under their sha256."""
+    rows = []
+    for label, member in batch:
+        examined = examine(member.name, label, member.data)
+        if examined.row.fate == USED:
+            (folder / examined.row.sha256).write_bytes(examined.data)
+        rows.append(examined.row)
+    return rows
 
 
 def examine(member: str, label: str, data: bytes) -> Examined:

@@ -13,15 +13,13 @@ from pipeline.dealing import deal_rows, read_prior
 from pipeline.errors import ManifestError, SourceError, SplitError
 from pipeline.files import replace_text, replacing_folder
 from pipeline.health import count_rows
-from pipeline.intake import examine, group_rows, place_rows, settle_duplicates
+from pipeline.intake import Batch, group_rows, keep, place_rows, settle_duplicates
 from pipeline.labels import Labelled, label_members
 from pipeline.manifest import QUARANTINED, SPLITS, USED, ImageRow, write_manifest
 from pipeline.parallel import map_ordered, open_processes
 from pipeline.params import Params, SplitParams
 
 BATCH_FILES, BATCH_BYTES = 16, 1 << 20  # sent to a worker at once
-
-Batch = list[tuple[str, Member]]
 
 
 def run(dataset: str, params: Params) -> str:
@@ -60,15 +58,15 @@ def _label(dataset: str, archive: Path) -> dict[str, Labelled]:
 
 def _keep_all(archive: Path, labelled: Mapping[str, Labelled], folder: Path) -> Iterator[ImageRow]:
     """Examine all labelled files, and keep those that can be used under their sha256."""
-    work = partial(_keep, folder)
-    with open_processes(__name__) as pool:
+    work = partial(keep, folder)
+    with open_processes(keep.__module__) as pool:
         batches = _batches(read_members(archive), labelled)
         for rows in map_ordered(pool, work, batches, ahead=2 * (os.cpu_count() or 1)):
             yield from rows
 
 
 def _batches(members: Iterable[Member], labelled: Mapping[str, Labelled]) -> Iterator[Batch]:
-    """Yield members with their labels, some at once: few enough files and bytes."""
+    """Yield the members that have a label, some at once: few files, and few bytes."""
     batch: Batch = []
     size = 0
     for member in members:
@@ -81,17 +79,6 @@ def _batches(members: Iterable[Member], labelled: Mapping[str, Labelled]) -> Ite
             batch, size = [], 0
     if batch:
         yield batch
-
-
-def _keep(folder: Path, batch: Batch) -> list[ImageRow]:
-    """Examine some files; runs in a worker process."""
-    rows = []
-    for label, member in batch:
-        examined = examine(member.name, label, member.data)
-        if examined.row.fate == USED:
-            (folder / examined.row.sha256).write_bytes(examined.data)
-        rows.append(examined.row)
-    return rows
 
 
 def _sides_of_folders(

@@ -191,7 +191,7 @@ def test_near_duplicates_are_on_one_side_if_wanted(params: Params, near_duplicat
 
 
 STOPS = [
-    "examine",
+    "keep",
     "settle_duplicates",
     "group_rows",
     "place_rows",
@@ -214,7 +214,7 @@ def stopping(function: Callable[..., Any], after: int, error: BaseException) -> 
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt("Ctrl-C"), OSError("disk full")])
-@pytest.mark.parametrize(("name", "after"), [("examine", 9), *((name, 0) for name in STOPS)])
+@pytest.mark.parametrize(("name", "after"), [("keep", 1), *((name, 0) for name in STOPS)])
 def test_whatever_stops_it_running_again_gives_the_same_results(
     params: Params, monkeypatch: pytest.MonkeyPatch, name: str, after: int, error: BaseException
 ) -> None:
@@ -234,16 +234,17 @@ def test_killed_in_the_middle_and_run_again_it_gives_the_same_results(params: Pa
     code = """
 import os, signal
 from concurrent.futures import ThreadPoolExecutor
+from pipeline import intake
 from pipeline.params import load_params
 from pipeline.stages import split
 split.open_processes = lambda _: ThreadPoolExecutor(1)
-examine, seen = split.examine, []
+examine, seen = intake.examine, []
 def kill(*args):
     seen.append(args)
     if len(seen) == 10:
         os.kill(os.getpid(), signal.SIGKILL)
     return examine(*args)
-split.examine = kill
+intake.examine = kill
 split.run("pets", load_params())
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
