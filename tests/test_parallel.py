@@ -103,3 +103,29 @@ if __name__ == "__main__":
     )
     assert killed.returncode == -signal.SIGKILL
     assert killed.stdout == b"4\n"
+
+
+def test_ctrl_c_is_heard_by_the_first_process_alone(tmp_path: Path) -> None:
+    code = """
+import signal, time
+from pipeline.parallel import open_processes
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with open_processes("pipeline.parallel", 2) as pool:
+        list(pool.map(time.sleep, [0.2, 0.2]))
+        print("ready", flush=True)
+        pool.submit(time.sleep, 1).result()  # one works, one waits
+        time.sleep(30)
+"""
+    (tmp_path / "stop.py").write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    process = subprocess.Popen(
+        [sys.executable, "stop.py"], cwd=tmp_path, env=environment, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, errors = process.communicate(timeout=30)
+    assert errors.count("Traceback") == 1
+    assert errors.rstrip().endswith("KeyboardInterrupt")
