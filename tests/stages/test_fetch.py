@@ -112,7 +112,7 @@ def test_an_unknown_dataset_is_answered_with_the_near_one(params: Params) -> Non
     [
         "pipeline.sources._fetch",
         "pipeline.sources._verify",
-        "pipeline.sources._sha256",
+        "pipeline.sources.sha256_of",
         "pipeline.stages.fetch.replace_text",
     ],
 )
