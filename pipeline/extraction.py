@@ -152,8 +152,9 @@ def assemble(path: Path, header: Header, plan: Plan, store: Store, found: Found,
             writer.add_split(split, rows, shape, dtype, plan.paths.itemsize)
             for start in range(first, first + rows, size):
                 here = slice(start, min(start + size, first + rows))
+                places = Found(shards=found.shards[here], rows=found.rows[here])
                 block = Block(
-                    features=store.read(Found(shards=found.shards[here], rows=found.rows[here])),
+                    features=store.read(places, plan.keys[here]),
                     labels=plan.labels[here],
                     sha256=names_of(plan.keys[here]),
                     parent=names_of(plan.keys[parents[here]]),

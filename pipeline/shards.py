@@ -114,16 +114,19 @@ def read_rows(shard: Shard, rows: NDArray[np.int64]) -> Features:
         ShardDamaged: A row does not have its checksum, or the file is gone.
     """
     result = np.empty((len(rows), *shard.shape), shard.dtype)
-    read_into(shard, rows, result, np.arange(len(rows)))
+    read_into(shard, rows, shard.keys[rows], result, np.arange(len(rows)))
     return result
 
 
-def read_into(shard: Shard, rows: NDArray[np.int64], result: Features, places: NDArray[np.int64]) -> None:
+def read_into(
+    shard: Shard, rows: NDArray[np.int64], keys: Keys, result: Features, places: NDArray[np.int64]
+) -> None:
     """Read and check some rows; row `rows[i]` becomes `result[places[i]]`.
 
     Args:
-        shard: Where to read.
+        shard: Where to read; its own keys are not looked at.
         rows: int64 `(k,)`.
+        keys: uint8 `(k, 32)`, whose features the rows must be: a row's checksum covers its key.
         result: Of the shard's dtype, `(n, ...)`, C-contiguous.
         places: int64 `(k,)`, `0 <= place < n`.
 
@@ -133,14 +136,14 @@ def read_into(shard: Shard, rows: NDArray[np.int64], result: Features, places: N
     order = np.argsort(rows, kind="stable")
     rows, places = rows[order], places[order]
     target, width = result.view(np.uint8).reshape(-1).data, _row_bytes(shard)
-    keys, sums = memoryview(shard.keys[rows].tobytes()), shard.checksums[rows].tolist()
+    names, sums = memoryview(keys[order].tobytes()), shard.checksums[rows].tolist()
     number = 0
     with _opened(shard) as descriptor:
         for source, start, end in zip(*_runs(shard, rows, places), strict=True):
             if os.preadv(descriptor, [target[start:end]], source) != end - start:
                 raise ShardDamaged(shard.path, "is truncated")
             for place in range(start, end, width):
-                key = zlib.crc32(keys[32 * number : 32 * (number + 1)])
+                key = zlib.crc32(names[32 * number : 32 * (number + 1)])
                 if zlib.crc32(target[place : place + width], key) != sums[number]:
                     raise ShardDamaged(shard.path, f"has a wrong checksum in row {rows[number]}")
                 number += 1

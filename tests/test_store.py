@@ -81,7 +81,7 @@ def test_what_was_added_is_found_and_nothing_else(
     assert found.missing.tolist() == [number not in stored for number in asked]
     here = [number for number in asked if number in stored]
     if here:
-        np.testing.assert_array_equal(store.read(store.find(_keys(here))), _features(here))
+        np.testing.assert_array_equal(store.read(store.find(_keys(here)), _keys(here)), _features(here))
 
 
 def test_keys_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_shards_are_bounded_in_rows(tmp_path: Path) -> None:
     store = Store(tmp_path, FINGERPRINT)
     assert store.add(_batches(range(35))) == 35
     store.find(_keys([]))
-    assert sorted(len(shard.keys) for shard in store._shards) == [5, 10, 10, 10]
+    assert sorted(len(shard.checksums) for shard in store._shards) == [5, 10, 10, 10]
 
 
 def test_shards_are_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +160,9 @@ def test_a_full_disk_leaves_earlier_shards_valid(tmp_path: Path) -> None:
     assert [path.name for path in store.folder.glob(".*")] == []
     again = Store(tmp_path, FINGERPRINT)
     assert again.find(_keys(range(40))).missing.tolist() == [False] * 20 + [True] * 20
-    np.testing.assert_array_equal(again.read(again.find(_keys(range(20)))), _features(range(20)))
+    np.testing.assert_array_equal(
+        again.read(again.find(_keys(range(20))), _keys(range(20))), _features(range(20))
+    )
 
 
 @pytest.mark.parametrize("step", ["pathlib.Path.write_bytes", "os.fsync", "pathlib.Path.replace"])
@@ -206,7 +208,8 @@ def _read_what_there_is(folder: Path, numbers: list[int]) -> set[int]:
         if not here:
             return set(numbers)
         try:
-            features = store.read(Found(shards=found.shards[~found.missing], rows=found.rows[~found.missing]))
+            places = Found(shards=found.shards[~found.missing], rows=found.rows[~found.missing])
+            features = store.read(places, _keys(here))
         except ShardDamaged:
             continue
         np.testing.assert_array_equal(features, _features(here))
@@ -271,9 +274,16 @@ def test_a_damaged_feature_is_set_aside_when_it_is_read(
     data[store._shards[0].offset] ^= 1
     shard.write_bytes(data)
     with pytest.raises(ShardDamaged, match="wrong checksum in row 0"):
-        store.read(found)
+        store.read(found, _keys(range(5)))
     assert "is set aside and its images are computed again" in caplog.text
     assert store.find(_keys(range(5))).missing.all()
+
+
+def test_the_feature_of_another_image_is_not_taken_for_the_wanted_one(tmp_path: Path) -> None:
+    store = _filled(tmp_path, range(5))
+    found = store.find(_keys(range(5)))
+    with pytest.raises(ShardDamaged, match="wrong checksum in row"):
+        store.read(found, _keys([0, 1, 3, 2, 4]))
 
 
 def test_a_damaged_shard_that_cannot_be_set_aside_is_an_error(
@@ -295,7 +305,7 @@ def test_a_shard_that_another_process_set_aside_first_is_no_error(tmp_path: Path
     found = store.find(_keys(range(5)))
     _shards(store)[0].unlink()
     with pytest.raises(ShardDamaged, match="cannot be opened"):
-        store.read(found)
+        store.read(found, _keys(range(5)))
     assert store.find(_keys(range(5))).missing.all()
 
 
@@ -318,7 +328,9 @@ def test_two_stores_of_one_folder_see_what_the_other_adds(tmp_path: Path) -> Non
     one.add(_batches(range(5)))
     other.add(_batches(range(3, 8)))
     for store in (one, other):
-        np.testing.assert_array_equal(store.read(store.find(_keys(range(8)))), _features(range(8)))
+        np.testing.assert_array_equal(
+            store.read(store.find(_keys(range(8))), _keys(range(8))), _features(range(8))
+        )
 
 
 def test_hashes_become_keys_in_order() -> None:

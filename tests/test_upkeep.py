@@ -75,7 +75,7 @@ def test_garbage_goes_and_what_is_in_use_stays_readable(tmp_path: Path) -> None:
     other = Fingerprint(parts={"backbone": "other"})
     fill(tmp_path, 9, other)
     before = Store(tmp_path, PRINT)
-    values = before.read(before.find(keys[:6]))
+    values = before.read(before.find(keys[:6]), keys[:6])
     used = {PRINT.key: {key.tobytes() for key in keys[:6]}}
 
     planned = {
@@ -90,7 +90,7 @@ def test_garbage_goes_and_what_is_in_use_stays_readable(tmp_path: Path) -> None:
     assert done == planned
     after = Store(tmp_path, PRINT)
     assert after.find(keys).missing.tolist() == [False] * 6 + [True] * 14
-    assert np.array_equal(after.read(after.find(keys[:6])), values)
+    assert np.array_equal(after.read(after.find(keys[:6]), keys[:6]), values)
     assert not (tmp_path / other.key).exists()
 
 
