@@ -223,7 +223,7 @@ def print_link(link: str, project: Path) -> None:
                 lambda: run_dvc(ours, "commit", "-q", "-f", *(f"{one}@{DATASET}" for one in STAGES))
             )
         except subprocess.CalledProcessError:
-            print(f"| {link:16} | cannot be had on this file system")
+            print(f"| {link:16} | cannot be had on this file system | | | |")
             return
         disk = int(subprocess.check_output(["du", "-sm", ours], text=True).split()[0])
         shutil.copytree(project / "data", least / "data")

@@ -2,7 +2,8 @@
 
     python benchmarks/store.py [--folder /tmp]
 
-Each measurement runs in a process of its own, for its peak memory; of several, the median counts.
+Each measurement runs in a process of its own, for its peak memory. Of several the median is shown; the
+ratio of the memories is that of the largest.
 Needs 1 GB on the disk.
 """
 

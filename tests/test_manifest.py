@@ -44,8 +44,10 @@ IMAGES = st.builds(
     format=TEXT,
     mode=TEXT,
     bytes=NUMBER,
+    brightness=NUMBER,
     hash=st.text("0123456789abcdef", max_size=16),
     group=KEY,
+    dealt=TEXT,
 )
 COPIES = st.builds(CopyRow, parent=KEY, copy=st.integers(1, 20), sha256=KEY, path=TEXT)
 ON_ONE_FOLDER = settings(
