@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--large", type=int, default=0, metavar="IMAGES", help="go all the way with so many")
     options = parser.parse_args()
+    del globals()["__file__"]  # else each process that split starts would import this file, unlike the stage
     archive = options.archive.resolve()
     with tempfile.TemporaryDirectory(prefix="prepare-") as folder, contextlib.chdir(folder):
         if options.large:

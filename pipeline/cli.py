@@ -34,26 +34,28 @@ def fetch(dataset: Dataset) -> None:
 @app.command(rich_help_panel="Stages")
 def split(dataset: Dataset) -> None:
     """Check every picture and deal them into train, val and test."""
+    from pipeline.progress import tracker
     from pipeline.stages import split as stage
 
-    print(stage.run(dataset, _params()))
+    print(stage.run(dataset, _params(), tracker("checked")))
 
 
 @app.command(rich_help_panel="Stages")
 def augment(dataset: Dataset) -> None:
     """Write changed copies of the training pictures."""
+    from pipeline.progress import tracker
     from pipeline.stages import augment as stage
 
-    print(stage.run(dataset, _params()))
+    print(stage.run(dataset, _params(), tracker("augmented", lambda copies: 1)))
 
 
 @app.command(rich_help_panel="Stages")
 def extract(dataset: Dataset, backbone: Backbone) -> None:
     """Compute the features that the store does not have yet."""
-    from pipeline.progress import track_batches
+    from pipeline.progress import tracker
     from pipeline.stages import extract as stage
 
-    print(stage.run(dataset, backbone, _params(), track_batches))
+    print(stage.run(dataset, backbone, _params(), tracker("computed", lambda batch: len(batch[0]))))
 
 
 @app.command(rich_help_panel="Stages")

@@ -1,7 +1,6 @@
 """How each image comes to its side: by an earlier manifest, by the archive's own folders, or by its hash."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import ManifestError, SplitError
@@ -28,10 +27,9 @@ def read_prior(path: Path, settings: SplitParams) -> dict[str, str]:
     """
     if settings.method == "exact":
         return {}
+    dealt = describe_dealing(settings)
     try:
-        return {
-            row.sha256: row.split for row in read_manifest(path) if row.dealt == describe_dealing(settings)
-        }
+        return {row.sha256: row.split for row in read_manifest(path) if row.dealt == dealt}
     except ManifestError:
         return {}
 
@@ -65,7 +63,7 @@ def deal_rows(
     if folders:
         _check_sides([row for row in rows if row.fate == USED], sides)
     ways = {True: "the archive's folders", False: describe_dealing(settings)}
-    rows = [replace(row, dealt=ways[row.sha256 in folders]) if row.fate == USED else row for row in rows]
+    rows = [row._replace(dealt=ways[row.sha256 in folders]) if row.fate == USED else row for row in rows]
     return rows, sides
 
 
@@ -73,8 +71,8 @@ def _regroup(row: ImageRow, group: str | None) -> ImageRow:
     if row.fate != USED or row.group == group:
         return row
     if group is None:
-        return replace(row, fate=QUARANTINED, reason=ON_BOTH_SIDES, group="")
-    return replace(row, group=group)
+        return row._replace(fate=QUARANTINED, reason=ON_BOTH_SIDES, group="")
+    return row._replace(group=group)
 
 
 def _deal(rows: Sequence[ImageRow], settings: SplitParams, prior: Mapping[str, str]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from itertools import combinations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,14 +12,13 @@ from numpy.typing import NDArray
 MAX_DISTANCE = 8  # bits of 64
 MIN_BITS_SET = 24  # the hash of a picture with detail has 32
 
-_SIDE = 32  # pixels; phash keeps the lowest 8 x 8 frequencies of 32 x 32
-_COSINES = 2 * np.cos(np.pi / _SIDE * np.outer(np.arange(8), np.arange(_SIDE) + 0.5))  # of a DCT-II
-_COARSE_SIDE = 64  # down to here, shrinking by a whole factor is the fast road
+HASHED_SIDE = 32  # pixels; of these 32 x 32 pHash keeps the lowest 8 x 8 frequencies
+_COSINES = 2 * np.cos(np.pi / HASHED_SIDE * np.outer(np.arange(8), np.arange(HASHED_SIDE) + 0.5))  # DCT-II
 _AT_ONCE = 16  # enough to be fast, few enough for the memory where all hashes are neighbours
 _BITS_SET = np.array([number.bit_count() for number in range(2**16)], np.uint8)
 
 
-def perceptual_hash(pixels: NDArray[np.uint8]) -> int:
+def perceptual_hash(grey: NDArray[np.uint8]) -> int:
     """Hash what a picture looks like: near pictures have hashes that differ in few bits.
 
     A bit says whether one of the 64 lowest frequencies of the brightness is stronger than their
@@ -28,7 +26,7 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> int:
     Colour does not count; a mirrored or turned copy looks like another picture.
 
     Args:
-        pixels: uint8 `(h, w, 3)`, RGB, any size from 1 x 1 on.
+        grey: uint8 `(HASHED_SIDE, HASHED_SIDE)`, how bright the picture is where, squashed to a square.
 
     Returns:
         A number of 64 bits, `0 <= hash < 2**64`.
@@ -36,11 +34,6 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> int:
     Reference:
         Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash Functions" (pHash).
     """
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    factor = min(grey.shape) // _COARSE_SIDE
-    if factor > 1:
-        grey = cv2.resize(grey, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
-    grey = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     # What imagehash.phash does, bit for bit (a test compares them), in a tenth of its time.
     low = np.round(_COSINES @ grey @ _COSINES.T, 6)  # what should be 0 must be
     bits = low > np.sort(low, axis=None)[31:33].sum() / 2
@@ -95,10 +88,11 @@ def _choose_leaders(
         waiting = turns[start : start + _AT_ONCE]
         waiting = waiting[leaders[waiting] < 0]
         asking, found = neighbours.of(waiting)
-        for own in waiting:
+        leaders[waiting] = np.where(np.isin(waiting, asking), -1, waiting)  # most look like no other
+        for own in dict.fromkeys(asking.tolist()):
             if leaders[own] < 0:
                 near = found[asking == own]
-                leaders[near[leaders[near] < 0]] = own
+                leaders[own] = leaders[near[leaders[near] < 0]] = own
     return leaders
 
 
@@ -128,7 +122,7 @@ class _Neighbours:
         self._ends = np.cumsum(self._counts)
 
     def of(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return all pairs of one of `rows` and a hash within the radius of it, itself too; some repeat."""
+        """Return all pairs of one of `rows` and another hash within the radius of it; some repeat."""
         slots = self._keys[rows][:, :, None] ^ self._flips
         counts = self._counts[slots]
         asking = np.repeat(rows, counts.sum(axis=(1, 2)))
@@ -136,6 +130,7 @@ class _Neighbours:
         ends, counts = self._ends[slots[filled]], counts[filled]
         found = self._rows[np.arange(len(asking)) + np.repeat(ends - np.cumsum(counts), counts)]
         near = _count_bits(self._hashes[asking] ^ self._hashes[found]) <= self._radius
+        near &= asking != found
         return asking[near], found[near]
 
 

@@ -7,7 +7,7 @@ smaller picture would not show (scaling in the DCT domain). Everything else goes
 import io
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -32,15 +32,14 @@ UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
     2: lambda x: x[:, ::-1],
     3: lambda x: x[::-1, ::-1],
     4: lambda x: x[::-1],
-    5: lambda x: x.transpose(1, 0, 2),
-    6: lambda x: x.transpose(1, 0, 2)[:, ::-1],
-    7: lambda x: x.transpose(1, 0, 2)[::-1, ::-1],
-    8: lambda x: x.transpose(1, 0, 2)[::-1],
-}  # EXIF orientation to the change of a (h, w, 3) array that undoes it
+    5: lambda x: x.swapaxes(0, 1),
+    6: lambda x: x.swapaxes(0, 1)[:, ::-1],
+    7: lambda x: x.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda x: x.swapaxes(0, 1)[::-1],
+}  # EXIF orientation to the change of an array (h, w, ...) that undoes it
 LYING = (5, 6, 7, 8)  # the orientations in which width and height change places
 TURNED = "turned as EXIF says"
 MODES = {"YCbCr": "RGB", "Gray": "L"}  # libjpeg's colours to Pillow's mode, where both decode alike
-LUMA = (0.299, 0.587, 0.114)  # how bright red, green and blue are
 
 cv2.setNumThreads(1)  # the callers run many pictures at once; threads inside one only get in the way
 Image.MAX_IMAGE_PIXELS = None  # _check_size is stricter
@@ -53,8 +52,8 @@ class Picture:
     """A picture that was decoded whole.
 
     Attributes:
-        pixels: uint8 `(h, w, 3)`, RGB, upright; smaller than the picture if that was asked for.
-        width, height: Of the picture, upright, pixels.
+        pixels: uint8 `(h, w, 3)`, RGB, upright; grey and square from `survey`.
+        width, height: Of the whole picture, upright, pixels.
         format: As Pillow names it: JPEG, PNG, GIF, BMP, WEBP, TIFF.
         mode: Pillow's mode in the file, before conversion: RGB, L, P, RGBA, CMYK, I;16, ...
         notes: What was done or is odd: `animated`, `turned`, `converted`.
@@ -102,40 +101,41 @@ def decode_square(data: bytes, size: int) -> Pixels:
     return np.ascontiguousarray(_turn(np.asarray(resized, np.uint8), turn))
 
 
-def decode_whole(data: bytes, *, least: int = 0) -> Picture:
+def decode_whole(data: bytes) -> Picture:
     """Read every bit of a picture, and say what it is.
 
     Args:
         data: An image file's bytes.
-        least: For whom pixels of so many a side would do, a JPEG comes smaller: 1/2, 1/4 or 1/8,
-            the rest being left out in the DCT domain. The whole file is read and checked just
-            the same, in half the time. 0: the picture's own size.
 
     Raises:
         ImageError: The bytes are empty, not a picture, truncated, too small or too large; the
             message is the reason for a quarantine.
     """
-    if not data:
-        raise ImageError("0 bytes")
-    try:
-        return _load_plain(data, least)
-    except JPEG_FAULTS:
-        pass  # libjpeg warns of harmless oddities too; Pillow tells them from missing data
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(*image.size)
-            return _load(image)
-    except ImageError:
-        raise
-    except UnidentifiedImageError:
-        raise ImageError("not an image") from None
-    except Exception as error:  # noqa: BLE001 (Pillow's readers raise nearly anything on damaged files)
-        raise ImageError(f"damaged: {_first_line(error)}") from None
+    return _decode(data, side=0)
 
 
-def brightness(pixels: Pixels) -> int:
-    """Return how bright pixels are on average: 0 (black) to 255 (white)."""
-    return round(sum(weight * mean for weight, mean in zip(LUMA, cv2.mean(pixels), strict=False)))
+def survey(data: bytes, side: int) -> Picture:
+    """Read and check a picture just as `decode_whole` does, for how bright it is where.
+
+    That takes two thirds of the time: a JPEG's colours and finest detail are left out, in the DCT domain.
+
+    Args:
+        data: An image file's bytes.
+        side: Height and width wanted, pixels.
+
+    Returns:
+        The picture, whose pixels are uint8 `(side, side)`: averages of 0.299 red + 0.587 green +
+        0.114 blue over equal parts of it.
+
+    Raises:
+        ImageError: As `decode_whole`.
+    """
+    return _decode(data, side)
+
+
+def brightness(grey: Pixels) -> int:
+    """Return how bright pixels `(h, w)` are on average: 0 (black) to 255 (white)."""
+    return round(cv2.mean(grey)[0])
 
 
 def _check_size(width: int, height: int) -> None:
@@ -148,12 +148,40 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
-def _load_plain(data: bytes, least: int) -> Picture:
+def _decode(data: bytes, side: int) -> Picture:
+    """Decode in colour, or as `survey` does if a side is given."""
+    if not data:
+        raise ImageError("0 bytes")
+    try:
+        return _load_plain(data, side)
+    except JPEG_FAULTS:
+        pass  # libjpeg warns of harmless oddities too; Pillow tells them from missing data
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_size(*image.size)
+            picture = _load(image)
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise ImageError("not an image") from None
+    except Exception as error:  # noqa: BLE001 (Pillow's readers raise nearly anything on damaged files)
+        raise ImageError(f"damaged: {_first_line(error)}") from None
+    if side:
+        grey = np.asarray(cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+        picture = replace(picture, pixels=_squash(grey, picture.width, picture.height, side))
+    return picture
+
+
+def _load_plain(data: bytes, side: int) -> Picture:
     """Decode an ordinary JPEG, nearly every picture, by the fast road; else one of JPEG_FAULTS."""
     height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=True)
     mode = MODES[colours]
     _check_size(width, height)
-    pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=least, min_width=least, strict=True)
+    if side:
+        grey = simplejpeg.decode_jpeg(data, "GRAY", min_height=side + 1, min_width=side + 1, strict=True)
+        pixels = _squash(grey[..., 0], width, height, side)
+    else:
+        pixels = simplejpeg.decode_jpeg(data, "RGB", strict=True)
     turn = _orientation(data)
     if turn in LYING:
         width, height = height, width
@@ -161,6 +189,20 @@ def _load_plain(data: bytes, least: int) -> Picture:
     return Picture(
         pixels=_turn(pixels, turn), width=width, height=height, format="JPEG", mode=mode, notes=notes
     )
+
+
+def _squash(grey: Pixels, width: int, height: int, side: int) -> Pixels:
+    """Average what may be a smaller version of a picture over the cells of a square.
+
+    libjpeg's versions have so many eighths of the width and height, rounded up: their last column
+    and row lie partly outside the picture.
+    """
+    rows, columns = grey.shape
+    rows_inside, columns_inside = rows * 8 // height * height / 8, columns * 8 // width * width / 8
+    squashed = cv2.resize(
+        grey, None, fx=side / columns_inside, fy=side / rows_inside, interpolation=cv2.INTER_AREA
+    )
+    return np.asarray(squashed[:side, :side], np.uint8)
 
 
 def _load(image: Image.Image) -> Picture:
@@ -217,13 +259,22 @@ def _middle(pixels: Pixels) -> Pixels:
 
 def _orientation(data: bytes) -> int:
     """Return a JPEG's orientation as Pillow reads it from EXIF or XMP, 1 if it has none."""
-    if not any(mark in data for mark in ORIENTATION_MARKS):
+    head = data[: _begin_of_scan(data)]
+    if not any(mark in head for mark in ORIENTATION_MARKS):
         return 1
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             return _read_orientation(image)
     except Exception:  # noqa: BLE001 (Pillow's readers raise nearly anything on damaged files)
         return 1
+
+
+def _begin_of_scan(data: bytes) -> int:
+    """Return where a JPEG's pixels begin: behind its segments, each of which tells its length."""
+    at = 2
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] not in (b"\xda", b"\xff", b""):
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return at if data[at : at + 2] == b"\xff\xda" else len(data)
 
 
 def _read_orientation(image: Image.Image) -> int:

@@ -4,87 +4,74 @@ import hashlib
 import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from posixpath import basename, splitext
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from pipeline.archives import Member
-from pipeline.duplicates import group_near_duplicates, perceptual_hash
+from pipeline.duplicates import HASHED_SIDE, group_near_duplicates, perceptual_hash
 from pipeline.errors import ImageError
-from pipeline.images import Picture, brightness, decode_whole
+from pipeline.images import Picture, brightness, decode_whole, survey
 from pipeline.manifest import DUPLICATE, QUARANTINED, USED, ImageRow
+from pipeline.shelves import Shelves
 
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg"),
     "PNG": (".png",),
     "GIF": (".gif",),
 }  # the formats of which Keras reads every kind (of BMP it does not), with the names by which it finds them
-LOOK_PIXELS = 64  # a side; what a perceptual hash and the brightness look at
+KNOWN = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 STEM_BYTES = 200  # of the 255 that a file's name may have, so that `__copy1.jpg` and a hash fit behind it
 
 
-Batch = list[tuple[str, Member]]  # files with their labels
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
-    """A file of an archive after a look at every pixel.
+class File(NamedTuple):
+    """A file of an archive.
 
     Attributes:
-        row: What the manifest will say of it; split, path and group are still open.
-        data: The bytes to keep: the file's own, or a lossless PNG of a format that Keras
-            cannot read.
+        member: Its name in the archive.
+        label: Its class.
+        sha256: Of its bytes, hexadecimal.
     """
 
-    row: ImageRow
-    data: bytes
+    member: str
+    label: str
+    sha256: str
 
 
-def keep(folder: Path, batch: Batch) -> list[ImageRow]:
-    """Examine some files, and write those that can be used into a folder under their sha256."""
-    rows = []
-    for label, member in batch:
-        examined = examine(member.name, label, member.data)
-        if examined.row.fate == USED:
-            (folder / examined.row.sha256).write_bytes(examined.data)
-        rows.append(examined.row)
-    return rows
+def examine_all(shelves: Shelves, files: Iterable[File]) -> list[tuple[ImageRow, bytes | None]]:
+    """Examine files that wait on shelves."""
+    return [examine(file, shelves.read(file.sha256)) for file in files]
 
 
-def examine(member: str, label: str, data: bytes) -> Examined:
-    """Read every bit of a file, and say what it is or why it cannot be used."""
+def examine(file: File, data: bytes) -> tuple[ImageRow, bytes | None]:
+    """Read every bit of a file, and say what it is or why it cannot be used.
+
+    Returns:
+        What the manifest will say of it, while split, path and group are still open; and what is
+        to be kept in its place if Keras cannot read its format: a PNG without loss.
+    """
+    row = ImageRow(label=file.label, sha256=file.sha256, member=file.member, bytes=len(data))
     try:
-        picture = decode_whole(data, least=LOOK_PIXELS)
+        picture = survey(data, HASHED_SIDE)
     except ImageError as error:
-        row = ImageRow(
-            label=label,
-            sha256=_sha256(data),
-            fate=QUARANTINED,
-            reason=str(error),
-            member=member,
-            bytes=len(data),
-        )
-        return Examined(row=row, data=b"")
-    notes = [*picture.notes, *_naming_notes(member, picture)]
+        return row._replace(fate=QUARANTINED, reason=str(error)), None
+    notes = [*picture.notes, *_naming_notes(file.member, picture)]
+    instead = None
     if picture.format not in SUFFIXES:
-        data = _as_png(picture)
+        instead = _as_png(data)
+        row = row._replace(sha256=hashlib.sha256(instead).hexdigest(), bytes=len(instead))
         notes.append(f"{picture.format} kept as PNG")
-    row = ImageRow(
-        label=label,
-        sha256=_sha256(data),
+    row = row._replace(
         note="; ".join(notes),
-        member=member,
         width=picture.width,
         height=picture.height,
         format=picture.format,
         mode=picture.mode,
-        bytes=len(data),
         brightness=brightness(picture.pixels),
         hash=f"{perceptual_hash(picture.pixels):016x}",
     )
-    return Examined(row=row, data=data)
+    return row, instead
 
 
 def settle_duplicates(rows: Iterable[ImageRow]) -> list[ImageRow]:
@@ -101,11 +88,11 @@ def settle_duplicates(rows: Iterable[ImageRow]) -> list[ImageRow]:
         first, *others = sorted(equals, key=lambda row: row.member)
         if len(labels) > 1:
             reason = f"conflicting labels: {', '.join(labels)}"
-            settled += [replace(row, fate=QUARANTINED, reason=reason) for row in equals]
+            settled += [row._replace(fate=QUARANTINED, reason=reason) for row in equals]
         else:
             settled.append(first)
             settled += [
-                replace(row, fate=DUPLICATE, reason=f"same bytes as: {first.member}") for row in others
+                row._replace(fate=DUPLICATE, reason=f"same bytes as: {first.member}") for row in others
             ]
     return settled
 
@@ -117,7 +104,7 @@ def group_rows(rows: Iterable[ImageRow], *, near_duplicates: bool) -> list[Image
     keys = [row.sha256 for row in used]
     hashes = np.array([int(row.hash, 16) for row in used], np.uint64)
     groups = dict(zip(keys, group_near_duplicates(keys, hashes) if near_duplicates else keys, strict=True))
-    return [replace(row, group=groups[row.sha256]) if row.fate == USED else row for row in rows]
+    return [row._replace(group=groups[row.sha256]) if row.fate == USED else row for row in rows]
 
 
 def place_rows(rows: Iterable[ImageRow], splits: Mapping[str, str]) -> list[ImageRow]:
@@ -132,41 +119,27 @@ def place_rows(rows: Iterable[ImageRow], splits: Mapping[str, str]) -> list[Imag
         splits: sha256 of a used image to its split.
     """
     rows = list(rows)
-    used = [row for row in rows if row.fate == USED]
-    stems = Counter((row.label, _stem(row).lower()) for row in used)
+    used = [(row, *splitext(basename(row.member))) for row in rows if row.fate == USED]
+    stems = Counter((row.label, stem.lower()) for row, stem, _ in used)
     placed = []
-    for row in used:
-        stem = _stem(row)
+    for row, stem, suffix in used:
         short = stem.encode()[:STEM_BYTES].decode(errors="ignore")
         if stems[row.label, stem.lower()] > 1 or short != stem:
             stem = f"{short}-{row.sha256[:12]}"
+        if suffix.lower() not in KNOWN:
+            suffix = SUFFIXES.get(row.format, (".png",))[0]
         split = splits[row.sha256]
-        placed.append(replace(row, split=split, path=f"{split}/{row.label}/{stem}{_suffix(row)}"))
+        placed.append(row._replace(split=split, path=f"{split}/{row.label}/{stem}{suffix}"))
     return placed + [row for row in rows if row.fate != USED]
 
 
 def _naming_notes(member: str, picture: Picture) -> list[str]:
-    suffix = PurePosixPath(member).suffix.lower()
+    suffix = splitext(member)[1].lower()
     wanted = SUFFIXES.get(picture.format, (f".{picture.format.lower()}", ".tif"))
     return [] if suffix in wanted else [f"named {suffix or 'without a suffix'}, is {picture.format}"]
 
 
-def _as_png(picture: Picture) -> bytes:
+def _as_png(data: bytes) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(picture.pixels).save(stream, "PNG")
+    Image.fromarray(decode_whole(data).pixels).save(stream, "PNG")
     return stream.getvalue()
-
-
-def _stem(row: ImageRow) -> str:
-    return PurePosixPath(row.member).stem
-
-
-def _suffix(row: ImageRow) -> str:
-    """Return the name's own suffix if Keras finds files by it, else that of the format."""
-    own = PurePosixPath(row.member).suffix
-    known = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}
-    return own if own.lower() in known else SUFFIXES.get(row.format, (".png",))[0]
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -8,10 +8,9 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pipeline.errors import ManifestError
 from pipeline.files import replace_text
@@ -20,9 +19,8 @@ USED, DUPLICATE, QUARANTINED = "used", "duplicate", "quarantined"
 SPLITS = ("train", "val", "test")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageRow:
-    """One image of a dataset.
+class ImageRow(NamedTuple):
+    """One image of a dataset; a tuple because there may be millions.
 
     Attributes:
         split: `train`, `val` or `test`; empty if the image is not used.
@@ -43,26 +41,25 @@ class ImageRow:
     """
 
     split: str = ""
-    label: str
+    label: str = ""
     path: str = ""
-    sha256: str
+    sha256: str = ""
     fate: str = USED
     reason: str = ""
     note: str = ""
-    member: str
+    member: str = ""
     width: int = 0
     height: int = 0
     format: str = ""
     mode: str = ""
-    bytes: int
+    bytes: int = 0
     brightness: int = 0
     hash: str = ""
     group: str = ""
     dealt: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopyRow:
+class CopyRow(NamedTuple):
     """One augmented copy of a training image.
 
     Attributes:
@@ -104,12 +101,9 @@ def read_used(path: Path) -> Iterator[tuple[str, str, str, str]]:
     Raises:
         ManifestError: As `read_manifest`.
     """
-    columns = [field.name for field in fields(ImageRow)]
-    pick = itemgetter(*map(columns.index, ("split", "label", "path", "sha256")))
-    with _opened(path, ImageRow, "split") as table:
-        for cells in table:
-            if len(cells) != len(columns):
-                raise ValueError(f"a line of {len(cells)} cells")
+    pick = itemgetter(*map(ImageRow._fields.index, ("split", "label", "path", "sha256")))
+    with _opened(path, ImageRow, "split") as lines:
+        for cells in lines:
             used: tuple[str, str, str, str] = pick(cells)
             if used[0]:
                 yield used
@@ -126,35 +120,31 @@ def read_copies(path: Path) -> Iterator[CopyRow]:
     Raises:
         ManifestError: The file is missing or not a table of copies.
     """
-    with _opened(path, CopyRow, "augment") as table:
-        for parent, copy, sha256, name in table:
-            yield CopyRow(parent=parent, copy=int(copy), sha256=sha256, path=name)
+    return _read(path, CopyRow, "augment")
 
 
 def _write(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
-    columns = [field.name for field in fields(kind)]
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
-    table.writerow(columns)
-    table.writerows([getattr(row, name) for name in columns] for row in rows)
+    table.writerow(kind._fields)
+    table.writerows(rows)
     replace_text(path, stream.getvalue())
 
 
 def _read(path: Path, kind: type[Row], stage: str) -> Iterator[Row]:
-    columns = [field.name for field in fields(kind)]
-    numbers = [index for index, field in enumerate(fields(kind)) if field.type is int]
-    with _opened(path, kind, stage) as table:
-        for line in table:
-            cells: list[Any] = list(line)
+    numbers = [index for index, name in enumerate(kind._fields) if kind.__annotations__[name] is int]
+    with _opened(path, kind, stage) as lines:
+        for cells in lines:
+            values: list[Any] = cells
             for index in numbers:
-                cells[index] = int(line[index])
-            yield kind(**dict(zip(columns, cells, strict=True)))
+                values[index] = int(cells[index])
+            yield kind._make(values)
 
 
 @contextmanager
 def _opened(path: Path, kind: type[Row], stage: str) -> Iterator[Iterator[list[str]]]:
     """Open a table behind its line of column names; whatever is wrong with it becomes a ManifestError."""
-    columns = [field.name for field in fields(kind)]
+    columns = list(kind._fields)
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             table = csv.reader(stream)
@@ -162,8 +152,15 @@ def _opened(path: Path, kind: type[Row], stage: str) -> Iterator[Iterator[list[s
                 raise ManifestError(
                     f"{path} has the columns {found}, not {columns}: run the stage {stage} again."
                 )
-            yield table
+            yield _of_width(len(columns), table)
     except FileNotFoundError:
         raise ManifestError(f"{path} is missing: run the stage {stage} first.") from None
-    except (ValueError, IndexError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         raise ManifestError(f"{path} is damaged ({error}): run the stage {stage} again.") from None
+
+
+def _of_width(width: int, table: Iterator[list[str]]) -> Iterator[list[str]]:
+    for cells in table:
+        if len(cells) != width:
+            raise ValueError(f"a line of {len(cells)} cells, not {width}")
+        yield cells

@@ -7,10 +7,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+Track = Callable[[Iterator[Any], int], Iterator[Any]]  # passes items on, given the number of images in all
+
+
+def untracked(items: Iterator[T], total: int) -> Iterator[T]:
+    """Pass items on and show nothing."""
+    return items
 
 
 def open_processes(module: str, count: int | None = None) -> Executor:
@@ -25,7 +31,11 @@ def open_processes(module: str, count: int | None = None) -> Executor:
     """
     context = get_context("forkserver")
     context.set_forkserver_preload([module])
-    return ProcessPoolExecutor(count or os.cpu_count(), mp_context=context, initializer=_follow_parent)
+    count = count or os.cpu_count() or 1
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_follow_parent)
+    for _ in range(count):
+        pool.submit(int)  # each makes a process start, while the caller gets its work ready
+    return pool
 
 
 def _follow_parent() -> None:

@@ -1,50 +1,58 @@
-"""Show how far a stream of computed batches is: a bar on a terminal, else a line now and then."""
+"""Show how far a stream of work is: a bar on a terminal, else a line now and then."""
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pipeline.parallel import Track
+
 LINE_SECONDS = 5.0
 
 
-def track_batches(batches: Iterator[Any], total: int) -> Iterator[Any]:
-    """Pass on batches `(keys, features)`, and show on stderr how many rows have come of `total`."""
-    show = _bar if sys.stderr.isatty() else _lines
-    return show(batches, total)
+def tracker(done: str, count: Callable[[Any], int] = len) -> Track:
+    """Return what passes items on, and shows on stderr how many images of the total they were.
+
+    Args:
+        done: What has been done with them, as `checked`.
+        count: An item's number of images.
+    """
+    return partial(_bar if sys.stderr.isatty() else _lines, done, count)
 
 
-def _bar(batches: Iterator[Any], total: int) -> Iterator[Any]:
+def _bar(done: str, count: Callable[[Any], int], items: Iterator[Any], total: int) -> Iterator[Any]:
     columns = (
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]:.1f} images/s"),
         TimeRemainingColumn(),
     )
-    with Progress("computing", *columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("computing", total=total, rate=0.0)
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(done, total=total, rate=0.0)
         began = time.monotonic()
-        for keys, features in batches:
-            yield keys, features
-            progress.advance(task, len(keys))
+        for item in items:
+            yield item
+            progress.advance(task, count(item))
             progress.update(task, rate=progress.tasks[0].completed / (time.monotonic() - began))
 
 
-def _lines(batches: Iterator[Any], total: int) -> Iterator[Any]:
+def _lines(done: str, count: Callable[[Any], int], items: Iterator[Any], total: int) -> Iterator[Any]:
     began = spoken = time.monotonic()
-    done = 0
-    for keys, features in batches:
-        yield keys, features
-        done += len(keys)
+    finished = 0
+    for item in items:
+        yield item
+        finished += count(item)
         now = time.monotonic()
         if now - spoken >= LINE_SECONDS:
-            rate = done / (now - began)
-            left = (total - done) / rate
+            rate = finished / (now - began)
+            left = (total - finished) / rate
             print(
-                f"computed {done} of {total} images, {rate:.1f} images/s, {left:.0f} s left",
+                f"{done} {finished} of {total} images, {rate:.1f} images/s, {left:.0f} s left",
                 file=sys.stderr,
                 flush=True,
             )

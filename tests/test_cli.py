@@ -134,7 +134,10 @@ def test_a_stage_gets_its_names_and_settings_and_its_line_is_printed(
     assert run(monkeypatch, stage, *names) == 0
     assert capsys.readouterr() == (f"{stage} is done\n", "")
     assert got[: len(names) + 1] == [*names, params]
-    assert got[len(names) + 1 :] == ([progress.track_batches] if stage == "extract" else [])
+    tracked = {"split": [[1, 2]], "augment": [[1, 2]], "extract": [([1], [2])]}.get(stage, [])
+    assert [list(track(iter(tracked), 2)) for track in got[len(names) + 1 :]] == (
+        [tracked] if tracked else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -253,7 +256,8 @@ def test_progress_goes_to_stderr_and_passes_every_batch_on(
     batches = [(np.zeros((2, 32), np.uint8), np.full((2, 3), number)) for number in range(5)]
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
-    assert list(progress.track_batches(iter(batches), 10)) == batches
+    track = progress.tracker("computed", lambda batch: len(batch[0]))
+    assert list(track(iter(batches), 10)) == batches
     out, err = capsys.readouterr()
     assert out == ""
     if not terminal:
@@ -263,5 +267,5 @@ def test_progress_goes_to_stderr_and_passes_every_batch_on(
 
 
 def test_progress_of_nothing_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(progress.track_batches(iter([]), 0)) == []
+    assert list(progress.tracker("computed")(iter([]), 0)) == []
     assert capsys.readouterr() == ("", "")

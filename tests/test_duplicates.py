@@ -16,7 +16,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.duplicates import MAX_DISTANCE, MIN_BITS_SET, group_near_duplicates, perceptual_hash
+from pipeline.duplicates import (
+    HASHED_SIDE,
+    MAX_DISTANCE,
+    MIN_BITS_SET,
+    group_near_duplicates,
+    perceptual_hash,
+)
+from pipeline.images import survey
 
 Pixels = NDArray[np.uint8]
 CATS_VS_DOGS = Path(__file__).parents[2] / "shared" / "data" / "cats_vs_dogs_2000.zip"
@@ -33,6 +40,10 @@ def paint_scene(seed: int, height: int = 375, width: int = 500) -> Pixels:
         colour = tuple(int(level) for level in rng.integers(0, 256, 3))
         cv2.ellipse(pixels, centre, axes, float(rng.integers(180)), 0, 360, colour, -1, cv2.LINE_AA)
     return np.clip(pixels + rng.normal(0, 6, pixels.shape), 0, 255).astype(np.uint8)
+
+
+def paint_grey(seed: int) -> Pixels:
+    return cv2.cvtColor(paint_scene(seed, HASHED_SIDE, HASHED_SIDE), cv2.COLOR_RGB2GRAY)
 
 
 def paint_plain(colour: tuple[int, int, int], height: int = 240, width: int = 300) -> Pixels:
@@ -56,7 +67,8 @@ def brighten(pixels: Pixels, gain: float, lift: float) -> Pixels:
 
 
 def hash_all(pictures: list[Pixels]) -> NDArray[np.uint64]:
-    return np.array([perceptual_hash(pixels) for pixels in pictures], np.uint64)
+    files = [simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), 95) for pixels in pictures]
+    return np.array([perceptual_hash(survey(file, HASHED_SIDE).pixels) for file in files], np.uint64)
 
 
 def name_all(count: int) -> list[str]:
@@ -105,30 +117,23 @@ def test_different_pictures_are_all_told_apart() -> None:
     assert group_near_duplicates(name_all(150), hashes) == name_all(150)
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (8, 8), (31, 500), (8, 5000), (64, 64), (2000, 1500)])
-def test_any_size_has_a_hash_of_64_bits(height: int, width: int) -> None:
-    assert (
-        0 <= perceptual_hash(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)) < 2**64
-    )
-
-
 def test_a_turned_view_has_the_hash_of_its_copy() -> None:
-    view = paint_scene(1).transpose(1, 0, 2)[:, ::-1]
+    view = paint_grey(1).T[:, ::-1]
     assert perceptual_hash(view) == perceptual_hash(np.ascontiguousarray(view))
 
 
 def test_the_bits_are_those_of_imagehash() -> None:
     for seed in range(50):
-        grey = cv2.cvtColor(paint_scene(seed, 32, 32), cv2.COLOR_RGB2GRAY)
+        grey = paint_grey(seed)
         expected = imagehash.phash(Image.fromarray(grey)).hash
-        assert f"{perceptual_hash(np.dstack([grey] * 3)):016x}" == str(imagehash.ImageHash(expected))
+        assert f"{perceptual_hash(grey):016x}" == str(imagehash.ImageHash(expected))
 
 
 def test_the_hash_of_a_picture_stays_what_it_was() -> None:
-    ramp = np.arange(40 * 60 * 3, dtype=np.uint64)
-    picture = (ramp * ramp * 2654435761 >> 20).astype(np.uint8).reshape(40, 60, 3)
+    ramp = np.arange(HASHED_SIDE**2, dtype=np.uint64)
+    picture = (ramp * ramp * 2654435761 >> 20).astype(np.uint8).reshape(HASHED_SIDE, HASHED_SIDE)
     assert (
-        differ(perceptual_hash(picture), 0xCBB1AC69A8A2BAC3) <= 1
+        differ(perceptual_hash(picture), 0x875CFA104B74E786) <= 1
     )  # another processor may round another way
 
 

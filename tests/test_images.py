@@ -5,6 +5,7 @@ import struct
 import time
 import warnings
 import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,16 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from pipeline.errors import ImageError
-from pipeline.images import FORMATS, MAX_SIDE, brightness, decode_square, decode_whole, decoder_versions
+from pipeline.images import (
+    FORMATS,
+    MAX_SIDE,
+    Picture,
+    brightness,
+    decode_square,
+    decode_whole,
+    decoder_versions,
+    survey,
+)
 from tests.pictures import encode, scene
 
 ODD = Path(__file__).parents[2] / "shared" / "data" / "odd"
@@ -172,8 +182,9 @@ def test_pictures_are_turned_exactly_as_pillow_turns_them(orientation: int, imag
 
 
 def late_exif() -> bytes:
+    """Return a picture whose EXIF stands behind segments that seem to hold the begin of a scan."""
     data = turned(6)
-    return data[:2] + (b"\xff\xed" + struct.pack(">H", 60_002) + bytes(60_000)) * 2 + data[2:]
+    return data[:2] + (b"\xff\xed" + struct.pack(">H", 60_002) + b"\xff\xda" * 30_000) * 2 + data[2:]
 
 
 @pytest.mark.parametrize(
@@ -297,38 +308,55 @@ SEEDS = [
 ] + [("JPEG", turned(6))]
 
 
-@pytest.mark.parametrize(
-    ("size", "small"), [((400, 300), (100, 75)), ((130, 60), (130, 60)), ((64, 600), (64, 600))]
-)
-@pytest.mark.parametrize("orientation", [1, 3, 6])
-def test_a_jpeg_comes_smaller_where_that_is_enough(
-    size: tuple[int, int], small: tuple[int, int], orientation: int
-) -> None:
+def squashed(pixels: Any) -> Any:
+    """Return what `survey` should give for a whole picture, by OpenCV's area averages."""
+    return cv2.resize(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (32, 32), interpolation=cv2.INTER_AREA)
+
+
+def mottled(width: int, height: int) -> Image.Image:
+    """Return a scene with spots so small that a sample here and there would not do for an average."""
+    spots = np.random.default_rng(0).integers(-60, 60, (height // 8 + 1, width // 8 + 1, 1), np.int16)
+    spots = cv2.resize(spots, (width, height), interpolation=cv2.INTER_NEAREST)[..., None]
+    return Image.fromarray(np.clip(scene(width, height) + spots, 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("size", [(505, 371), (265, 270), (130, 61), (33, 600), (999, 249), (2001, 777)])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_survey_shows_the_whole_picture_in_little(size: tuple[int, int], orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = encode(scene(*size), "JPEG", exif=exif)
-    whole, less = decode_whole(data), decode_whole(data, least=64)
-    assert less.pixels.shape[:2] == (small[::-1] if orientation < 5 else small)
-    assert (less.width, less.height) == (whole.width, whole.height) == whole.pixels.shape[1::-1]
-    assert (less.format, less.mode, less.notes) == (whole.format, whole.mode, whole.notes)
-    shrunk = cv2.resize(whole.pixels, less.pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
-    assert difference(less.pixels, shrunk) < 2
+    data = encode(mottled(*size), "JPEG", exif=exif, quality=95)
+    whole, little = decode_whole(data), survey(data, 32)
+    assert (little.width, little.height) == (whole.width, whole.height) == whole.pixels.shape[1::-1]
+    assert (little.format, little.mode, little.notes) == (whole.format, whole.mode, whole.notes)
+    assert little.pixels.shape == (32, 32)
+    assert difference(little.pixels, squashed(whole.pixels)) < 5.5
 
 
-def test_a_smaller_decoding_finds_the_same_damage() -> None:
+@pytest.mark.parametrize(
+    ("mode", "image_format"),
+    [("RGB", "PNG"), ("P", "GIF"), ("CMYK", "JPEG"), ("L", "JPEG"), ("RGBA", "WEBP")],
+)
+def test_a_survey_of_any_format_is_grey(mode: str, image_format: str) -> None:
+    data = encode(as_mode(mode), image_format)
+    assert difference(survey(data, 32).pixels, squashed(decode_whole(data).pixels)) < 1
+
+
+def test_a_survey_finds_the_same_damage() -> None:
     chance = np.random.default_rng(0)
     seeds = [encode(scene(400, 300), "JPEG", progressive=progressive) for progressive in (False, True)]
 
-    def look(data: bytes, least: int) -> tuple[object, ...]:
+    def look(decode: Callable[[bytes], Picture], data: bytes) -> tuple[object, ...]:
         try:
-            picture = decode_whole(data, least=least)
+            picture = decode(data)
         except ImageError as error:
             return (str(error),)
         return (picture.width, picture.height, picture.mode, picture.notes)
 
-    seen = [(look(data, 0), look(data, 64)) for data in (mutated(chance, seeds[n % 2]) for n in range(400))]
-    assert [less for _, less in seen] == [whole for whole, _ in seen]
-    assert 100 < sum(len(whole) == 1 for whole, _ in seen) < 390
+    damaged = [mutated(chance, seeds[n % 2]) for n in range(400)]
+    whole = [look(decode_whole, data) for data in damaged]
+    assert [look(lambda data: survey(data, 32), data) for data in damaged] == whole
+    assert 100 < sum(len(seen) == 1 for seen in whole) < 390
 
 
 @pytest.mark.parametrize(
@@ -336,7 +364,8 @@ def test_a_smaller_decoding_finds_the_same_damage() -> None:
     [((0, 0, 0), 0), ((255, 255, 255), 255), ((255, 0, 0), 76), ((0, 255, 0), 150), ((0, 0, 255), 29)],
 )
 def test_brightness_is_that_of_grey(colour: tuple[int, int, int], bright: int) -> None:
-    assert brightness(np.full((5, 7, 3), colour, np.uint8)) == bright
+    data = encode(Image.new("RGB", (50, 70), colour), "PNG")
+    assert brightness(survey(data, 32).pixels) == bright
 
 
 def test_no_mutated_file_crashes_or_hangs_the_decoders() -> None:

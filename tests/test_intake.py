@@ -1,6 +1,8 @@
 """Intake: each file is used, a duplicate or quarantined; none is lost, doubled or renamed onto another."""
 
 import io
+from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -10,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.images import decode_whole
-from pipeline.intake import Examined, examine, group_rows, place_rows, settle_duplicates
+from pipeline.intake import File, examine, examine_all, group_rows, place_rows, settle_duplicates
 from pipeline.manifest import DUPLICATE, QUARANTINED, USED, ImageRow, write_manifest
+from pipeline.shelves import Shelves
 from pipeline.splits import deal
 from tests.pictures import encode, odd_pictures, scene
 
@@ -29,9 +32,20 @@ FILES = [
 ]
 
 
-def place_all(examined: list[Examined], *, near_duplicates: bool = False) -> list[ImageRow]:
+def look(member: str, label: str, data: bytes) -> ImageRow:
+    """Examine a file."""
+    return examine(File(member, label, sha256(data).hexdigest()), data)[0]
+
+
+def kept(data: bytes) -> bytes:
+    """Return the bytes that are kept of a file."""
+    instead = examine(File("a/1", "a", sha256(data).hexdigest()), data)[1]
+    return data if instead is None else instead
+
+
+def place_all(rows: Iterable[ImageRow], *, near_duplicates: bool = False) -> list[ImageRow]:
     """Settle, group, deal and place, as the stage does."""
-    rows = settle_duplicates(one.row for one in examined)
+    rows = settle_duplicates(rows)
     rows = group_rows(rows, near_duplicates=near_duplicates)
     splits = {row.sha256: deal(row.group, 0.3, 0.1, 7) for row in rows if row.fate == USED}
     return place_rows(rows, splits)
@@ -59,27 +73,34 @@ def by_member(rows: list[ImageRow]) -> dict[str, ImageRow]:
     ],
 )
 def test_what_is_odd_is_noted(member: str, data: bytes, notes: str) -> None:
-    examined = examine(member, "a", data)
-    assert examined.row.note == notes
-    assert examined.row.fate == USED
-    assert (examined.row.width, examined.row.height) == (60, 44)
+    row = look(member, "a", data)
+    assert row.note == notes
+    assert row.fate == USED
+    assert (row.width, row.height) == (60, 44)
 
 
 def test_a_file_that_keras_can_read_is_kept_byte_for_byte() -> None:
     for member, data in odd_pictures().items():
-        examined = examine(member, "a", data)
-        kept = examined.data == data
-        assert kept == (examined.row.format in ("JPEG", "PNG", "GIF")), member
-        assert examined.row.bytes == len(examined.data)
+        row, rest = look(member, "a", data), kept(data)
+        assert (rest == data) == (row.format in ("JPEG", "PNG", "GIF")), member
+        assert (row.bytes, row.sha256) == (len(rest), sha256(rest).hexdigest())
 
 
 @pytest.mark.parametrize("name", ["plain.bmp", "bits.bmp", "moving.webp", "plain.tiff"])
 def test_another_format_is_kept_as_png_without_loss(name: str) -> None:
     data = odd_pictures()[name]
-    kept = examine(name, "a", data).data
-    with Image.open(io.BytesIO(kept)) as image:
+    lossless = kept(data)
+    with Image.open(io.BytesIO(lossless)) as image:
         assert image.format == "PNG"
-    assert (decode_whole(kept).pixels == decode_whole(data).pixels).all()
+    assert (decode_whole(lossless).pixels == decode_whole(data).pixels).all()
+
+
+def test_files_are_examined_where_they_wait(tmp_path: Path) -> None:
+    shelves = Shelves(tmp_path)
+    files = [File(f"a/{n}.jpg", "a", shelves.add(data)) for n, data in enumerate(FILES)]
+    expected = [examine(file, data) for file, data in zip(files, FILES, strict=True)]
+    assert examine_all(shelves, files) == expected
+    assert [row.member for row, _ in expected] == [f"a/{n}.jpg" for n in range(len(FILES))]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +113,7 @@ def test_another_format_is_kept_as_png_without_loss(name: str) -> None:
     ],
 )
 def test_what_cannot_be_decoded_is_quarantined_with_its_reason(data: bytes, reason: str) -> None:
-    row = examine("a/1.jpg", "a", data).row
+    row = look("a/1.jpg", "a", data)
     assert row.fate == QUARANTINED
     assert row.reason.startswith(reason)
     assert (row.width, row.height, row.hash, row.bytes) == (0, 0, "", len(data))
@@ -100,7 +121,7 @@ def test_what_cannot_be_decoded_is_quarantined_with_its_reason(data: bytes, reas
 
 def test_the_same_bytes_are_used_once_under_the_first_name() -> None:
     members = ["a/9.jpg", "a/10.jpg", "a/sub/1.jpg"]
-    rows = by_member(place_all([examine(member, "a", FILES[0]) for member in members]))
+    rows = by_member(place_all([look(member, "a", FILES[0]) for member in members]))
     assert rows["a/10.jpg"].fate == USED
     for other in ("a/9.jpg", "a/sub/1.jpg"):
         assert rows[other].fate == DUPLICATE
@@ -109,8 +130,8 @@ def test_the_same_bytes_are_used_once_under_the_first_name() -> None:
 
 
 def test_the_same_bytes_under_two_labels_are_not_used_at_all() -> None:
-    examined = [examine(f"{label}/{n}.jpg", label, FILES[0]) for label in ("rose", "tulip") for n in (1, 2)]
-    examined += [examine("rose/3.jpg", "rose", FILES[1])]
+    examined = [look(f"{label}/{n}.jpg", label, FILES[0]) for label in ("rose", "tulip") for n in (1, 2)]
+    examined += [look("rose/3.jpg", "rose", FILES[1])]
     rows = by_member(place_all(examined))
     assert rows.pop("rose/3.jpg").fate == USED
     assert {(row.fate, row.reason) for row in rows.values()} == {
@@ -122,18 +143,16 @@ def test_the_same_bytes_under_two_labels_are_not_used_at_all() -> None:
 def test_photos_from_the_wild_that_stand_under_two_labels_are_conflicting() -> None:
     files = sorted((ODD / "two_labels").rglob("*.jpg"))
     examined = [
-        examine(f"{file.parent.name}/{file.name}", file.parent.name, file.read_bytes()) for file in files
+        look(f"{file.parent.name}/{file.name}", file.parent.name, file.read_bytes()) for file in files
     ]
-    rows = settle_duplicates(one.row for one in examined)
+    rows = settle_duplicates(examined)
     assert len(rows) == 4
     assert {row.reason for row in rows} == {"conflicting labels: roses, tulips"}
 
 
 @pytest.mark.skipif(not ODD.is_dir(), reason="the shared odd pictures are not here")
 def test_odd_files_from_the_wild_are_used_and_what_is_odd_is_noted() -> None:
-    rows = {
-        file.name: examine(file.name, "a", file.read_bytes()).row for file in ODD.iterdir() if file.is_file()
-    }
+    rows = {file.name: look(file.name, "a", file.read_bytes()) for file in ODD.iterdir() if file.is_file()}
     assert len(rows) == 6 + 1
     assert {row.fate for row in rows.values()} == {USED}
     assert "named .png, is WEBP; WEBP kept as PNG" in rows["Cat1035_is_webp.png"].note
@@ -158,7 +177,7 @@ def test_odd_files_from_the_wild_are_used_and_what_is_odd_is_noted() -> None:
     ],
 )
 def test_pictures_with_the_same_stem_get_a_piece_of_their_hash(members: list[str], paths: int) -> None:
-    rows = place_all([examine(member, "a", FILES[number]) for number, member in enumerate(members)])
+    rows = place_all([look(member, "a", FILES[number]) for number, member in enumerate(members)])
     stems = {PurePosixPath(row.path).stem.lower() for row in rows}
     assert len(stems) == paths
     for row in rows:
@@ -166,13 +185,13 @@ def test_pictures_with_the_same_stem_get_a_piece_of_their_hash(members: list[str
 
 
 def test_the_same_stem_in_another_class_changes_no_name() -> None:
-    rows = place_all([examine("x/1.jpg", "x", FILES[0]), examine("y/1.jpg", "y", FILES[1])])
+    rows = place_all([look("x/1.jpg", "x", FILES[0]), look("y/1.jpg", "y", FILES[1])])
     assert {row.path.split("/", 1)[1] for row in rows} == {"x/1.jpg", "y/1.jpg"}
 
 
 @pytest.mark.parametrize("stem", ["x" * 251, "ü" * 125, "字" * 83])
 def test_a_name_as_long_as_systems_allow_leaves_room_for_copies(stem: str) -> None:
-    (row,) = place_all([examine(f"a/{stem}.jpg", "a", FILES[0])])
+    (row,) = place_all([look(f"a/{stem}.jpg", "a", FILES[0])])
     name = PurePosixPath(row.path)
     assert name.stem.startswith(stem[:60])
     assert len(f"{name.stem}__copy20.jpg".encode()) <= 255
@@ -181,16 +200,16 @@ def test_a_name_as_long_as_systems_allow_leaves_room_for_copies(stem: str) -> No
 
 @pytest.mark.parametrize("name", odd_pictures())
 def test_every_file_gets_a_name_by_which_keras_finds_it(name: str) -> None:
-    (row,) = place_all([examine(name, "a", odd_pictures()[name])])
+    (row,) = place_all([look(name, "a", odd_pictures()[name])])
     assert row.path.lower().endswith(KERAS_SUFFIXES)
 
 
 def test_each_image_is_its_own_group_unless_near_duplicates_are_looked_for() -> None:
     original = scene(320, 240, seed=5)
     examined = [
-        examine("a/1.jpg", "a", encode(original, "JPEG", quality=90)),
-        examine("a/2.jpg", "a", encode(original.resize((300, 225)), "JPEG", quality=80)),
-        examine("a/3.jpg", "a", encode(scene(320, 240, seed=6), "JPEG")),
+        look("a/1.jpg", "a", encode(original, "JPEG", quality=90)),
+        look("a/2.jpg", "a", encode(original.resize((300, 225)), "JPEG", quality=80)),
+        look("a/3.jpg", "a", encode(scene(320, 240, seed=6), "JPEG")),
     ]
     alone = by_member(place_all(examined))
     assert all(row.group == row.sha256 for row in alone.values())
@@ -200,7 +219,7 @@ def test_each_image_is_its_own_group_unless_near_duplicates_are_looked_for() -> 
     assert grouped["a/3.jpg"].group == grouped["a/3.jpg"].sha256
 
 
-EXAMINED = [[examine("?", label, data) for data in FILES] for label in ("cat", "dog")]
+EXAMINED = [[look("?", label, data) for data in FILES] for label in ("cat", "dog")]
 MEMBERS = st.lists(
     st.tuples(
         st.from_regex(r"(x|Y)/(a|A|b|c)(\.jpg|\.JPG|\.png|\.webp|)", fullmatch=True),
@@ -212,15 +231,10 @@ MEMBERS = st.lists(
 )
 
 
-def examined_as(entries: list[tuple[str, int, int]]) -> list[Examined]:
+def examined_as(entries: list[tuple[str, int, int]]) -> list[ImageRow]:
     """Return what `examine` gives for files under other names, without decoding them again."""
-    from dataclasses import replace
-
-    found = []
-    for member, file, label in entries:
-        one = EXAMINED[label][file]
-        found.append(replace(one, row=replace(one.row, member=f"{one.row.label}/{member}")))
-    return found
+    rows = [(member, EXAMINED[label][file]) for member, file, label in entries]
+    return [row._replace(member=f"{row.label}/{member}") for member, row in rows]
 
 
 @settings(deadline=None, max_examples=80)
@@ -228,7 +242,7 @@ def examined_as(entries: list[tuple[str, int, int]]) -> list[Examined]:
 def test_no_image_is_lost_or_doubled(entries: list[tuple[str, int, int]], near_duplicates: bool) -> None:
     examined = examined_as(entries)
     rows = place_all(examined, near_duplicates=near_duplicates)
-    assert sorted(row.member for row in rows) == sorted(one.row.member for one in examined)
+    assert sorted(row.member for row in rows) == sorted(one.member for one in examined)
     used = [row for row in rows if row.fate == USED]
     assert len({row.sha256 for row in used}) == len(used)
     assert len({row.path.lower() for row in used}) == len(used)
@@ -240,7 +254,7 @@ def test_no_image_is_lost_or_doubled(entries: list[tuple[str, int, int]], near_d
         if row.split:
             assert row.path.startswith(f"{row.split}/{row.label}/")
             assert row.split in ("train", "val", "test")
-    readable = {one.row.sha256 for one in examined if one.row.fate == USED}
+    readable = {one.sha256 for one in examined if one.fate == USED}
     conflicting = {row.sha256 for row in rows if row.reason.startswith("conflicting")}
     assert {row.sha256 for row in used} == readable - conflicting
     assert {row.sha256 for row in rows if row.fate == DUPLICATE} <= {row.sha256 for row in used}
@@ -262,7 +276,7 @@ def test_the_manifest_does_not_depend_on_the_order_of_members(
 
 
 def test_perceptual_hashes_are_sixteen_digits() -> None:
-    rows = [examine("x", "a", encode(scene(seed=seed), "PNG")).row for seed in range(20)]
+    rows = [look("x", "a", encode(scene(seed=seed), "PNG")) for seed in range(20)]
     assert {len(row.hash) for row in rows} == {16}
     assert len({row.hash for row in rows}) > 15
-    assert examine("x", "a", encode(Image.fromarray(np.zeros((9, 9, 3), np.uint8)), "PNG")).row.fate == USED
+    assert look("x", "a", encode(Image.fromarray(np.zeros((9, 9, 3), np.uint8)), "PNG")).fate == USED

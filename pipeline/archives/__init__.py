@@ -7,9 +7,8 @@ written but anonymous temporary files, so no name in an archive can reach a path
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pipeline.archives.formats import Entry, damage_named, file_entries, folder_entries, unpacked
 from pipeline.archives.packing import pack_folder
@@ -20,8 +19,7 @@ __all__ = ["Limits", "Member", "list_members", "pack_folder", "read_members"]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(NamedTuple):
     """A file in an archive.
 
     Attributes:

@@ -13,10 +13,9 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, NamedTuple
 
 from pipeline.errors import ArchiveError
 
@@ -28,10 +27,13 @@ _SPOOL_BYTES = 64 << 20
 _BLOCK_BYTES = 512
 _PADDING_BYTES = 1 << 20
 _FOLDER = "a folder"
+_KINDS = {
+    0: "file", stat.S_IFREG: "file", stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket",
+}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """An entry of an archive as the archive describes it: to be checked before it is used.
 
     Attributes:
@@ -150,11 +152,7 @@ def _zip_kind(info: zipfile.ZipInfo) -> str:
 
 
 def _kind_by_mode(mode: int) -> str:
-    kinds = {
-        0: "file", stat.S_IFREG: "file", stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a named pipe",
-        stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket",
-    }  # fmt: skip
-    return kinds.get(stat.S_IFMT(mode), f"of an unknown kind (mode {mode:o})")
+    return _KINDS.get(stat.S_IFMT(mode)) or f"of an unknown kind (mode {mode:o})"
 
 
 def _begins_a_tar(block: bytes) -> bool:

@@ -8,6 +8,7 @@ from pipeline.archives.formats import Entry
 from pipeline.errors import ArchiveError
 
 RATIO_FLOOR_BYTES = 1 << 20  # below this, a text file or a plain picture may shrink to next to nothing
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 
@@ -77,7 +78,7 @@ class Guard:
         """Return the name in NFC without empty and `.` parts, if it can do no harm."""
         if "\\" in name:
             raise self._refusal(name, "has a backslash in its name", "'/' between folders")
-        if name.startswith("/") or re.match(r"[A-Za-z]:", name):
+        if _ABSOLUTE.match(name):
             raise self._refusal(name, "has an absolute path", "paths inside the archive")
         if _UNPRINTABLE.search(name):
             raise self._refusal(name, "has control or undecodable characters in its name", "names in UTF-8")
@@ -87,8 +88,8 @@ class Guard:
         if not parts and not is_folder:
             raise self._refusal(name, "has no name", "every file to have one")
         clean = "/".join(parts)
-        longest = max((len(part.encode()) for part in parts), default=0)
-        if longest > 255 or len(clean.encode()) > self.limits.name_bytes:
+        size = len(clean.encode())
+        if size > self.limits.name_bytes or (size > 255 and max(len(part.encode()) for part in parts) > 255):
             raise self._refusal(
                 name, "has too long a name", f"at most 255 bytes a part, {self.limits.name_bytes} in all"
             )

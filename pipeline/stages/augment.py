@@ -13,30 +13,38 @@ from pipeline.augmentation import Recipe, augment
 from pipeline.errors import ManifestError
 from pipeline.files import replacing_folder
 from pipeline.images import decode_whole
-from pipeline.manifest import CopyRow, ImageRow, read_manifest, write_copies
-from pipeline.parallel import map_ordered, open_processes
+from pipeline.manifest import CopyRow, ImageRow, read_manifest, read_used, write_copies
+from pipeline.parallel import Track, map_ordered, open_processes, untracked
 from pipeline.params import AugmentParams, Params
 
 JPEG_QUALITY = 92
 WAITING = 64
 
 
-def run(dataset: str, params: Params) -> str:
-    """Write all copies and their table; return one line with the count."""
+def run(dataset: str, params: Params, track: Track = untracked) -> str:
+    """Write all copies and their table; return one line with the count.
+
+    Args:
+        dataset: Name.
+        params: All settings.
+        track: Shows how far it is; gets the list of each picture's copies.
+    """
     final = layout.augmented_folder(dataset)
     with replacing_folder(final) as folder:
-        rows = list(_write_all(dataset, folder, params.augment))
+        rows = list(_write_all(dataset, folder, params.augment, track))
         write_copies(folder / layout.copies_file(dataset).name, rows)
     return f"{dataset}: {len(rows)} copies, {params.augment.copies} of each training image"
 
 
-def _write_all(dataset: str, folder: Path, settings: AugmentParams) -> Iterator[CopyRow]:
+def _write_all(dataset: str, folder: Path, settings: AugmentParams, track: Track) -> Iterator[CopyRow]:
     if settings.copies == 0:
         return
-    train = (row for row in read_manifest(layout.manifest_file(dataset)) if row.split == "train")
+    manifest = layout.manifest_file(dataset)
+    train = (row for row in read_manifest(manifest) if row.split == "train")
+    total = sum(split == "train" for split, *_ in read_used(manifest))
     work = partial(_write_copies, layout.split_folder(dataset), folder, settings)
     with open_processes(__name__) as pool:
-        for copies in map_ordered(pool, work, train, ahead=WAITING):
+        for copies in track(map_ordered(pool, work, train, ahead=WAITING), total):
             yield from copies
 
 

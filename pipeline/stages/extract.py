@@ -1,9 +1,7 @@
 """Stage `extract`: a frozen backbone's features for every picture, each computed once."""
 
 import time
-from collections.abc import Callable, Iterator
 from itertools import compress
-from typing import Any
 
 from pipeline import layout
 from pipeline.backbones.network import Backbone
@@ -11,22 +9,21 @@ from pipeline.engines import Choice, choose, find_hardware, open_engine
 from pipeline.errors import ManifestError
 from pipeline.extraction import assemble, compute, fingerprint_of, first_missing, refill
 from pipeline.features import Header
+from pipeline.parallel import Track, untracked
 from pipeline.params import Params
 from pipeline.rows import Plan, iterate_rows, make_plan
 from pipeline.shards import ShardDamaged
 from pipeline.store import Store
 
-Track = Callable[[Iterator[Any], int], Iterator[Any]]
 
-
-def run(dataset: str, backbone: str, params: Params, track: Track = lambda batches, total: batches) -> str:
+def run(dataset: str, backbone: str, params: Params, track: Track = untracked) -> str:
     """Write the features file, running the backbone on what the store lacks; return one line of counts.
 
     Args:
         dataset: Name.
         backbone: Name.
         params: All settings.
-        track: Passes on the computed batches, given how many pictures they will be.
+        track: Shows how far it is; gets batches of keys and features.
     """
     params.dataset(dataset)
     dtype = params.extract.dtype

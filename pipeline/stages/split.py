@@ -1,34 +1,44 @@
 """Stage `split`: an archive's pictures become checked class folders and a manifest."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
-from pipeline import layout
-from pipeline.archives import Member, list_members, read_members
+from pipeline import intake, layout
+from pipeline.archives import list_members, read_members
 from pipeline.datasets import CATALOGUE
 from pipeline.dealing import deal_rows, read_prior
 from pipeline.errors import ManifestError, SourceError, SplitError
 from pipeline.files import replace_text, replacing_folder
 from pipeline.health import count_rows
-from pipeline.intake import Batch, group_rows, keep, place_rows, settle_duplicates
+from pipeline.intake import File, examine_all, group_rows, place_rows, settle_duplicates
 from pipeline.labels import Labelled, label_members
 from pipeline.manifest import QUARANTINED, SPLITS, USED, ImageRow, write_manifest
-from pipeline.parallel import map_ordered, open_processes
+from pipeline.parallel import Track, map_ordered, open_processes, untracked
 from pipeline.params import Params, SplitParams
+from pipeline.shelves import Shelves
 
-BATCH_FILES, BATCH_BYTES = 16, 1 << 20  # sent to a worker at once
+BATCH = 64  # files that a process examines at once
+BATCHES_AHEAD = 64
 
 
-def run(dataset: str, params: Params) -> str:
-    """Check, deal and write the pictures; return one line with the counts."""
+def run(dataset: str, params: Params, track: Track = untracked) -> str:
+    """Check, deal and write the pictures; return one line with the counts.
+
+    Args:
+        dataset: Name.
+        params: All settings.
+        track: Shows how far it is; gets batches of examined files.
+    """
     settings, archive = params.split, layout.raw_archive(dataset)
-    members = _label(dataset, archive)
-    prior = read_prior(layout.manifest_file(dataset), settings)
-    with replacing_folder(layout.split_folder(dataset)) as folder:
-        rows = settle_duplicates(_keep_all(archive, members, folder))
+    with open_processes(intake.__name__) as pool, replacing_folder(layout.split_folder(dataset)) as folder:
+        members = _label(dataset, archive)
+        prior = read_prior(layout.manifest_file(dataset), settings)
+        shelves = Shelves(folder)
+        rows = settle_duplicates(_examine_members(pool, archive, members, shelves, track))
         _check_unreadable(dataset, rows)
         _check_classes(rows)
         rows = group_rows(rows, near_duplicates=settings.near_duplicates)
@@ -38,10 +48,8 @@ def run(dataset: str, params: Params) -> str:
         for place in {(folder / row.path).parent for row in used}:
             place.mkdir(parents=True)
         for row in used:
-            (folder / row.sha256).rename(folder / row.path)
-        for left in folder.iterdir():
-            if left.is_file():
-                left.unlink()
+            shelves.place(row.sha256, row.path)
+        shelves.remove()
     write_manifest(layout.manifest_file(dataset), rows)
     counts = count_rows(rows, params.split)
     replace_text(layout.data_metrics_file(dataset), json.dumps(counts, indent=2, sort_keys=True) + "\n")
@@ -56,29 +64,22 @@ def _label(dataset: str, archive: Path) -> dict[str, Labelled]:
     return {one.name: one for one in labelled if one is not None}
 
 
-def _keep_all(archive: Path, labelled: Mapping[str, Labelled], folder: Path) -> Iterator[ImageRow]:
-    """Examine all labelled files, and keep those that can be used under their sha256."""
-    work = partial(keep, folder)
-    with open_processes(keep.__module__) as pool:
-        batches = _batches(read_members(archive), labelled)
-        for rows in map_ordered(pool, work, batches, ahead=2 * (os.cpu_count() or 1)):
-            yield from rows
-
-
-def _batches(members: Iterable[Member], labelled: Mapping[str, Labelled]) -> Iterator[Batch]:
-    """Yield the members that have a label, some at once: few files, and few bytes."""
-    batch: Batch = []
-    size = 0
-    for member in members:
-        if member.name not in labelled:
-            continue
-        batch.append((labelled[member.name].label, member))
-        size += len(member.data)
-        if len(batch) == BATCH_FILES or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+def _examine_members(
+    pool: Executor, archive: Path, labelled: Mapping[str, Labelled], shelves: Shelves, track: Track
+) -> Iterator[ImageRow]:
+    """Put the labelled files on shelves, and have them examined there while others follow."""
+    files = (
+        File(member.name, labelled[member.name].label, shelves.add(member.data))
+        for member in read_members(archive)
+        if member.name in labelled
+    )
+    batches = iter(lambda: list(islice(files, BATCH)), [])
+    examined = map_ordered(pool, partial(examine_all, shelves), batches, ahead=BATCHES_AHEAD)
+    for batch in track(examined, len(labelled)):
+        for row, instead in batch:
+            if instead is not None:
+                shelves.add(instead)
+            yield row
 
 
 def _sides_of_folders(

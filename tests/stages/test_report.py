@@ -5,7 +5,6 @@ import re
 import shutil
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -250,7 +249,7 @@ def test_sizes_and_brightness_are_drawn(page: Page) -> None:
 
 def test_a_page_of_a_dataset_without_faults_shows_none(project: Path, params: Params) -> None:
     for dataset, classes in CLASSES.items():
-        used = [replace(row, group=row.sha256) for row in rows_for(classes) if row.fate == USED]
+        used = [row._replace(group=row.sha256) for row in rows_for(classes) if row.fate == USED]
         write_manifest(layout.manifest_file(dataset), used)
         shutil.rmtree(layout.raw_folder(dataset))
     report.run(params)

@@ -191,7 +191,8 @@ def test_near_duplicates_are_on_one_side_if_wanted(params: Params, near_duplicat
 
 
 STOPS = [
-    "keep",
+    "Shelves",
+    "examine_all",
     "settle_duplicates",
     "group_rows",
     "place_rows",
@@ -214,7 +215,7 @@ def stopping(function: Callable[..., Any], after: int, error: BaseException) -> 
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt("Ctrl-C"), OSError("disk full")])
-@pytest.mark.parametrize(("name", "after"), [("keep", 1), *((name, 0) for name in STOPS)])
+@pytest.mark.parametrize(("name", "after"), [("File", 1), *((name, 0) for name in STOPS)])
 def test_whatever_stops_it_running_again_gives_the_same_results(
     params: Params, monkeypatch: pytest.MonkeyPatch, name: str, after: int, error: BaseException
 ) -> None:
