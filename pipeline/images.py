@@ -133,11 +133,6 @@ def survey(data: bytes, side: int) -> Picture:
     return _decode(data, side)
 
 
-def brightness(grey: Pixels) -> int:
-    """Return how bright pixels `(h, w)` are on average: 0 (black) to 255 (white)."""
-    return round(cv2.mean(grey)[0])
-
-
 def _check_size(width: int, height: int) -> None:
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"too small: {width} x {height} pixels, at least {MIN_SIDE} x {MIN_SIDE} are needed")

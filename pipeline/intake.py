@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from pipeline.duplicates import HASHED_SIDE, group_near_duplicates, perceptual_hash
+from pipeline.duplicates import HASHED_SIDE, group_near_duplicates, perceptual_hashes
 from pipeline.errors import ImageError
-from pipeline.images import Picture, brightness, decode_whole, survey
+from pipeline.images import Picture, Pixels, decode_whole, survey
 from pipeline.manifest import DUPLICATE, QUARANTINED, USED, ImageRow
-from pipeline.shelves import Shelves
+from pipeline.shelf import Shelf
 
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg"),
@@ -22,6 +22,7 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "GIF": (".gif",),
 }  # the formats of which Keras reads every kind (of BMP it does not), with the names by which it finds them
 KNOWN = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+NOTHING = np.zeros((HASHED_SIDE, HASHED_SIDE), np.uint8)
 STEM_BYTES = 200  # of the 255 that a file's name may have, so that `__copy1.jpg` and a hash fit behind it
 
 
@@ -39,23 +40,29 @@ class File(NamedTuple):
     sha256: str
 
 
-def examine_all(shelves: Shelves, files: Iterable[File]) -> list[tuple[ImageRow, bytes | None]]:
-    """Examine files that wait on shelves."""
-    return [examine(file, shelves.read(file.sha256)) for file in files]
-
-
-def examine(file: File, data: bytes) -> tuple[ImageRow, bytes | None]:
-    """Read every bit of a file, and say what it is or why it cannot be used.
+def examine(shelf: Shelf, files: Iterable[File]) -> list[tuple[ImageRow, bytes | None]]:
+    """Read every bit of files that wait on a shelf, and say what each is or why it cannot be used.
 
     Returns:
-        What the manifest will say of it, while split, path and group are still open; and what is
-        to be kept in its place if Keras cannot read its format: a PNG without loss.
+        For each file what the manifest will say of it, while split, path and group are still open;
+        and what is to be kept in its place if Keras cannot read its format: a PNG without loss.
     """
+    looked = [_look(file, shelf.read(file.sha256)) for file in files]
+    greys = np.stack([grey for _, _, grey in looked])
+    levels, hashes = greys.mean(axis=(1, 2)).round().astype(int).tolist(), perceptual_hashes(greys).tolist()
+    return [
+        (row._replace(brightness=level, hash=f"{number:016x}") if row.fate == USED else row, instead)
+        for (row, instead, _), level, number in zip(looked, levels, hashes, strict=True)
+    ]
+
+
+def _look(file: File, data: bytes) -> tuple[ImageRow, bytes | None, Pixels]:
+    """Return what is to be said of a file by itself, what to keep instead, and how bright it is where."""
     row = ImageRow(label=file.label, sha256=file.sha256, member=file.member, bytes=len(data))
     try:
         picture = survey(data, HASHED_SIDE)
     except ImageError as error:
-        return row._replace(fate=QUARANTINED, reason=str(error)), None
+        return row._replace(fate=QUARANTINED, reason=str(error)), None, NOTHING
     notes = [*picture.notes, *_naming_notes(file.member, picture)]
     instead = None
     if picture.format not in SUFFIXES:
@@ -68,10 +75,8 @@ def examine(file: File, data: bytes) -> tuple[ImageRow, bytes | None]:
         height=picture.height,
         format=picture.format,
         mode=picture.mode,
-        brightness=brightness(picture.pixels),
-        hash=f"{perceptual_hash(picture.pixels):016x}",
     )
-    return row, instead
+    return row, instead, picture.pixels
 
 
 def settle_duplicates(rows: Iterable[ImageRow]) -> list[ImageRow]:

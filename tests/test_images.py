@@ -23,7 +23,6 @@ from pipeline.images import (
     FORMATS,
     MAX_SIDE,
     Picture,
-    brightness,
     decode_square,
     decode_whole,
     decoder_versions,
@@ -357,15 +356,6 @@ def test_a_survey_finds_the_same_damage() -> None:
     whole = [look(decode_whole, data) for data in damaged]
     assert [look(lambda data: survey(data, 32), data) for data in damaged] == whole
     assert 100 < sum(len(seen) == 1 for seen in whole) < 390
-
-
-@pytest.mark.parametrize(
-    ("colour", "bright"),
-    [((0, 0, 0), 0), ((255, 255, 255), 255), ((255, 0, 0), 76), ((0, 255, 0), 150), ((0, 0, 255), 29)],
-)
-def test_brightness_is_that_of_grey(colour: tuple[int, int, int], bright: int) -> None:
-    data = encode(Image.new("RGB", (50, 70), colour), "PNG")
-    assert brightness(survey(data, 32).pixels) == bright
 
 
 def test_no_mutated_file_crashes_or_hangs_the_decoders() -> None:

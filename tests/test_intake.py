@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.images import decode_whole
-from pipeline.intake import File, examine, examine_all, group_rows, place_rows, settle_duplicates
+from pipeline.intake import File, examine, group_rows, place_rows, settle_duplicates
 from pipeline.manifest import DUPLICATE, QUARANTINED, USED, ImageRow, write_manifest
-from pipeline.shelves import Shelves
+from pipeline.shelf import Shelf
 from pipeline.splits import deal
 from tests.pictures import encode, odd_pictures, scene
 
@@ -32,14 +33,20 @@ FILES = [
 ]
 
 
+def examine_data(member: str, label: str, data: bytes) -> tuple[ImageRow, bytes | None]:
+    with TemporaryDirectory() as folder:
+        shelf = Shelf(Path(folder, "shelf"))
+        return examine(shelf, [File(member, label, shelf.add(data))])[0]
+
+
 def look(member: str, label: str, data: bytes) -> ImageRow:
-    """Examine a file."""
-    return examine(File(member, label, sha256(data).hexdigest()), data)[0]
+    """Return what is said of a file."""
+    return examine_data(member, label, data)[0]
 
 
 def kept(data: bytes) -> bytes:
     """Return the bytes that are kept of a file."""
-    instead = examine(File("a/1", "a", sha256(data).hexdigest()), data)[1]
+    instead = examine_data("a/1", "a", data)[1]
     return data if instead is None else instead
 
 
@@ -95,12 +102,21 @@ def test_another_format_is_kept_as_png_without_loss(name: str) -> None:
     assert (decode_whole(lossless).pixels == decode_whole(data).pixels).all()
 
 
-def test_files_are_examined_where_they_wait(tmp_path: Path) -> None:
-    shelves = Shelves(tmp_path)
-    files = [File(f"a/{n}.jpg", "a", shelves.add(data)) for n, data in enumerate(FILES)]
-    expected = [examine(file, data) for file, data in zip(files, FILES, strict=True)]
-    assert examine_all(shelves, files) == expected
-    assert [row.member for row, _ in expected] == [f"a/{n}.jpg" for n in range(len(FILES))]
+def test_files_are_examined_together_as_they_are_alone(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "shelf")
+    files = [File(f"a/{n}.jpg", "a", shelf.add(data)) for n, data in enumerate(FILES)]
+    alone = [examine_data(file.member, "a", data) for file, data in zip(files, FILES, strict=True)]
+    assert examine(shelf, files) == alone
+
+
+@pytest.mark.parametrize(
+    ("colour", "bright"),
+    [((0, 0, 0), 0), ((255, 255, 255), 255), ((255, 0, 0), 76), ((0, 255, 0), 150), ((0, 0, 255), 29)],
+)
+def test_brightness_is_that_of_grey(colour: tuple[int, int, int], bright: int) -> None:
+    for image_format in ("PNG", "JPEG"):
+        row = look("a/1", "a", encode(Image.new("RGB", (50, 70), colour), image_format))
+        assert row.brightness == pytest.approx(bright, abs=1 if image_format == "JPEG" else 0)
 
 
 @pytest.mark.parametrize(

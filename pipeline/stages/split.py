@@ -1,6 +1,7 @@
 """Stage `split`: an archive's pictures become checked class folders and a manifest."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from functools import partial
@@ -14,15 +15,15 @@ from pipeline.dealing import deal_rows, read_prior
 from pipeline.errors import ManifestError, SourceError, SplitError
 from pipeline.files import replace_text, replacing_folder
 from pipeline.health import count_rows
-from pipeline.intake import File, examine_all, group_rows, place_rows, settle_duplicates
+from pipeline.intake import File, examine, group_rows, place_rows, settle_duplicates
 from pipeline.labels import Labelled, label_members
 from pipeline.manifest import QUARANTINED, SPLITS, USED, ImageRow, write_manifest
 from pipeline.parallel import Track, map_ordered, open_processes, untracked
 from pipeline.params import Params, SplitParams
-from pipeline.shelves import Shelves
+from pipeline.shelf import Shelf
 
 BATCH = 64  # files that a process examines at once
-BATCHES_AHEAD = 64
+BATCHES_AHEAD = 8  # that wait for a process, for each there is
 
 
 def run(dataset: str, params: Params, track: Track = untracked) -> str:
@@ -37,8 +38,8 @@ def run(dataset: str, params: Params, track: Track = untracked) -> str:
     with open_processes(intake.__name__) as pool, replacing_folder(layout.split_folder(dataset)) as folder:
         members = _label(dataset, archive)
         prior = read_prior(layout.manifest_file(dataset), settings)
-        shelves = Shelves(folder)
-        rows = settle_duplicates(_examine_members(pool, archive, members, shelves, track))
+        shelf = Shelf(folder / "shelf")
+        rows = settle_duplicates(_examine_members(pool, archive, members, shelf, track))
         _check_unreadable(dataset, rows)
         _check_classes(rows)
         rows = group_rows(rows, near_duplicates=settings.near_duplicates)
@@ -48,8 +49,8 @@ def run(dataset: str, params: Params, track: Track = untracked) -> str:
         for place in {(folder / row.path).parent for row in used}:
             place.mkdir(parents=True)
         for row in used:
-            shelves.place(row.sha256, row.path)
-        shelves.remove()
+            shelf.place(row.sha256, f"{folder}/{row.path}")
+        shelf.remove()
     write_manifest(layout.manifest_file(dataset), rows)
     counts = count_rows(rows, params.split)
     replace_text(layout.data_metrics_file(dataset), json.dumps(counts, indent=2, sort_keys=True) + "\n")
@@ -65,20 +66,21 @@ def _label(dataset: str, archive: Path) -> dict[str, Labelled]:
 
 
 def _examine_members(
-    pool: Executor, archive: Path, labelled: Mapping[str, Labelled], shelves: Shelves, track: Track
+    pool: Executor, archive: Path, labelled: Mapping[str, Labelled], shelf: Shelf, track: Track
 ) -> Iterator[ImageRow]:
-    """Put the labelled files on shelves, and have them examined there while others follow."""
+    """Put the labelled files on the shelf, and have them examined there while others follow."""
     files = (
-        File(member.name, labelled[member.name].label, shelves.add(member.data))
+        File(member.name, labelled[member.name].label, shelf.add(member.data))
         for member in read_members(archive)
         if member.name in labelled
     )
     batches = iter(lambda: list(islice(files, BATCH)), [])
-    examined = map_ordered(pool, partial(examine_all, shelves), batches, ahead=BATCHES_AHEAD)
+    ahead = BATCHES_AHEAD * (os.cpu_count() or 1)
+    examined = map_ordered(pool, partial(examine, shelf), batches, ahead=ahead)
     for batch in track(examined, len(labelled)):
         for row, instead in batch:
             if instead is not None:
-                shelves.add(instead)
+                shelf.add(instead)
             yield row
 
 

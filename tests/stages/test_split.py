@@ -191,8 +191,8 @@ def test_near_duplicates_are_on_one_side_if_wanted(params: Params, near_duplicat
 
 
 STOPS = [
-    "Shelves",
-    "examine_all",
+    "Shelf",
+    "examine",
     "settle_duplicates",
     "group_rows",
     "place_rows",
@@ -239,13 +239,13 @@ from pipeline import intake
 from pipeline.params import load_params
 from pipeline.stages import split
 split.open_processes = lambda _: ThreadPoolExecutor(1)
-examine, seen = intake.examine, []
+examine, seen = intake._look, []
 def kill(*args):
     seen.append(args)
     if len(seen) == 10:
         os.kill(os.getpid(), signal.SIGKILL)
     return examine(*args)
-intake.examine = kill
+intake._look = kill
 split.run("pets", load_params())
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
