@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.shelf import Shelf
+from tests.damages import largest_file
 
 DATA = [bytes([number]) * number for number in range(100)]
 
@@ -43,3 +44,8 @@ def test_what_is_placed_stays_when_the_shelf_goes(tmp_path: Path, shelf: Shelf) 
 def test_what_is_not_there_is_an_error(shelf: Shelf) -> None:
     with pytest.raises(FileNotFoundError):
         shelf.read("0" * 64)
+
+
+def test_a_file_that_cannot_be_written_whole_is_an_error(shelf: Shelf) -> None:
+    with largest_file(50), pytest.raises(OSError, match="File too large"):
+        shelf.add(bytes(99))
