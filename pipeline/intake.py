@@ -31,12 +31,10 @@ class File(NamedTuple):
 
     Attributes:
         member: Its name in the archive.
-        label: Its class.
         sha256: Of its bytes, hexadecimal.
     """
 
     member: str
-    label: str
     sha256: str
 
 
@@ -44,8 +42,8 @@ def examine(shelf: Shelf, files: Iterable[File]) -> list[tuple[ImageRow, bytes |
     """Read every bit of files that wait on a shelf, and say what each is or why it cannot be used.
 
     Returns:
-        For each file what the manifest will say of it, while split, path and group are still open;
-        and what is to be kept in its place if Keras cannot read its format: a PNG without loss.
+        For each file what the manifest will say of it, while label, split, path and group are still
+        open; and what is to be kept in its place if Keras cannot read its format: a PNG without loss.
     """
     looked = [_look(file, shelf.read(file.sha256)) for file in files]
     greys = np.stack([grey for _, _, grey in looked])
@@ -58,7 +56,7 @@ def examine(shelf: Shelf, files: Iterable[File]) -> list[tuple[ImageRow, bytes |
 
 def _look(file: File, data: bytes) -> tuple[ImageRow, bytes | None, Pixels]:
     """Return what is to be said of a file by itself, what to keep instead, and how bright it is where."""
-    row = ImageRow(label=file.label, sha256=file.sha256, member=file.member, bytes=len(data))
+    row = ImageRow(sha256=file.sha256, member=file.member, bytes=len(data))
     try:
         picture = survey(data, HASHED_SIDE)
     except ImageError as error:

@@ -56,7 +56,7 @@ def label_members(
     `test/1.jpg`) have none.
 
     Args:
-        names: Paths inside the archive, as `archives.list_members` gives them.
+        names: Paths inside the archive, as `archives.read_members` gives them.
         aliases: Other spellings of a class, lower case, to the class. Any class named here is
             also known in other capitals; classes not named keep the archive's spelling.
 

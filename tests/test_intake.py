@@ -33,20 +33,20 @@ FILES = [
 ]
 
 
-def examine_data(member: str, label: str, data: bytes) -> tuple[ImageRow, bytes | None]:
+def examine_data(member: str, data: bytes) -> tuple[ImageRow, bytes | None]:
     with TemporaryDirectory() as folder:
         shelf = Shelf(Path(folder, "shelf"))
-        return examine(shelf, [File(member, label, shelf.add(data))])[0]
+        return examine(shelf, [File(member, shelf.add(data))])[0]
 
 
 def look(member: str, label: str, data: bytes) -> ImageRow:
-    """Return what is said of a file."""
-    return examine_data(member, label, data)[0]
+    """Return what is said of a file with a class."""
+    return examine_data(member, data)[0]._replace(label=label)
 
 
 def kept(data: bytes) -> bytes:
     """Return the bytes that are kept of a file."""
-    instead = examine_data("a/1", "a", data)[1]
+    instead = examine_data("a/1", data)[1]
     return data if instead is None else instead
 
 
@@ -104,8 +104,8 @@ def test_another_format_is_kept_as_png_without_loss(name: str) -> None:
 
 def test_files_are_examined_together_as_they_are_alone(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path / "shelf")
-    files = [File(f"a/{n}.jpg", "a", shelf.add(data)) for n, data in enumerate(FILES)]
-    alone = [examine_data(file.member, "a", data) for file, data in zip(files, FILES, strict=True)]
+    files = [File(f"a/{n}.jpg", shelf.add(data)) for n, data in enumerate(FILES)]
+    alone = [examine_data(file.member, data) for file, data in zip(files, FILES, strict=True)]
     assert examine(shelf, files) == alone
 
 

@@ -6,17 +6,15 @@ written but anonymous temporary files, so no name in an archive can reach a path
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from pipeline.archives.formats import Entry, damage_named, file_entries, folder_entries, unpacked
 from pipeline.archives.packing import pack_folder
 from pipeline.archives.safety import Guard, Limits, is_archive_name, is_litter
 
-__all__ = ["Limits", "Member", "list_members", "pack_folder", "read_members"]
-
-T = TypeVar("T")
+__all__ = ["Limits", "Member", "pack_folder", "read_members"]
 
 
 class Member(NamedTuple):
@@ -43,34 +41,19 @@ def read_members(path: Path, limits: Limits = Limits()) -> Iterator[Member]:  # 
         ArchiveError: The archive is missing, damaged or not one; or a member is unsafe or over
             a limit: the message names the archive, the member and what is expected.
     """
-    return _walk(path, limits, lambda name, entry: Member(name=name, data=_bytes_of(entry)))
-
-
-def list_members(path: Path, limits: Limits = Limits()) -> list[str]:  # noqa: B008 (frozen)
-    """Return the names that `read_members` would give, without unpacking where the format allows.
-
-    Raises:
-        ArchiveError: As `read_members`, but for damage inside the members.
-    """
-    return list(_walk(path, limits, lambda name, entry: name))
-
-
-def _walk(path: Path, limits: Limits, take: Callable[[str, Entry], T]) -> Iterator[T]:
-    """Yield `take(name, entry)` for every file that the rules admit."""
     with damage_named(str(path)):
         if path.is_dir():
             guard = Guard(str(path), limits, packed_bytes=None)
-            yield from _admitted(folder_entries(path), guard, "", 0, take)
+            yield from _admitted(folder_entries(path), guard, "", 0)
         else:
             with path.open("rb") as file:
                 guard = Guard(str(path), limits, packed_bytes=os.fstat(file.fileno()).st_size)
                 entries = file_entries(file, str(path), limits.member_bytes)
-                yield from _admitted(entries, guard, "", 0, take)
+                yield from _admitted(entries, guard, "", 0)
 
 
-def _admitted(
-    entries: Iterator[Entry], guard: Guard, prefix: str, depth: int, take: Callable[[str, Entry], T]
-) -> Iterator[T]:
+def _admitted(entries: Iterator[Entry], guard: Guard, prefix: str, depth: int) -> Iterator[Member]:
+    """Yield the files that the rules admit."""
     for entry in entries:
         name = guard.admit(entry, prefix)
         if entry.is_folder or is_litter(name):
@@ -81,9 +64,9 @@ def _admitted(
                 guard.admit_depth(name, depth + 1)
                 with unpacked(entry) as inner:
                     inner_entries = file_entries(inner, where, guard.limits.member_bytes)
-                    yield from _admitted(inner_entries, guard, f"{name}/", depth + 1, take)
+                    yield from _admitted(inner_entries, guard, f"{name}/", depth + 1)
             else:
-                yield take(name, entry)
+                yield Member(name, _bytes_of(entry))
 
 
 def _bytes_of(entry: Entry) -> bytes:

@@ -25,6 +25,7 @@ class Provenance:
         sha256: Of its bytes, hexadecimal.
         origin: URL without credentials or query, Kaggle handle, or base name of a local
             archive; None for drawn pictures.
+        files: Number of files in it, those of inner archives counted one by one.
     """
 
     source: str
@@ -32,6 +33,7 @@ class Provenance:
     bytes: int
     sha256: str
     origin: str | None
+    files: int
 
 
 def obtain(dataset: str, source: str, archive: str | None, folder: Path) -> Provenance:
@@ -55,10 +57,11 @@ def obtain(dataset: str, source: str, archive: str | None, folder: Path) -> Prov
         shutil.rmtree(left_over)
     with tempfile.TemporaryDirectory(prefix=_WORKING, dir=folder) as working:
         file, origin = _fetch(dataset, source, archive, Path(working))
-        _verify(file, dataset, source)
+        files = _verify(file, dataset, source)
         provenance = Provenance(
-            source=source, file=file.name, bytes=file.stat().st_size, sha256=sha256_of(file), origin=origin
-        )
+            source=source, file=file.name, bytes=file.stat().st_size, sha256=sha256_of(file), origin=origin,
+            files=files,
+        )  # fmt: skip
         for old in folder.iterdir():
             if old != Path(working):
                 _remove(old)
@@ -87,8 +90,8 @@ def _fetch(dataset: str, source: str, archive: str | None, working: Path) -> tup
     return working / f"{dataset}.zip", None
 
 
-def _verify(file: Path, dataset: str, source: str) -> None:
-    """Read the archive to its end and label its members, for the errors alone."""
+def _verify(file: Path, dataset: str, source: str) -> int:
+    """Read the archive to its end and label its members, for the errors; return how many they are."""
     known = CATALOGUE.get(dataset)
     key = f"datasets.{dataset}.{'archive' if source == 'archive' else 'source'}"
     try:
@@ -97,6 +100,7 @@ def _verify(file: Path, dataset: str, source: str) -> None:
     except ArchiveError as error:
         reason = str(error).replace(str(file), file.name)
         raise ArchiveError(f"the archive of {dataset}, {reason} (params.yaml, {key})") from error
+    return len(names)
 
 
 def _remove(path: Path) -> None:

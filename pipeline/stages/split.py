@@ -2,21 +2,21 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Executor
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from pipeline import intake, layout
-from pipeline.archives import list_members, read_members
+from pipeline.archives import read_members
 from pipeline.datasets import CATALOGUE
 from pipeline.dealing import deal_rows, read_prior
 from pipeline.errors import ManifestError, SourceError, SplitError
 from pipeline.files import replace_text, replacing_folder
 from pipeline.health import count_rows
 from pipeline.intake import File, examine, group_rows, place_rows, settle_duplicates
-from pipeline.labels import Labelled, label_members
+from pipeline.labels import label_members
 from pipeline.manifest import QUARANTINED, SPLITS, USED, ImageRow, write_manifest
 from pipeline.parallel import Track, map_ordered, open_processes, untracked
 from pipeline.params import Params, SplitParams
@@ -35,15 +35,16 @@ def run(dataset: str, params: Params, track: Track = untracked) -> str:
         track: Shows how far it is; gets batches of examined files.
     """
     settings, archive = params.split, layout.raw_archive(dataset)
-    with open_processes(intake.__name__) as pool, replacing_folder(layout.split_folder(dataset)) as folder:
-        members = _label(dataset, archive)
-        prior = read_prior(layout.manifest_file(dataset), settings)
+    provenance = _read_provenance(dataset)
+    with replacing_folder(layout.split_folder(dataset)) as folder:
         shelf = Shelf(folder / "shelf")
-        rows = settle_duplicates(_examine_members(pool, archive, members, shelf, track))
-        _check_unreadable(dataset, rows)
+        rows, folder_splits = _label(dataset, _examine_all(archive, shelf, track, provenance["files"]))
+        rows = settle_duplicates(rows)
+        _check_unreadable(dataset, provenance["sha256"], rows)
         _check_classes(rows)
         rows = group_rows(rows, near_duplicates=settings.near_duplicates)
-        rows, sides = deal_rows(rows, settings, prior, _sides_of_folders(rows, members, settings))
+        prior = read_prior(layout.manifest_file(dataset), settings)
+        rows, sides = deal_rows(rows, settings, prior, _sides_of_folders(rows, folder_splits, settings))
         rows = place_rows(rows, sides)
         used = [row for row in rows if row.fate == USED]
         for place in {(folder / row.path).parent for row in used}:
@@ -58,34 +59,51 @@ def run(dataset: str, params: Params, track: Track = untracked) -> str:
     return f"{dataset}: {images['found']} images, {', '.join(sizes)}, {images['quarantined']} quarantined"
 
 
-def _label(dataset: str, archive: Path) -> dict[str, Labelled]:
-    """Return the members that have a class, by name."""
-    known = CATALOGUE.get(dataset)
-    labelled = label_members(list_members(archive), known.aliases if known else {})
-    return {one.name: one for one in labelled if one is not None}
+def _read_provenance(dataset: str) -> dict[str, Any]:
+    """Return what the stage fetch wrote of the archive.
+
+    Raises:
+        SourceError: It is missing or damaged.
+    """
+    path = layout.provenance_file(dataset)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {"sha256": str(found["sha256"]), "files": int(found["files"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SourceError(f"{path} is missing or damaged ({error}): run the stage fetch again.") from None
 
 
-def _examine_members(
-    pool: Executor, archive: Path, labelled: Mapping[str, Labelled], shelf: Shelf, track: Track
-) -> Iterator[ImageRow]:
-    """Put the labelled files on the shelf, and have them examined there while others follow."""
-    files = (
-        File(member.name, labelled[member.name].label, shelf.add(member.data))
-        for member in read_members(archive)
-        if member.name in labelled
-    )
+def _examine_all(archive: Path, shelf: Shelf, track: Track, total: int) -> list[ImageRow]:
+    """Put an archive's files on the shelf, and have them examined there while others follow."""
+    files = (File(member.name, shelf.add(member.data)) for member in read_members(archive))
     batches = iter(lambda: list(islice(files, BATCH)), [])
     ahead = BATCHES_AHEAD * (os.cpu_count() or 1)
-    examined = map_ordered(pool, partial(examine, shelf), batches, ahead=ahead)
-    for batch in track(examined, len(labelled)):
-        for row, instead in batch:
-            if instead is not None:
-                shelf.add(instead)
-            yield row
+    rows = []
+    with open_processes(intake.__name__) as pool:
+        for batch in track(map_ordered(pool, partial(examine, shelf), batches, ahead=ahead), total):
+            for row, instead in batch:
+                rows.append(row)
+                if instead is not None:
+                    shelf.add(instead)
+    return rows
+
+
+def _label(dataset: str, rows: Sequence[ImageRow]) -> tuple[list[ImageRow], dict[str, str | None]]:
+    """Give images the class that their names tell, and leave out files whose names tell none.
+
+    It takes all names to know, and those of a tar are known when all of it has been read.
+
+    Returns:
+        The images; and member to the split that its folder tells.
+    """
+    known = CATALOGUE.get(dataset)
+    labels = label_members([row.member for row in rows], known.aliases if known else {})
+    found = [(row._replace(label=one.label), one) for row, one in zip(rows, labels, strict=True) if one]
+    return [row for row, _ in found], {one.name: one.folder_split for _, one in found}
 
 
 def _sides_of_folders(
-    rows: Iterable[ImageRow], labelled: Mapping[str, Labelled], settings: SplitParams
+    rows: Iterable[ImageRow], folder_splits: Mapping[str, str | None], settings: SplitParams
 ) -> dict[str, str]:
     """Return the sides that the archive's folders give, if they are to be kept.
 
@@ -93,26 +111,18 @@ def _sides_of_folders(
     """
     if not settings.respect_folders:
         return {}
-    found = {row.sha256: labelled[row.member].folder_split for row in rows if row.fate == USED}
+    found = {row.sha256: folder_splits[row.member] for row in rows if row.fate == USED}
     kept = set(SPLITS) if "val" in found.values() else {"test"}
     return {key: side for key, side in found.items() if side is not None and side in kept}
 
 
-def _check_unreadable(dataset: str, rows: Iterable[ImageRow]) -> None:
+def _check_unreadable(dataset: str, sha256: str, rows: Iterable[ImageRow]) -> None:
     """Compare what cannot be read with what is known of the catalogue's archive.
 
     Raises:
         ManifestError: Another picture cannot be read, or one can that could not.
-        SourceError: Where the archive came from is not known.
     """
     known = CATALOGUE.get(dataset)
-    provenance = layout.provenance_file(dataset)
-    try:
-        sha256 = json.loads(provenance.read_text(encoding="utf-8"))["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SourceError(
-            f"{provenance} is missing or damaged ({error}): run the stage fetch again."
-        ) from None
     if known is None or known.mirror is None or known.mirror.sha256 != sha256:
         return
     found = {row.member for row in rows if row.fate == QUARANTINED and not row.format}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.archives import list_members
+from pipeline.archives import read_members
 from pipeline.errors import ArchiveError, SourceError
 from pipeline.sources import Provenance, obtain
 from tests.sources.servers import Answer, Server
@@ -29,7 +29,12 @@ def test_local_archive_is_copied_as_it_is(tmp_path: Path, pets: bytes, name: str
     status = original.stat()
     provenance = obtain("pets", "archive", str(original), tmp_path / "raw")
     assert provenance == Provenance(
-        source="archive", file=name, bytes=len(pets), sha256=hashlib.sha256(pets).hexdigest(), origin=name
+        source="archive",
+        file=name,
+        bytes=len(pets),
+        sha256=hashlib.sha256(pets).hexdigest(),
+        origin=name,
+        files=80,
     )
     assert only_file(tmp_path / "raw").read_bytes() == pets
     assert (original.stat().st_mtime_ns, original.stat().st_size) == (status.st_mtime_ns, status.st_size)
@@ -49,7 +54,10 @@ def test_folder_is_packed_the_same_each_time(tmp_path: Path) -> None:
         (tmp_path / "pets" / label).mkdir(parents=True)
         (tmp_path / "pets" / label / "1.jpg").write_bytes(label.encode())
     first = obtain("pets", "archive", str(tmp_path / "pets"), tmp_path / "raw")
-    assert list_members(tmp_path / "raw" / "pets.zip") == ["cat/1.jpg", "dog/1.jpg"]
+    assert [member.name for member in read_members(tmp_path / "raw" / "pets.zip")] == [
+        "cat/1.jpg",
+        "dog/1.jpg",
+    ]
     assert (first.file, first.origin) == ("pets.zip", "pets")
     os.utime(tmp_path / "pets" / "cat" / "1.jpg", (0, 0))
     assert obtain("pets", "archive", str(tmp_path / "pets"), tmp_path / "raw") == first
@@ -165,4 +173,4 @@ def test_real_archive_is_obtained(tmp_path: Path, name: str, dataset: str, count
         pytest.skip(f"{archive} is not there")
     provenance = obtain(dataset, "archive", str(archive), tmp_path / "raw")
     assert provenance.origin == name
-    assert len(list_members(tmp_path / "raw" / name)) == count
+    assert len(list(read_members(tmp_path / "raw" / name))) == count

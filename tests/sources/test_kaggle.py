@@ -17,7 +17,7 @@ import kagglehub.clients
 import pytest
 from kagglesdk import kaggle_env
 
-from pipeline.archives import list_members
+from pipeline.archives import read_members
 from pipeline.errors import ArchiveError, SourceError
 from pipeline.sources import Provenance, obtain
 from tests.sources.servers import Answer, Server
@@ -62,7 +62,7 @@ def test_competition_file_is_kept_as_it_is(server: Server, raw: Path, pets: byte
     provenance = obtain(PETS, "kaggle", None, raw)
     assert provenance == Provenance(
         source="kaggle", file="train.zip", bytes=len(pets), sha256=hashlib.sha256(pets).hexdigest(),
-        origin="dogs-vs-cats-redux-kernels-edition/train.zip",
+        origin="dogs-vs-cats-redux-kernels-edition/train.zip", files=80,
     )  # fmt: skip
     assert [path.name for path in raw.iterdir()] == ["train.zip"]
     assert json.loads(server.asked[0].body) == {
@@ -80,7 +80,7 @@ def test_archive_in_archive_is_kept_whole(server: Server, raw: Path, pets: bytes
         archive.writestr("sample_submission.csv", "id,label\n")
     server.answer_kaggle(Answer(body=outer.getvalue()))
     assert obtain(PETS, "kaggle", None, raw).file == "train.zip"
-    assert "train.zip/train/cat.0.jpg" in list_members(raw / "train.zip")
+    assert "train.zip/train/cat.0.jpg" in [member.name for member in read_members(raw / "train.zip")]
 
 
 def test_public_data_set_needs_no_account_and_gives_one_archive(
@@ -93,7 +93,7 @@ def test_public_data_set_needs_no_account_and_gives_one_archive(
         "alxmamaev/flowers-recognition/versions/2",
     )
     assert first.sha256 == hashlib.sha256(flowers).hexdigest()
-    assert list_members(raw / "flowers-recognition.zip")[0] == "flowers/daisy/1 ü.jpg"
+    assert next(read_members(raw / "flowers-recognition.zip")).name == "flowers/daisy/1 ü.jpg"
     assert "Authorization" not in server.asked[0].headers
     assert obtain(FLOWERS, "kaggle", None, raw) == first
 

@@ -37,7 +37,12 @@ def test_archive_is_downloaded(server: Server, url: str, raw: Path, pets: bytes)
     server.answer("/files/pets.zip", Answer(body=pets))
     digest = hashlib.sha256(pets).hexdigest()
     assert obtain("pets", "mirror", None, raw) == Provenance(
-        source="mirror", file="pets.zip", bytes=len(pets), sha256=digest, origin=url
+        source="mirror",
+        file="pets.zip",
+        bytes=len(pets),
+        sha256=digest,
+        origin=url,
+        files=80,
     )
     assert [path.name for path in raw.iterdir()] == ["pets.zip"]
     assert (raw / "pets.zip").read_bytes() == pets

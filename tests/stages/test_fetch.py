@@ -45,6 +45,7 @@ def test_the_archive_lies_beside_its_provenance(params: Params) -> None:
         "bytes": len(data),
         "sha256": digest,
         "origin": "pets",
+        "files": 6,
     }
     assert line == f"pets: pets.zip, {len(data):,} bytes, sha256 {digest[:12]}, from archive"
 

@@ -155,6 +155,29 @@ def test_bad_pictures_are_set_aside_with_their_reason_and_counted(params: Params
     assert {file.name for file in layout.split_folder("pets").iterdir()} == {"train", "val"}
 
 
+def test_files_whose_names_tell_no_class_are_no_part_of_the_dataset(params: Params) -> None:
+    fetch_files({"readme.txt": b"Pets.", "cover.jpg": encode(scene(seed=88), "JPEG")}, params)
+    split.run("pets", params)
+    assert {row.member.split("/")[0] for row in rows()} == {"cat", "dog"}
+    assert len(rows()) == 24
+
+
+def test_it_tells_how_many_files_there_are_before_it_examines_them(params: Params) -> None:
+    fetch_files({f"cat/many.{number}.jpg": encode(scene(seed=1), "JPEG") for number in range(100)}, params)
+    shown = []
+
+    def track(batches: Iterator[Any], total: int) -> Iterator[Any]:
+        shown.append(total)
+        for batch in batches:
+            shown.append(-len(batch))
+            yield batch
+
+    split.run("pets", params, track)
+    assert shown[0] == 124
+    assert len(shown) > 2
+    assert sum(shown) == 0
+
+
 def test_growth_moves_no_image(params: Params) -> None:
     split.run("pets", params)
     before = {row.sha256: row.path for row in rows()}
