@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import active_children
 from operator import length_hint
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.parallel import map_ordered
+from pipeline.parallel import map_ordered, open_processes
 
 
 @given(count=st.integers(0, 40), ahead=st.integers(1, 20), threads=st.integers(1, 4))
@@ -79,6 +80,13 @@ def test_a_consumer_that_stops_stops_the_work() -> None:
         next(results)
         results.close()
     assert len(begun) <= 5
+
+
+def test_worker_processes_start_before_there_is_work() -> None:
+    before = set(active_children())
+    with open_processes("pipeline.parallel", 2):
+        assert len(set(active_children()) - before) == 2
+    assert set(active_children()) == before
 
 
 def test_worker_processes_end_with_the_one_that_opened_them_even_if_it_is_killed(tmp_path: Path) -> None:

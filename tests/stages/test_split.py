@@ -196,6 +196,20 @@ def test_a_test_split_has_pictures_too(params: Params) -> None:
     assert {row.label for row in rows() if row.split == "test"} == {"cat", "dog"}
 
 
+@pytest.mark.parametrize("respected", [True, False])
+def test_ready_made_splits_are_kept_if_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, respected: bool
+) -> None:
+    params = make_project(tmp_path / "project", monkeypatch, {"split.respect_folders": respected})
+    monkeypatch.setattr(split, "open_processes", lambda _: ThreadPoolExecutor(1))
+    draw_folders(Path("pets/train"), {"cat": 12, "dog": 12})
+    draw_folders(Path("pets/val"), {"cat": 12, "dog": 12}, seed=500)
+    fetch.run("pets", params)
+    split.run("pets", params)
+    assert {row.label for row in rows()} == {"cat", "dog"}
+    assert all(row.member.startswith(f"{row.split}/") for row in rows()) == respected
+
+
 @pytest.mark.parametrize("near_duplicates", [True, False])
 def test_near_duplicates_are_on_one_side_if_wanted(params: Params, near_duplicates: bool) -> None:
     files = {}
