@@ -16,6 +16,10 @@ class ParamsError(PipelineError):
     """params.yaml holds something that the pipeline cannot use."""
 
 
+class DiskFull(PipelineError):
+    """A stage's results do not fit the disk."""
+
+
 class SourceError(PipelineError):
     """A dataset's archive cannot be obtained."""
 

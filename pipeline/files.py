@@ -1,5 +1,6 @@
 """How a file is put in place: whole or not at all."""
 
+import errno
 import hashlib
 import io
 import os
@@ -11,7 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import DiskFull
+
 LEFT_OVER_SECONDS = 3600.0
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -80,8 +84,12 @@ def steady(path: Path) -> Iterator[SteadyFile]:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write UTF-8 text to `path`, whole or not at all; lines end as they do in `text`."""
-    with replacing(path) as temporary:
+    """Write UTF-8 text to `path`, whole or not at all; lines end as they do in `text`.
+
+    Raises:
+        DiskFull: It does not fit the disk.
+    """
+    with _full_disk_told(path), replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
@@ -90,17 +98,34 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """Offer an empty folder beside `path`; on success it takes the place of `path`.
 
     What an interrupted run left beside `path` is removed first.
+
+    Raises:
+        DiskFull: What is put into the folder does not fit the disk.
     """
     fresh = path.with_name(f".{path.name}.tmp")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     try:
-        yield fresh
+        with _full_disk_told(path):
+            yield fresh
         if path.exists():
             shutil.rmtree(path)
         fresh.replace(path)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+@contextmanager
+def _full_disk_told(path: Path) -> Iterator[None]:
+    """Turn the error of a full disk into a message that names what was being written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise DiskFull(
+            f"cannot write {path}: {error.strerror}. Make room; `bottleneck doctor` says how much is needed."
+        ) from error
 
 
 def sha256_of(path: Path) -> str:

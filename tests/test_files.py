@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import DiskFull
 from pipeline.files import (
     LEFT_OVER_SECONDS,
     remove_left_overs,
@@ -99,6 +100,27 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
         fail()
     assert _names(tmp_path) == ["folder"]
     assert _names(tmp_path / "folder") == []
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old").touch()
+    replace_text(tmp_path / "text", "old")
+    with (
+        largest_file(50),
+        pytest.raises(DiskFull, match=r"cannot write .*folder: File too large\. Make room"),
+        replacing_folder(tmp_path / "folder") as fresh,
+    ):
+        (fresh / "new").write_bytes(bytes(99))
+    with largest_file(50), pytest.raises(DiskFull, match=r"cannot write .*text: File too large"):
+        replace_text(tmp_path / "text", "new" * 99)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder", "old", "text"]
+    assert (tmp_path / "text").read_text() == "old"
+
+
+def test_other_faults_are_not_taken_for_a_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), replacing_folder(tmp_path / "folder"):
+        (tmp_path / "nowhere").read_bytes()
 
 
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1])

@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 
 from pipeline import layout
-from pipeline.errors import ArchiveError, ManifestError, SourceError, SplitError
+from pipeline.errors import ArchiveError, DiskFull, ManifestError, SourceError, SplitError
 from pipeline.manifest import QUARANTINED, USED, ImageRow, read_manifest
 from pipeline.parallel import open_processes
 from pipeline.params import Params
 from pipeline.stages import fetch, split
+from tests.damages import largest_file
 from tests.pictures import encode, odd_pictures, scene
 from tests.project import draw_folders, make_params, make_project
 
@@ -266,6 +267,14 @@ def test_whatever_stops_it_running_again_gives_the_same_results(
         subprocess.run(["rm", "-r", folder], check=True)
     split.run("pets", params)
     assert found == results()
+
+
+def test_a_full_disk_is_told_and_leaves_the_old_results(params: Params) -> None:
+    split.run("pets", params)
+    before = results()
+    with largest_file(500), pytest.raises(DiskFull, match="cannot write data/split/pets: File too large"):
+        split.run("pets", params)
+    assert results() == before
 
 
 def test_killed_in_the_middle_and_run_again_it_gives_the_same_results(params: Params) -> None:
