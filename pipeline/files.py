@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.errors import DiskFull
 
 LEFT_OVER_SECONDS = 3600.0
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a disk, a quota, the size that a file may have
 
 
 @contextmanager

@@ -21,8 +21,8 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "PNG": (".png",),
     "GIF": (".gif",),
 }  # the formats of which Keras reads every kind (of BMP it does not), with the names by which it finds them
-KNOWN = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
-NOTHING = np.zeros((HASHED_SIDE, HASHED_SIDE), np.uint8)
+KERAS_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+BLANK = np.zeros((HASHED_SIDE, HASHED_SIDE), np.uint8)  # stands for a picture that cannot be decoded
 STEM_BYTES = 200  # of the 255 that a file's name may have, so that `__copy1.jpg` and a hash fit behind it
 
 
@@ -60,7 +60,7 @@ def _look(file: File, data: bytes) -> tuple[ImageRow, bytes | None, Pixels]:
     try:
         picture = survey(data, HASHED_SIDE)
     except ImageError as error:
-        return row._replace(fate=QUARANTINED, reason=str(error)), None, NOTHING
+        return row._replace(fate=QUARANTINED, reason=str(error)), None, BLANK
     notes = [*picture.notes, *_naming_notes(file.member, picture)]
     instead = None
     if picture.format not in SUFFIXES:
@@ -129,7 +129,7 @@ def place_rows(rows: Iterable[ImageRow], splits: Mapping[str, str]) -> list[Imag
         short = stem.encode()[:STEM_BYTES].decode(errors="ignore")
         if stems[row.label, stem.lower()] > 1 or short != stem:
             stem = f"{short}-{row.sha256[:12]}"
-        if suffix.lower() not in KNOWN:
+        if suffix.lower() not in KERAS_SUFFIXES:
             suffix = SUFFIXES.get(row.format, (".png",))[0]
         split = splits[row.sha256]
         placed.append(row._replace(split=split, path=f"{split}/{row.label}/{stem}{suffix}"))

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from pipeline import intake, layout
 from pipeline.archives import read_members
@@ -35,12 +34,12 @@ def run(dataset: str, params: Params, track: Track = untracked) -> str:
         track: Shows how far it is; gets batches of examined files.
     """
     settings, archive = params.split, layout.raw_archive(dataset)
-    provenance = _read_provenance(dataset)
+    sha256, files = _read_provenance(dataset)
     with replacing_folder(layout.split_folder(dataset)) as folder:
         shelf = Shelf(folder / "shelf")
-        rows, folder_splits = _label(dataset, _examine_all(archive, shelf, track, provenance["files"]))
+        rows, folder_splits = _label(dataset, _examine_all(archive, shelf, track, files))
         rows = settle_duplicates(rows)
-        _check_unreadable(dataset, provenance["sha256"], rows)
+        _check_unreadable(dataset, sha256, rows)
         _check_classes(rows)
         rows = group_rows(rows, near_duplicates=settings.near_duplicates)
         prior = read_prior(layout.manifest_file(dataset), settings)
@@ -59,8 +58,8 @@ def run(dataset: str, params: Params, track: Track = untracked) -> str:
     return f"{dataset}: {images['found']} images, {', '.join(sizes)}, {images['quarantined']} quarantined"
 
 
-def _read_provenance(dataset: str) -> dict[str, Any]:
-    """Return what the stage fetch wrote of the archive.
+def _read_provenance(dataset: str) -> tuple[str, int]:
+    """Return the archive's sha256 and how many files it holds, as the stage fetch wrote them down.
 
     Raises:
         SourceError: It is missing or damaged.
@@ -68,7 +67,7 @@ def _read_provenance(dataset: str) -> dict[str, Any]:
     path = layout.provenance_file(dataset)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return {"sha256": str(found["sha256"]), "files": int(found["files"])}
+        return str(found["sha256"]), int(found["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SourceError(f"{path} is missing or damaged ({error}): run the stage fetch again.") from None
 
