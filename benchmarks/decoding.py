@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.archives import list_members, read_members
-from pipeline.backbones.network import Backbone
+from pipeline.backbones.backbone import Backbone
 from pipeline.engines import Engine, choose, find_hardware, open_engine
 from pipeline.errors import ImageError
 from pipeline.images import CROP, decode_square
@@ -38,15 +38,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("archives", type=Path, nargs="+", help=".zip, .tar, .tgz or folders of photos")
+    parser.add_argument(
+        "archives", type=Path, nargs="+", help=".zip, .tar, .tgz or folders of photos"
+    )
     backbone = Backbone("efficientnet_lite0", BackboneParams())
     settings = ExtractParams(engine="auto", precision="float32", batch_size=None, dtype="float32")
     choice = choose(settings, find_hardware(), SIZE)
     engine = open_engine(choice, backbone)
-    print("| photos | images | ours | Pillow, full decoding | points of difference | of a fold, s. d. |")
-    print("| ------ | ------ | ---- | --------------------- | -------------------- | ---------------- |")
+    print(
+        "| photos | images | ours | Pillow, full decoding | points of difference | of a fold, s. d. |"
+    )
+    print(
+        "| ------ | ------ | ---- | --------------------- | -------------------- | ---------------- |"
+    )
     for archive in parser.parse_args().archives:
-        labels, ours = features(archive, engine, choice.streams, lambda data: decode_square(data, SIZE))
+        labels, ours = features(
+            archive, engine, choice.streams, lambda data: decode_square(data, SIZE)
+        )
         _, full = features(archive, engine, choice.streams, by_pillow)
         one, other = score(ours, labels), score(full, labels)
         print(
@@ -56,8 +64,10 @@ def main() -> None:
         )
 
 
-def features(archive: Path, engine: Engine, streams: int, decode: Callable[[bytes], Any]) -> tuple[Any, Any]:
-    """Return the labels `(n,)` and the features `(n, 1280)` of all pictures that can be decoded."""
+def features(
+    archive: Path, engine: Engine, streams: int, decode: Callable[[bytes], Any]
+) -> tuple[Any, Any]:
+    """Return the labels `(n,)` and the features `(n, 1280)` of all images that can be decoded."""
 
     def work(one: tuple[str, bytes]) -> tuple[str, Any] | None:
         try:
@@ -66,20 +76,24 @@ def features(archive: Path, engine: Engine, streams: int, decode: Callable[[byte
             return None
 
     with ThreadPoolExecutor(streams) as pool:
-        found = [one for one in map_ordered(pool, work, labelled(archive), ahead=4 * streams) if one]
+        found = [
+            one for one in map_ordered(pool, work, labelled(archive), ahead=4 * streams) if one
+        ]
     return np.array([label for label, _ in found]), np.array([row for _, row in found])
 
 
 def labelled(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield label and bytes of the pictures of an archive."""
-    labels = {one.name: one.label for one in label_members(list_members(archive), {}) if one is not None}
+    """Yield label and bytes of the images of an archive."""
+    labels = {
+        one.name: one.label for one in label_members(list_members(archive), {}) if one is not None
+    }
     for member in read_members(archive):
         if member.name in labels:
             yield labels[member.name], member.data
 
 
 def by_pillow(data: bytes) -> Any:
-    """Decode a picture in full, cut the square that `decode_square` cuts, and shrink it with a filter."""
+    """Decode an image in full, cut the square that `decode_square` cuts, and shrink it with a filter."""
     with Image.open(io.BytesIO(data)) as image:
         whole = image.convert("RGB")
     side = round(min(whole.size) * CROP)

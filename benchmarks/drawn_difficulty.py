@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.backbones.efficientnet_lite import build_lite0, load_imagenet_weights
-from pipeline.backbones.lite_weights import imagenet_weights_file
+from pipeline.backbones.weights import imagenet_weights_file
 from pipeline.sources import drawn
 
 SPLITS = StratifiedShuffleSplit(n_splits=5, test_size=0.2, random_state=7)
@@ -33,33 +33,35 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("datasets", nargs="*", default=sorted(drawn.DRAWN))
-    parser.add_argument("--weights", type=Path, help="of MobileNet 0.25 without top; else EfficientNet-Lite0")
+    parser.add_argument(
+        "--weights", type=Path, help="of MobileNet 0.25 without top; else EfficientNet-Lite0"
+    )
     options = parser.parse_args()
     print(f"{'dataset':14} {'n':>5} {'thumbnails 8x8':>15} {'backbone':>9}")
     for dataset in options.datasets:
-        pictures, labels = load_pictures(dataset)
-        thumbnails = measure_accuracy(shrink(pictures, 8), labels)
-        backbone = measure_accuracy(embed(pictures, options.weights), labels)
+        images, labels = load_images(dataset)
+        thumbnails = measure_accuracy(shrink(images, 8), labels)
+        backbone = measure_accuracy(embed(images, options.weights), labels)
         print(f"{dataset:14} {len(labels):5d} {thumbnails:15.3f} {backbone:9.3f}", flush=True)
 
 
-def load_pictures(dataset: str) -> tuple[list[Image.Image], NDArray[np.str_]]:
-    """Draw a dataset; return its pictures and their labels, row for row."""
+def load_images(dataset: str) -> tuple[list[Image.Image], NDArray[np.str_]]:
+    """Draw a dataset; return its images and their labels, row for row."""
     named = list(drawn.members(dataset))
     labels = np.array([name.partition("/")[0] for name, _ in named])
     return [Image.open(io.BytesIO(content)).convert("RGB") for _, content in named], labels
 
 
-def shrink(pictures: list[Image.Image], side: int) -> NDArray[np.float32]:
-    """Return pictures averaged down to `(n, side * side * 3)`, 0..1."""
-    small = [np.asarray(picture.resize((side, side), Image.Resampling.BOX)) for picture in pictures]
+def shrink(images: list[Image.Image], side: int) -> NDArray[np.float32]:
+    """Return images averaged down to `(n, side * side * 3)`, 0..1."""
+    small = [np.asarray(image.resize((side, side), Image.Resampling.BOX)) for image in images]
     return np.stack(small).reshape(len(small), -1).astype(np.float32) / 255
 
 
-def embed(pictures: list[Image.Image], weights: Path | None) -> NDArray[np.float32]:
+def embed(images: list[Image.Image], weights: Path | None) -> NDArray[np.float32]:
     """Return a backbone's pooled features `(n, d)`: MobileNet's where its weights are given, else Lite0's."""
     pixels = np.stack(
-        [np.asarray(picture.resize((224, 224), Image.Resampling.BILINEAR)) for picture in pictures]
+        [np.asarray(image.resize((224, 224), Image.Resampling.BILINEAR)) for image in images]
     )
     if weights is None:
         scaled, network = (pixels - np.float32(127)) / 128, build_lite0(224)

@@ -1,7 +1,7 @@
 """How long near-duplicates take to find, and how many of them are found.
 
 Without arguments: planted ones among random hashes, for a perceptual hash is nearly random for unrelated
-pictures; the other rows are the worst that an archive may do. With archives of photos: how far apart their
+images; the other rows are the worst that an archive may do. With archives of photos: how far apart their
 hashes are, and how far those of changed copies are from their originals'. From the project's root:
 
     python benchmarks/duplicates.py
@@ -21,9 +21,14 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from pipeline.archives import read_members
-from pipeline.duplicates import HASHED_SIDE, MAX_DISTANCE, group_near_duplicates, perceptual_hashes
-from pipeline.images import Pixels, decode_whole, survey
+from pipeline.images import Pixels, decode_grey, decode_whole
 from pipeline.labels import is_image_name
+from pipeline.splitting.duplicates import (
+    HASHED_SIDE,
+    MAX_DISTANCE,
+    group_near_duplicates,
+    perceptual_hashes,
+)
 
 Hashes = NDArray[np.uint64]
 COPY_QUALITY = 85
@@ -35,7 +40,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("archives", type=Path, nargs="*", help="a .zip, .tar, .tgz or folder of photos")
+    parser.add_argument(
+        "archives", type=Path, nargs="*", help="a .zip, .tar, .tgz or folder of photos"
+    )
     parser.add_argument("--images", type=int, default=100_000, help="number of random hashes")
     options = parser.parse_args()
     if options.archives:
@@ -57,7 +64,10 @@ def measure_photos(archives: list[Path]) -> None:
     print(f"{len(photos):,} photos, {apart.sum():,} pairs\n")
     print("| bits apart     |" + "".join(f" {bits:3} |" for bits in range(0, MOST_SHOWN + 1, 2)))
     print("| -------------- |" + " --- |" * (MOST_SHOWN // 2 + 1))  # all hashes have 32 bits set
-    print("| pairs          |" + "".join(f" {apart[bits]:3} |" for bits in range(0, MOST_SHOWN + 1, 2)))
+    print(
+        "| pairs          |"
+        + "".join(f" {apart[bits]:3} |" for bits in range(0, MOST_SHOWN + 1, 2))
+    )
     print(f"\n| copy                    | found within {MAX_DISTANCE} bits | mean bits | most |")
     print("| ----------------------- | ------------------- | --------- | ---- |")
     for name, changed in zip(COPIES, copies.T, strict=True):
@@ -71,7 +81,9 @@ def hash_with_copies(photo: bytes) -> list[int]:
     pixels = decode_whole(photo).pixels
     changed = (np.ascontiguousarray(change(pixels)) for change in COPIES.values())
     files = [photo, *(simplejpeg.encode_jpeg(copy, COPY_QUALITY) for copy in changed)]
-    return perceptual_hashes(np.stack([survey(file, HASHED_SIDE).pixels for file in files])).tolist()
+    return perceptual_hashes(
+        np.stack([decode_grey(file, HASHED_SIDE).pixels for file in files])
+    ).tolist()
 
 
 def count_bits(hashes: Hashes) -> NDArray[np.int64]:

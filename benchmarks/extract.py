@@ -62,7 +62,9 @@ def unpack(archive: Path, folder: Path, images: int) -> None:
 
     labels = {one.name: one.label for one in label_members(list_members(archive)) if one}
     wanted = set(
-        sorted(name for name in labels if name.endswith(".jpg"))[:: max(1, len(labels) // images)][:images]
+        sorted(name for name in labels if name.endswith(".jpg"))[:: max(1, len(labels) // images)][
+            :images
+        ]
     )
     for member in read_members(archive):
         if member.name in wanted:
@@ -103,7 +105,9 @@ def ask(role: str, worker: "subprocess.Popen[str]") -> dict[str, float]:
     worker.stdin.flush()
     answer = worker.stdout.readline()
     if not answer:
-        raise SystemExit(f"the process for {role!r} ended; run it alone to see why: --role {role!r}")
+        raise SystemExit(
+            f"the process for {role!r} ended; run it alone to see why: --role {role!r}"
+        )
     return dict(json.loads(answer))
 
 
@@ -154,9 +158,9 @@ def decode_pass(files: list[Path], *, with_pillow: bool) -> Pass:
 
 def open_real_engine(name: str) -> tuple[Any, Any]:
     """Build EfficientNet-Lite0 for an engine; return the engine and its fingerprint."""
-    from pipeline.backbones.network import Backbone
+    from pipeline.backbones.backbone import Backbone
     from pipeline.engines import choose, find_hardware, open_engine
-    from pipeline.extraction import fingerprint_of
+    from pipeline.extraction.extractor import fingerprint_of
     from pipeline.params import BackboneParams, ExtractParams
 
     settings = ExtractParams.model_validate(
@@ -168,14 +172,14 @@ def open_real_engine(name: str) -> tuple[Any, Any]:
 
 
 def forward_pass(files: list[Path], engine: Any, fingerprint: Any) -> Pass:
-    """Run the engine alone, on pictures that are already decoded, with as many calls at once as it wants."""
+    """Run the engine alone, on images that are already decoded, with as many calls at once as it wants."""
     import numpy as np
 
     from pipeline.images import decode_square
 
-    pictures = [decode_square(file.read_bytes(), SIZE) for file in files[:200]]
+    images = [decode_square(file.read_bytes(), SIZE) for file in files[:200]]
     batches = [
-        np.stack([pictures[(start + i) % len(pictures)] for i in range(engine.batch_size)])
+        np.stack([images[(start + i) % len(images)] for i in range(engine.batch_size)])
         for start in range(0, len(files), engine.batch_size)
     ]
 
@@ -189,7 +193,7 @@ def forward_pass(files: list[Path], engine: Any, fingerprint: Any) -> Pass:
 
 def rows_of(files: list[Path]) -> list[Any]:
     """Return the rows that a manifest of these files would give."""
-    from pipeline.rows import Row
+    from pipeline.extraction.plan import Row
 
     rows = []
     for file in files:
@@ -220,7 +224,7 @@ class Timed:
 
 def extract_pass(files: list[Path], engine: Any, fingerprint: Any) -> Pass:
     """Go all the way: files to shards to a features file, with an empty store."""
-    from pipeline.extraction import compute
+    from pipeline.extraction.extractor import compute
 
     rows = rows_of(files)
 
@@ -229,7 +233,11 @@ def extract_pass(files: list[Path], engine: Any, fingerprint: Any) -> Pass:
         began = time.perf_counter()
         store_and_assemble(rows, fingerprint, compute(rows, timed, SIZE, "float16"))
         seconds = time.perf_counter() - began
-        return {"images": len(rows), "seconds": seconds, "waits": 1 - timed.busy / timed.streams / seconds}
+        return {
+            "images": len(rows),
+            "seconds": seconds,
+            "waits": 1 - timed.busy / timed.streams / seconds,
+        }
 
     return one_pass
 
@@ -238,8 +246,8 @@ def write_pass(files: list[Path]) -> Pass:
     """Write alone: features that are already there to shards and to a features file."""
     import numpy as np
 
-    from pipeline.fingerprint import Fingerprint
-    from pipeline.store import keys_of
+    from pipeline.store.fingerprint import Fingerprint
+    from pipeline.store.store import keys_of
 
     rows = rows_of(files)
     features = np.random.default_rng(0).random((len(rows), 1280)).astype(np.float16)
@@ -254,10 +262,10 @@ def write_pass(files: list[Path]) -> Pass:
 
 def store_and_assemble(rows: list[Any], fingerprint: Any, features: Any) -> None:
     """Do what the stage extract does once it has an engine."""
-    from pipeline.extraction import assemble
+    from pipeline.extraction.extractor import assemble
+    from pipeline.extraction.plan import make_plan
     from pipeline.features import Header
-    from pipeline.rows import make_plan
-    from pipeline.store import Store
+    from pipeline.store.store import Store
 
     with tempfile.TemporaryDirectory() as folder:
         store, plan = Store(Path(folder), fingerprint), make_plan(rows)
@@ -267,9 +275,11 @@ def store_and_assemble(rows: list[Any], fingerprint: Any, features: Any) -> None
             classes=plan.classes,
             backbone="efficientnet_lite0",
             fingerprint=fingerprint.key,
-            made_of=fingerprint.to_json(),
+            fingerprint_parts=fingerprint.to_json(),
         )
-        assemble(Path(folder) / "features.h5", header, plan, store, store.find(plan.keys), "float16")
+        assemble(
+            Path(folder) / "features.h5", header, plan, store, store.find(plan.keys), "float16"
+        )
 
 
 def keras_pass(files: list[Path]) -> Pass:
@@ -280,7 +290,7 @@ def keras_pass(files: list[Path]) -> Pass:
     import keras
 
     from pipeline.backbones.efficientnet_lite import build_lite0, load_imagenet_weights
-    from pipeline.backbones.lite_weights import imagenet_weights_file
+    from pipeline.backbones.weights import imagenet_weights_file
 
     network = build_lite0(SIZE)
     load_imagenet_weights(network, imagenet_weights_file())
@@ -308,8 +318,12 @@ def print_table(rounds: list[dict[str, dict[str, float]]]) -> None:
     def median(values: Any) -> float:
         return statistics.median(list(values))
 
-    print(f"| {'what':34} | images/s | of the limit | times Keras' way | backbone waits | peak MiB |")
-    print(f"| {'-' * 34} | -------- | ------------ | ---------------- | -------------- | -------- |")
+    print(
+        f"| {'what':34} | images/s | of the limit | times Keras' way | backbone waits | peak MiB |"
+    )
+    print(
+        f"| {'-' * 34} | -------- | ------------ | ---------------- | -------------- | -------- |"
+    )
     names = {
         "pillow": "Pillow, full decode and resize",
         "decode": "decoding alone",
@@ -321,13 +335,19 @@ def print_table(rounds: list[dict[str, dict[str, float]]]) -> None:
         cells = ["", "", ""]
         if kind == "extract":
             limits = [1 / (1 / s[f"forward {engine}"] + 1 / s["decode"]) for s in speeds]
-            cells[0] = f"{median(s[role] / limit for s, limit in zip(speeds, limits, strict=True)):.2f}"
+            cells[0] = (
+                f"{median(s[role] / limit for s, limit in zip(speeds, limits, strict=True)):.2f}"
+            )
             cells[1] = f"{median(s[role] / s['keras'] for s in speeds):.2f}"
             cells[2] = f"{median(one[role]['waits'] for one in rounds):.1%}"
-        label = {"forward": f"forward alone, {engine}", "extract": f"files to features, {engine}"}.get(
-            kind, names.get(role, role)
+        label = {
+            "forward": f"forward alone, {engine}",
+            "extract": f"files to features, {engine}",
+        }.get(kind, names.get(role, role))
+        speed, peak = (
+            median(s[role] for s in speeds),
+            median(one[role]["peak_mib"] for one in rounds),
         )
-        speed, peak = median(s[role] for s in speeds), median(one[role]["peak_mib"] for one in rounds)
         print(
             f"| {label:34} | {speed:8.1f} | {cells[0]:>12} | {cells[1]:>16} | {cells[2]:>14} | {peak:8.0f} |"
         )

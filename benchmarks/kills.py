@@ -3,7 +3,7 @@
     python benchmarks/kills.py ../shared/data/cats_vs_dogs_2000.zip --kills 25
 
 First the stage extract runs once undisturbed. Then, with an empty store, it is killed (SIGKILL) at a
-random moment after its first picture and started again, until it ends; if there were not yet enough
+random moment after its first image and started again, until it ends; if there were not yet enough
 kills, all over again. Every features file must have the sha256 of the first.
 """
 
@@ -23,15 +23,15 @@ from typing import Any
 
 import yaml
 
-from pipeline import layout
+from pipeline import paths
 from pipeline.files import sha256_of
 from pipeline.params import Params, load_params
-from pipeline.shards import open_shard
 from pipeline.stages import augment, extract, fetch, split
+from pipeline.store.shards import open_shard
 
 ROOT = Path(__file__).resolve().parents[1]
 DATASET, BACKBONE = "photos", "efficientnet_lite0"
-FEATURES = layout.features_file(DATASET, BACKBONE)
+FEATURES = paths.features_file(DATASET, BACKBONE)
 LOG = Path("log")
 
 
@@ -48,12 +48,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="kills-") as folder, contextlib.chdir(folder):
         prepare(archive)
         process = start()
-        await_picture(process, 0)
+        await_image(process, 0)
         began = time.monotonic()
         finish(process)
-        seconds, expected, images = time.monotonic() - began, sha256_of(FEATURES), LOG.stat().st_size
+        seconds, expected, images = (
+            time.monotonic() - began,
+            sha256_of(FEATURES),
+            LOG.stat().st_size,
+        )
         print(
-            f"undisturbed: {images} pictures in {seconds:.1f} s from the first on, sha256 {expected[:12]}",
+            f"undisturbed: {images} images in {seconds:.1f} s from the first on, sha256 {expected[:12]}",
             flush=True,
         )
         kill(options.kills, random.Random(options.seed), seconds, expected)
@@ -61,10 +65,10 @@ def main() -> None:
 
 def prepare(archive: Path) -> None:
     """Make a project of one data set, without copies, up to the stage extract."""
-    settings = yaml.safe_load((ROOT / layout.PARAMS).read_text(encoding="utf-8"))
+    settings = yaml.safe_load((ROOT / paths.PARAMS).read_text(encoding="utf-8"))
     settings["datasets"] = {DATASET: {"source": "archive", "archive": str(archive)}}
     settings["augment"]["copies"] = 0
-    layout.PARAMS.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    paths.PARAMS.write_text(yaml.safe_dump(settings), encoding="utf-8")
     params = load_params()
     for stage in (fetch, split, augment):
         print(stage.run(DATASET, params), flush=True)
@@ -74,12 +78,12 @@ def kill(kills: int, chance: random.Random, seconds: float, expected: str) -> No
     """Kill extractions; stop the benchmark when a file is not the expected one."""
     done, ended, lost = 0, 0, []
     while done < kills:
-        shutil.rmtree(layout.store_folder().parent)
+        shutil.rmtree(paths.store_folder().parent)
         stored = 0
         while True:
             before = computed()
             process = start()
-            await_picture(process, before)
+            await_image(process, before)
             if done < kills:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(chance.uniform(0, seconds))
@@ -98,7 +102,7 @@ def kill(kills: int, chance: random.Random, seconds: float, expected: str) -> No
             sys.exit(f"after kills the features file has sha256 {found[:12]}, not {expected[:12]}")
         ended += 1
         print(f"extraction {ended} ended, sha256 {found[:12]}", flush=True)
-    print(f"{done} kills, {ended} extractions, each file the same; a kill lost at most {max(lost)} pictures, "
+    print(f"{done} kills, {ended} extractions, each file the same; a kill lost at most {max(lost)} images, "
           f"{sum(lost) / len(lost):.0f} on average")  # fmt: skip
 
 
@@ -111,8 +115,8 @@ def start() -> subprocess.Popen[str]:
     )
 
 
-def await_picture(process: subprocess.Popen[str], before: int) -> None:
-    """Wait until a process has computed its first picture, or has ended."""
+def await_image(process: subprocess.Popen[str], before: int) -> None:
+    """Wait until a process has computed its first image, or has ended."""
     while process.poll() is None and computed() == before:
         time.sleep(0.01)
 
@@ -125,18 +129,18 @@ def finish(process: subprocess.Popen[str]) -> None:
 
 
 def computed() -> int:
-    """Return how many pictures went through the backbone so far."""
+    """Return how many images went through the backbone so far."""
     return LOG.stat().st_size if LOG.exists() else 0
 
 
 def count_stored() -> int:
     """Return how many features the store holds."""
-    shards = layout.store_folder().glob("*/[!.]*.h5")
+    shards = paths.store_folder().glob("*/[!.]*.h5")
     return sum(len(open_shard(path, path.parent.name).keys) for path in shards)
 
 
 class Logged:
-    """An engine that notes each picture in a file, as soon as it is through."""
+    """An engine that notes each image in a file, as soon as it is through."""
 
     def __init__(self, engine: Any) -> None:
         self.batch_size, self.streams, self._engine = engine.batch_size, engine.streams, engine

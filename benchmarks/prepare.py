@@ -30,13 +30,13 @@ import simplejpeg
 import yaml
 from PIL import Image
 
-from pipeline import layout
+from pipeline import paths
 from pipeline.archives import Member, read_members
-from pipeline.duplicates import group_near_duplicates
 from pipeline.errors import ImageError
 from pipeline.images import JPEG_FAULTS, decode_whole
 from pipeline.parallel import map_ordered
 from pipeline.params import Params, load_params
+from pipeline.splitting.duplicates import group_near_duplicates
 from pipeline.stages import fetch, split
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,9 +56,13 @@ def main() -> None:
     )
     parser.add_argument("archive", type=Path, help="a .zip, .tar, .tgz or folder of photos")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--large", type=int, default=0, metavar="IMAGES", help="go all the way with so many")
+    parser.add_argument(
+        "--large", type=int, default=0, metavar="IMAGES", help="go all the way with so many"
+    )
     options = parser.parse_args()
-    del globals()["__file__"]  # else each process that split starts would import this file, unlike the stage
+    del globals()[
+        "__file__"
+    ]  # else each process that split starts would import this file, unlike the stage
     archive = options.archive.resolve()
     with tempfile.TemporaryDirectory(prefix="prepare-") as folder, contextlib.chdir(folder):
         if options.large:
@@ -72,16 +76,18 @@ def compare(archive: Path, rounds: int) -> None:
     """Print the table of `split` against decoding."""
     params = make_project(archive)
     print(fetch.run(DATASET, params), file=sys.stderr)
-    members = list(read_members(layout.raw_archive(DATASET)))
+    members = list(read_members(paths.raw_archive(DATASET)))
     ways: dict[str, Callable[[], object]] = {
         "decode": lambda: decode_all(members),
         "Pillow": lambda: decode_all(members, by_pillow),
-        "read, decode": lambda: decode_all(read_members(layout.raw_archive(DATASET))),
+        "read, decode": lambda: decode_all(read_members(paths.raw_archive(DATASET))),
         "split": lambda: split.run(DATASET, params),
     }
     seconds: list[dict[str, float]] = []
     for number in range(rounds + 1):
-        if Path("data/split").exists():  # not removed: ext4 is slow to make files just after it lost many
+        if Path(
+            "data/split"
+        ).exists():  # not removed: ext4 is slow to make files just after it lost many
             Path("data/split").rename(f"split-{number}")
         seconds.append({name: time_of(way) for name, way in ways.items()})
         print(f"round {number} of {rounds}", file=sys.stderr)
@@ -90,14 +96,16 @@ def compare(archive: Path, rounds: int) -> None:
 
 def make_project(archive: Path) -> Params:
     """Write the project's own settings for one data set into the working folder."""
-    settings = yaml.safe_load((ROOT / layout.PARAMS).read_text(encoding="utf-8"))
+    settings = yaml.safe_load((ROOT / paths.PARAMS).read_text(encoding="utf-8"))
     settings["datasets"] = {DATASET: {"source": "archive", "archive": str(archive)}}
-    layout.PARAMS.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    paths.PARAMS.write_text(yaml.safe_dump(settings), encoding="utf-8")
     return load_params()
 
 
-def decode_all(members: Iterator[Member] | list[Member], one: Callable[[Member], bool] | None = None) -> int:
-    """Decode every picture in full, by the fastest road unless told otherwise; return how many there are."""
+def decode_all(
+    members: Iterator[Member] | list[Member], one: Callable[[Member], bool] | None = None
+) -> int:
+    """Decode every image in full, by the fastest road unless told otherwise; return how many there are."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return sum(map_ordered(pool, one or decode, members, ahead=64))
 
@@ -150,17 +158,20 @@ def print_table(rounds: list[dict[str, float]], images: int) -> None:
     for way, name in names.items():
         seconds = statistics.median(one[way] for one in rounds)
         alone, whole = (
-            statistics.median(one[limit] / one[way] for one in rounds) for limit in ("decode", "read, decode")
+            statistics.median(one[limit] / one[way] for one in rounds)
+            for limit in ("decode", "read, decode")
         )
         print(f"| {name:40} | {images / seconds:8.0f} | {alone:17.2f} | {whole:18.2f} |")
     print(f"\n{images:,} images, {len(rounds)} rounds, {os.cpu_count()} cores")
 
 
 def measure_large(archive: Path, images: int) -> None:
-    """Send many small pictures through fetch, split and augment, then ask DVC about the result."""
+    """Send many small images through fetch, split and augment, then ask DVC about the result."""
     write_small(archive, Path("small.zip"), images)
     project = Path("project")
-    shutil.copytree(ROOT / "pipeline", project / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "pipeline", project / "pipeline", ignore=shutil.ignore_patterns("__pycache__")
+    )
     shutil.copy(ROOT / "dvc.yaml", project)
     (project / "None").touch()
     with contextlib.chdir(project):
@@ -190,12 +201,14 @@ def write_small(archive: Path, target: Path, images: int) -> None:
         for number in range(images):
             photo = number % len(photos)
             label, pixels = ("cat", "dog")[photo % 2], photos[photo]
-            noisy = np.clip(pixels + rng.integers(-12, 13, pixels.shape, np.int16), 0, 255).astype(np.uint8)
+            noisy = np.clip(pixels + rng.integers(-12, 13, pixels.shape, np.int16), 0, 255).astype(
+                np.uint8
+            )
             pack.writestr(f"{label}/{label}.{number}.jpg", simplejpeg.encode_jpeg(noisy, 85))
 
 
 def shrink(data: bytes) -> Image.Image:
-    """Return a picture with a longer side of so many pixels."""
+    """Return an image with a longer side of so many pixels."""
     image = Image.fromarray(decode_whole(data).pixels)
     image.thumbnail((SMALL_PIXELS, SMALL_PIXELS))
     return image
@@ -233,7 +246,10 @@ def print_link(link: str, project: Path) -> None:
         shutil.copytree(project / "data", least / "data")
         run_dvc(least, "add", "-q", "data")
         rounds = [
-            (time_of(lambda: run_dvc(ours, "status", "-q")), time_of(lambda: run_dvc(least, "status", "-q")))
+            (
+                time_of(lambda: run_dvc(ours, "status", "-q")),
+                time_of(lambda: run_dvc(least, "status", "-q")),
+            )
             for _ in range(DVC_ROUNDS + 1)
         ][1:]
     status = statistics.median(one for one, _ in rounds)
@@ -250,7 +266,9 @@ def start_dvc(folder: Path, link: str) -> None:
 
 def run_dvc(folder: Path, *arguments: str) -> None:
     """Run DVC in a folder."""
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, env=PYTHON, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=folder, env=PYTHON, check=False
+    )
     if done.returncode and "status" not in arguments:  # whose 1 says that something has changed
         raise subprocess.CalledProcessError(done.returncode, done.args)
 

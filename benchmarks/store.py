@@ -23,16 +23,16 @@ from typing import Any
 import numpy as np
 import yaml
 
-from pipeline import layout
-from pipeline.backbones.network import Backbone
+from pipeline import paths
+from pipeline.backbones.backbone import Backbone
 from pipeline.engines import choose, find_hardware
-from pipeline.extraction import fingerprint_of
-from pipeline.fingerprint import Fingerprint
+from pipeline.extraction.extractor import fingerprint_of
+from pipeline.extraction.plan import iterate_rows, make_plan
 from pipeline.manifest import ImageRow, write_copies, write_manifest
 from pipeline.params import Params, load_params
-from pipeline.rows import iterate_rows, make_plan
 from pipeline.stages import extract
-from pipeline.store import SHARD_ROWS, Store
+from pipeline.store.fingerprint import Fingerprint
+from pipeline.store.store import SHARD_ROWS, Store
 
 STORED, SOUGHT = 1_000_000, 100_000
 SIZES = (10_000, 100_000)
@@ -48,10 +48,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--folder", type=Path, default=None, help="where to work; default: the system's")
+    parser.add_argument(
+        "--folder", type=Path, default=None, help="where to work; default: the system's"
+    )
     root = Path(__file__).parents[1]
     with tempfile.TemporaryDirectory(dir=parser.parse_args().folder) as folder:
-        (Path(folder) / layout.PARAMS).write_text((root / layout.PARAMS).read_text())
+        (Path(folder) / paths.PARAMS).write_text((root / paths.PARAMS).read_text())
         _run(folder, "fill", STORED)
         print(f"{'':38} {'seconds':>8} {'CPU s':>8} {'a second':>10} {'peak MiB':>9}")
         _show(f"find {SOUGHT:,} of {STORED:,}", SOUGHT, _run(folder, "find", SOUGHT))
@@ -75,14 +77,16 @@ def _run(folder: str, task: str, size: int) -> tuple[float, float, float]:
     """Run one task in a process of its own; return its seconds, CPU seconds and peak memory in MiB."""
     command = [sys.executable, __file__, f"--{task}", str(size)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "DVC_ROOT": folder}
-    result = subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True, text=True)
+    result = subprocess.run(
+        command, env=environment, cwd=folder, check=True, capture_output=True, text=True
+    )
     seconds, cpu, mib = (float(figure) for figure in result.stdout.split())
     return seconds, cpu, mib
 
 
 def fill(size: int) -> None:
     """Store `size` narrow features."""
-    Store(layout.store_folder(), NARROW).add(_random_features(_keys(size), 4))
+    Store(paths.store_folder(), NARROW).add(_random_features(_keys(size), 4))
 
 
 def find(size: int) -> None:
@@ -92,23 +96,23 @@ def find(size: int) -> None:
     sought = stored[chosen]
     sought[::10, 31] ^= 1
     del stored
-    found = Store(layout.store_folder(), NARROW).find(sought)
+    found = Store(paths.store_folder(), NARROW).find(sought)
     assert int(found.missing.sum()) == size // 10
 
 
 def prepare(size: int, order: str) -> None:
-    """Write the tables of a dataset of `size` pictures, and store its features in an order."""
+    """Write the tables of a dataset of `size` images, and store its features in an order."""
     rows = [_image_row(number, key.tobytes().hex()) for number, key in enumerate(_keys(size))]
-    write_manifest(layout.manifest_file("pets"), rows)
-    write_copies(layout.copies_file("pets"), [])
+    write_manifest(paths.manifest_file("pets"), rows)
+    write_copies(paths.copies_file("pets"), [])
     keys = make_plan(iterate_rows("pets")).keys
     if order == "shuffled":
         keys = np.random.default_rng(3).permutation(keys)
     params = _params()
-    shutil.rmtree(layout.store_folder(), ignore_errors=True)
+    shutil.rmtree(paths.store_folder(), ignore_errors=True)
     network = Backbone(BACKBONE, params.backbone(BACKBONE))
     choice = choose(params.extract, find_hardware(), network.input_size)
-    store = Store(layout.store_folder(), fingerprint_of(network, choice, params.extract.dtype))
+    store = Store(paths.store_folder(), fingerprint_of(network, choice, params.extract.dtype))
     store.add(_random_features(keys, WIDTH))
 
 
@@ -120,9 +124,9 @@ def assemble(size: int) -> None:
 
 
 def _params() -> Params:
-    settings = yaml.safe_load(layout.PARAMS.read_text())
+    settings = yaml.safe_load(paths.PARAMS.read_text())
     settings["datasets"]["pets"] = {"source": "archive", "archive": "pets.zip"}
-    layout.PARAMS.write_text(yaml.safe_dump(settings))
+    paths.PARAMS.write_text(yaml.safe_dump(settings))
     return load_params()
 
 

@@ -1,4 +1,4 @@
-"""Prepare pictures, compute a frozen network's features once, train small heads on them."""
+"""Prepare images, compute a frozen network's features once, train small heads on them."""
 
 import os
 

@@ -1,7 +1,7 @@
-"""Change a training picture at random, reproducibly; the only user of imgaug.
+"""Change a training image at random, reproducibly; the only user of imgaug.
 
 What happens to a copy is drawn here, from `(seed, sha256, copy)`; imgaug only carries it out.
-So neither the order of pictures nor the number of processes changes a copy.
+So neither the order of images nor the number of processes changes a copy.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class Recipe:
 
 
 def augment(pixels: Pixels, recipe: Recipe, *, seed: int, sha256: str, copy: int) -> Pixels:
-    """Return one changed copy of a picture; what moves in from outside is its reflection.
+    """Return one changed copy of an image; what moves in from outside is its reflection.
 
     Args:
         pixels: uint8 `(h, w, 3)`, RGB.

@@ -11,7 +11,7 @@ import typer
 from pipeline.errors import PipelineError
 
 app = typer.Typer(
-    help="Prepare pictures, compute a frozen network's features once, train small heads on them.",
+    help="Prepare images, compute a frozen network's features once, train small heads on them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -33,18 +33,18 @@ def fetch(dataset: Dataset) -> None:
 
 @app.command(rich_help_panel="Stages")
 def split(dataset: Dataset) -> None:
-    """Check every picture and deal them into train, val and test."""
-    from pipeline.progress import tracker
+    """Check every image and deal them into train, val and test."""
     from pipeline.stages import split as stage
+    from pipeline.tools.progress import tracker
 
     print(stage.run(dataset, _params(), tracker("checked")))
 
 
 @app.command(rich_help_panel="Stages")
 def augment(dataset: Dataset) -> None:
-    """Write changed copies of the training pictures."""
-    from pipeline.progress import tracker
+    """Write changed copies of the training images."""
     from pipeline.stages import augment as stage
+    from pipeline.tools.progress import tracker
 
     print(stage.run(dataset, _params(), tracker("augmented", lambda copies: 1)))
 
@@ -52,8 +52,8 @@ def augment(dataset: Dataset) -> None:
 @app.command(rich_help_panel="Stages")
 def extract(dataset: Dataset, backbone: Backbone) -> None:
     """Compute the features that the store does not have yet."""
-    from pipeline.progress import tracker
     from pipeline.stages import extract as stage
+    from pipeline.tools.progress import tracker
 
     print(stage.run(dataset, backbone, _params(), tracker("computed", lambda batch: len(batch[0]))))
 
@@ -89,26 +89,32 @@ def predict(
     backbone: Annotated[str | None, typer.Option(help="Default: the first of params.yaml.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """Say what pictures show, by a trained head."""
-    from pipeline.predict import predict_files
+    """Say what images show, by a trained head."""
+    from pipeline.tools.predict import predict_files
 
     params = _params()
     for answer in predict_files(images, dataset, backbone or next(iter(params.backbones)), params):
         if as_json:
             print(
                 json.dumps(
-                    {"file": answer.file, "label": answer.label, "probabilities": answer.probabilities}
+                    {
+                        "file": answer.file,
+                        "label": answer.label,
+                        "probabilities": answer.probabilities,
+                    }
                 )
             )
         else:
-            chances = "  ".join(f"{name} {chance:.4f}" for name, chance in answer.probabilities.items())
+            chances = "  ".join(
+                f"{name} {chance:.4f}" for name, chance in answer.probabilities.items()
+            )
             print(f"{answer.file}: {answer.label}  ({chances})")
 
 
 @app.command(rich_help_panel="Tools")
 def datasets() -> None:
     """List the datasets that the catalogue knows."""
-    from pipeline.datasets import CATALOGUE
+    from pipeline.catalogue.datasets import CATALOGUE
 
     for dataset in CATALOGUE.values():
         print(f"{dataset.name:20} {dataset.title}: {', '.join(dataset.classes)}")
@@ -117,7 +123,7 @@ def datasets() -> None:
 @app.command(rich_help_panel="Tools")
 def backbones() -> None:
     """List the backbones that the catalogue knows."""
-    from pipeline.backbones.catalogue import CATALOGUE
+    from pipeline.catalogue.backbones import CATALOGUE
 
     for backbone in CATALOGUE.values():
         print(f"{backbone.name:20} {backbone.title}")
@@ -126,7 +132,7 @@ def backbones() -> None:
 @app.command(rich_help_panel="Tools")
 def doctor() -> None:
     """Say whether everything is there that params.yaml needs, and what to do if not."""
-    from pipeline.doctor import examine_machine
+    from pipeline.tools.doctor import examine_machine
 
     well = True
     for check in examine_machine():
@@ -139,26 +145,26 @@ def doctor() -> None:
 @store_app.command()
 def stats() -> None:
     """Say which fingerprints the store holds, what they are made of and how much they take."""
-    from pipeline import layout
-    from pipeline.upkeep import survey
+    from pipeline import paths
+    from pipeline.tools.store_maintenance import inspect_store
 
-    for holding in survey(layout.store_folder()):
-        print(_counted(holding, f"in {holding.shards} shards, {holding.bytes:,} bytes"))
-        for name, value in sorted(holding.made_of.items()):
+    for summary in inspect_store(paths.store_folder()):
+        print(_counted(summary, f"in {summary.shards} shards, {summary.bytes:,} bytes"))
+        for name, value in sorted(summary.fingerprint_parts.items()):
             print(f"    {name:12} {json.dumps(value) if isinstance(value, dict) else value}")
 
 
 @store_app.command()
 def verify() -> None:
     """Read and check every feature; what is damaged is set aside and will be computed again."""
-    from pipeline import layout
-    from pipeline.upkeep import survey
+    from pipeline import paths
+    from pipeline.tools.store_maintenance import inspect_store
 
     damaged = 0
-    for holding in survey(layout.store_folder(), check_rows=True):
-        damaged += len(holding.damaged)
-        print(_counted(holding, f"sound, {len(holding.damaged)} shards set aside"))
-        for name in holding.damaged:
+    for summary in inspect_store(paths.store_folder(), check_rows=True):
+        damaged += len(summary.damaged)
+        print(_counted(summary, f"sound, {len(summary.damaged)} shards set aside"))
+        for name in summary.damaged:
             print(f"    {name}")
     if damaged:
         raise SystemExit(1)
@@ -172,18 +178,20 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
     """Drop the features that neither the workspace nor HEAD nor the last experiments use."""
-    from pipeline import layout
-    from pipeline.upkeep import collect_garbage, features_in_use
+    from pipeline import paths
+    from pipeline.tools.store_maintenance import collect_garbage, features_in_use
 
     verb = "would drop" if dry_run else "dropped"
-    for one in collect_garbage(layout.store_folder(), features_in_use(experiments), dry_run=dry_run):
+    for one in collect_garbage(paths.store_folder(), features_in_use(experiments), dry_run=dry_run):
         dropped = f"{verb} {one.features:,} features, {one.bytes:,} bytes"
         print(f"{one.fingerprint}: {dropped}; {one.kept:,} features stay")
 
 
 def main() -> None:
     """Run the command line; what a user can mend prints as a message, with exit status 1."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s")
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s"
+    )
     try:
         app()
     except PipelineError as error:
@@ -191,8 +199,8 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def _counted(holding: Any, rest: str) -> str:
-    return f"{holding.fingerprint}: {holding.features:,} features {rest}"
+def _counted(summary: Any, rest: str) -> str:
+    return f"{summary.fingerprint}: {summary.features:,} features {rest}"
 
 
 def _params() -> Any:

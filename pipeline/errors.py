@@ -29,7 +29,7 @@ class ArchiveError(PipelineError):
 
 
 class ImageError(PipelineError):
-    """Bytes are not a picture that the pipeline can use."""
+    """Bytes are not an image that the pipeline can use."""
 
 
 class ManifestError(PipelineError):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import FeaturesError
-from pipeline.files import SteadyFile, remove_left_overs, replacing, steady
+from pipeline.files import DeferredErrorFile, atomic_write, deferred_errors, remove_left_overs
 from pipeline.manifest import SPLITS
 
 SCHEMA = "bottleneck-features"
@@ -35,14 +35,14 @@ class Header:
         classes: The `k` class names in alphabetical order; a label is an index into them.
         backbone: Name.
         fingerprint: Key of the fingerprint.
-        made_of: What the fingerprint is made of, as JSON.
+        fingerprint_parts: What the fingerprint is made of, as JSON.
     """
 
     dataset: str
     classes: tuple[str, ...]
     backbone: str
     fingerprint: str
-    made_of: str
+    fingerprint_parts: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,14 +80,19 @@ class FeatureSet:
 class FeaturesWriter:
     """Writes the rows of a features file in order; made by `create_features`."""
 
-    def __init__(self, file: h5py.File, stream: SteadyFile) -> None:
+    def __init__(self, file: h5py.File, stream: DeferredErrorFile) -> None:
         self._file = file
         self._stream = stream
         self._next: dict[str, int] = {}
         self._sums: dict[tuple[str, str], int] = {}
 
     def add_split(
-        self, name: str, rows: int, shape: tuple[int, ...], dtype: str | np.dtype[Any], path_bytes: int
+        self,
+        name: str,
+        rows: int,
+        shape: tuple[int, ...],
+        dtype: str | np.dtype[Any],
+        path_bytes: int,
     ) -> None:
         """Make room for a split.
 
@@ -111,7 +116,11 @@ class FeaturesWriter:
             width = int(np.prod(item, initial=1)) * kind.itemsize
             chunk = max(1, min(rows, CHUNK_BYTES // width))
             group.create_dataset(
-                column, (rows, *item), kind, chunks=(chunk, *item) if rows else None, fletcher32=rows > 0
+                column,
+                (rows, *item),
+                kind,
+                chunks=(chunk, *item) if rows else None,
+                fletcher32=rows > 0,
             )
         self._next[name] = 0
 
@@ -132,7 +141,9 @@ class FeaturesWriter:
         for name, count in self._next.items():
             assert count == len(self._file[name]["labels"]), f"{name} is not full"
             for column in COLUMNS:
-                self._file[name][column].attrs["crc32"] = np.uint32(self._sums.get((name, column), 0))
+                self._file[name][column].attrs["crc32"] = np.uint32(
+                    self._sums.get((name, column), 0)
+                )
 
 
 @contextmanager
@@ -158,12 +169,12 @@ def create_features(path: Path, header: Header) -> Iterator[FeaturesWriter]:
 
 
 @contextmanager
-def _create(path: Path) -> Iterator[tuple[h5py.File, SteadyFile]]:
+def _create(path: Path) -> Iterator[tuple[h5py.File, DeferredErrorFile]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_left_overs(path.parent)
     with (
-        replacing(path) as temporary,
-        steady(temporary) as stream,
+        atomic_write(path) as temporary,
+        deferred_errors(temporary) as stream,
         h5py.File(stream, "w", libver=LIBVER) as file,
     ):
         yield file, stream
@@ -176,7 +187,7 @@ def _write_header(file: h5py.File, header: Header) -> None:
     _write_text(file, "classes", header.classes)
     _write_text(file, "backbone", header.backbone)
     _write_text(file, "fingerprint", header.fingerprint)
-    _write_text(file, "fingerprint_made_of", header.made_of)
+    _write_text(file, "fingerprint_parts", header.fingerprint_parts)
 
 
 def _write_text(file: h5py.File, name: str, value: str | tuple[str, ...]) -> None:
@@ -194,9 +205,15 @@ def read_features(path: Path) -> FeatureSet:
     """
     with _opened(path) as file:
         header = _read_header(path, file)
-        splits = {name: _read_block(path, file[name], len(header.classes)) for name in SPLITS if name in file}
+        splits = {
+            name: _read_block(path, file[name], len(header.classes))
+            for name in SPLITS
+            if name in file
+        }
     if "train" not in splits or "val" not in splits:
-        raise FeaturesError(f"{path} has the groups {sorted(splits)}; train and val are needed. {_AGAIN}")
+        raise FeaturesError(
+            f"{path} has the groups {sorted(splits)}; train and val are needed. {_AGAIN}"
+        )
     return FeatureSet(header=header, splits=splits)
 
 
@@ -218,7 +235,9 @@ def read_keys(path: Path) -> NDArray[np.uint8]:
     """
     with _opened(path) as file:
         _read_header(path, file)
-        keys = b"".join(_read_column(path, file[name], "sha256").tobytes() for name in SPLITS if name in file)
+        keys = b"".join(
+            _read_column(path, file[name], "sha256").tobytes() for name in SPLITS if name in file
+        )
         return np.frombuffer(bytes.fromhex(keys.decode()), np.uint8).reshape(-1, 32)
 
 
@@ -273,7 +292,7 @@ def _read_header(path: Path, file: h5py.File) -> Header:
         classes=tuple(_text(name) for name in attrs["classes"]),
         backbone=_text(attrs["backbone"]),
         fingerprint=_text(attrs["fingerprint"]),
-        made_of=_text(attrs["fingerprint_made_of"]),
+        fingerprint_parts=_text(attrs["fingerprint_parts"]),
     )
 
 

@@ -19,7 +19,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a disk, a quota, the size th
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Offer a temporary name in the same folder; on success flush that file and rename it to `path`.
 
     Whoever is interrupted leaves the old file as it was. The folder is made when it is missing.
@@ -37,7 +37,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remove_left_overs(folder: Path) -> None:
-    """Remove the temporary files of `replacing` that runs killed long ago left in a folder."""
+    """Remove the temporary files of `atomic_write` that runs killed long ago left in a folder."""
     for path in folder.glob(".*.tmp"):
         try:
             if time.time() - path.stat().st_mtime > LEFT_OVER_SECONDS:
@@ -46,7 +46,7 @@ def remove_left_overs(folder: Path) -> None:
             continue  # another process was first
 
 
-class SteadyFile(io.FileIO):
+class DeferredErrorFile(io.FileIO):
     """A file that seems to take every write, for a library that cannot stand a full disk.
 
     HDF5 is one: after a write that failed it cannot close its file, and crashes at exit.
@@ -74,27 +74,27 @@ class SteadyFile(io.FileIO):
 
 
 @contextmanager
-def steady(path: Path) -> Iterator[SteadyFile]:
-    """Open a new SteadyFile; its fault is raised when the block ends."""
-    with SteadyFile(path, "w+") as file:
+def deferred_errors(path: Path) -> Iterator[DeferredErrorFile]:
+    """Open a new DeferredErrorFile; its fault is raised when the block ends."""
+    with DeferredErrorFile(path, "w+") as file:
         try:
             yield file
         finally:
             file.check()
 
 
-def replace_text(path: Path, text: str) -> None:
+def atomic_write_text(path: Path, text: str) -> None:
     """Write UTF-8 text to `path`, whole or not at all; lines end as they do in `text`.
 
     Raises:
         DiskFull: It does not fit the disk.
     """
-    with _full_disk_told(path), replacing(path) as temporary:
+    with _full_disk_told(path), atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
 @contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Iterator[Path]:
     """Offer an empty folder beside `path`; on success it takes the place of `path`.
 
     What an interrupted run left beside `path` is removed first.

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from pipeline.errors import HeadError
-from pipeline.files import replace_text, replacing
+from pipeline.files import atomic_write, atomic_write_text
 from pipeline.params import HeadParams
 
 WEIGHTS, DESCRIPTION = "head.safetensors", "head.json"
@@ -42,7 +42,7 @@ class HeadInfo:
         classes: In alphabetical order.
         backbone: Name of the network whose features it takes.
         fingerprint: Of those features.
-        made_of: What the fingerprint is made of, as JSON.
+        fingerprint_parts: What the fingerprint is made of, as JSON.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class HeadInfo:
     classes: tuple[str, ...]
     backbone: str
     fingerprint: str
-    made_of: str
+    fingerprint_parts: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,7 +70,9 @@ class Head:
         """
         rows = np.asarray(features, np.float32)
         last = self.model.predict(rows, batch_size=PREDICT_BATCH, verbose=0)
-        both: Float = np.concatenate([1 - last, last], axis=1) if len(self.info.classes) == 2 else last
+        both: Float = (
+            np.concatenate([1 - last, last], axis=1) if len(self.info.classes) == 2 else last
+        )
         return both
 
 
@@ -130,11 +132,13 @@ def fit_head(
 def save_head(folder: Path, head: Head) -> None:
     """Write `head.safetensors` and `head.json`; equal heads give equal bytes."""
     tensors = {weight.path: np.asarray(weight.value) for weight in head.model.weights}
-    with replacing(folder / WEIGHTS) as temporary:
+    with atomic_write(folder / WEIGHTS) as temporary:
         temporary.write_bytes(save(tensors))
     description = {name: getattr(head.info, name) for name in HeadInfo.__slots__}
-    description["made_of"] = json.loads(head.info.made_of)
-    replace_text(folder / DESCRIPTION, json.dumps(description, indent=2, sort_keys=True) + "\n")
+    description["fingerprint_parts"] = json.loads(head.info.fingerprint_parts)
+    atomic_write_text(
+        folder / DESCRIPTION, json.dumps(description, indent=2, sort_keys=True) + "\n"
+    )
 
 
 def load_head(folder: Path) -> Head:
@@ -147,7 +151,9 @@ def load_head(folder: Path) -> Head:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         for name in ("shape", "classes"):
             description[name] = tuple(description[name])
-        description["made_of"] = json.dumps(description["made_of"], sort_keys=True, separators=(",", ":"))
+        description["fingerprint_parts"] = json.dumps(
+            description["fingerprint_parts"], sort_keys=True, separators=(",", ":")
+        )
         info = HeadInfo(**description)
         tensors = load_file(folder / WEIGHTS)
         model = _build(info, 0.0)
@@ -156,7 +162,9 @@ def load_head(folder: Path) -> Head:
     except FileNotFoundError:
         raise HeadError(f"{folder} holds no trained head: run the stage train first.") from None
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise HeadError(f"the head in {folder} is damaged ({error}): run the stage train again.") from None
+        raise HeadError(
+            f"the head in {folder} is damaged ({error}): run the stage train again."
+        ) from None
     return Head(info=info, model=model)
 
 

@@ -1,7 +1,7 @@
 """Bytes to checked, upright RGB pixels; the only decoder.
 
-JPEG files, nearly all pictures, go through libjpeg-turbo, which can leave out detail that a
-smaller picture would not show (scaling in the DCT domain). Everything else goes through Pillow.
+JPEG files, nearly all images, go through libjpeg-turbo, which can leave out detail that a
+smaller image would not show (scaling in the DCT domain). Everything else goes through Pillow.
 """
 
 import io
@@ -22,8 +22,8 @@ from pipeline.errors import ImageError
 Pixels = NDArray[np.uint8]
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")  # what Pillow calls MPO opens as a JPEG
-MAX_PIXELS = 100_000_000  # a 100-megapixel picture takes 300 MB; larger ones are taken for bombs
-MIN_SIDE, MAX_SIDE = 8, 32_766  # OpenCV cannot turn or zoom a picture that is wider
+MAX_PIXELS = 100_000_000  # a 100-megapixel image takes 300 MB; larger ones are taken for bombs
+MIN_SIDE, MAX_SIDE = 8, 32_766  # OpenCV cannot turn or zoom an image that is wider
 CROP = 7 / 8
 AREA_FACTOR = 3  # from here on, linear interpolation would skip over pixels
 JPEG_FAULTS = (ValueError, KeyError)  # simplejpeg's; KeyError for colours that it does not know
@@ -41,19 +41,19 @@ LYING = (5, 6, 7, 8)  # the orientations in which width and height change places
 TURNED = "turned as EXIF says"
 MODES = {"YCbCr": "RGB", "Gray": "L"}  # libjpeg's colours to Pillow's mode, where both decode alike
 
-cv2.setNumThreads(1)  # the callers run many pictures at once; threads inside one only get in the way
+cv2.setNumThreads(1)  # the callers run many images at once; threads inside one only get in the way
 Image.MAX_IMAGE_PIXELS = None  # _check_size is stricter
-# For good, not around each picture: threads would undo one another's filters.
+# For good, not around each image: threads would undo one another's filters.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """A picture that was decoded whole.
+class DecodedImage:
+    """An image that was decoded whole.
 
     Attributes:
-        pixels: uint8 `(h, w, 3)`, RGB, upright; grey and square from `survey`.
-        width, height: Of the whole picture, upright, pixels.
+        pixels: uint8 `(h, w, 3)`, RGB, upright; grey and square from `decode_grey`.
+        width, height: Of the whole image, upright, pixels.
         format: As Pillow names it: JPEG, PNG, GIF, BMP, WEBP, TIFF.
         mode: Pillow's mode in the file, before conversion: RGB, L, P, RGBA, CMYK, I;16, ...
         notes: What was done or is odd: `animated`, `turned`, `converted`.
@@ -70,11 +70,11 @@ class Picture:
 def decoder_versions() -> dict[str, str]:
     """Return what decides pixel values here, for fingerprints."""
     libraries = {name: version(name) for name in ("simplejpeg", "pillow", "opencv-python-headless")}
-    return {"road": "dct halves, middle 7/8, linear below 3, else area", **libraries}
+    return {"algorithm": "dct halves, middle 7/8, linear below 3, else area", **libraries}
 
 
 def decode_square(data: bytes, size: int) -> Pixels:
-    """Decode a picture and cut the square from its middle that a backbone looks at.
+    """Decode an image and cut the square from its middle that a backbone looks at.
 
     The square is 7/8 as wide as the shorter side, as in the usual test on ImageNet: the aspect
     ratio stays (squashing costs cats and dogs half a point of accuracy). The DCT brings a JPEG
@@ -89,7 +89,7 @@ def decode_square(data: bytes, size: int) -> Pixels:
         uint8 `(size, size, 3)`, RGB, 0..255, upright, C-contiguous.
 
     Raises:
-        ImageError: The bytes are not a picture that can be read.
+        ImageError: The bytes are not an image that can be read.
     """
     try:
         pixels, turn = _decode_jpeg(data, round(size / CROP)), _orientation(data)
@@ -101,21 +101,21 @@ def decode_square(data: bytes, size: int) -> Pixels:
     return np.ascontiguousarray(_turn(np.asarray(resized, np.uint8), turn))
 
 
-def decode_whole(data: bytes) -> Picture:
-    """Read every bit of a picture, and say what it is.
+def decode_whole(data: bytes) -> DecodedImage:
+    """Read every bit of an image, and say what it is.
 
     Args:
         data: An image file's bytes.
 
     Raises:
-        ImageError: The bytes are empty, not a picture, truncated, too small or too large; the
+        ImageError: The bytes are empty, not an image, truncated, too small or too large; the
             message is the reason for a quarantine.
     """
     return _decode(data, side=0)
 
 
-def survey(data: bytes, side: int) -> Picture:
-    """Read and check a picture just as `decode_whole` does, for how bright it is where.
+def decode_grey(data: bytes, side: int) -> DecodedImage:
+    """Read and check an image just as `decode_whole` does, for how bright it is where.
 
     That takes two thirds of the time: a JPEG's colours and finest detail are left out, in the DCT domain.
 
@@ -124,7 +124,7 @@ def survey(data: bytes, side: int) -> Picture:
         side: Height and width wanted, pixels.
 
     Returns:
-        The picture, whose pixels are uint8 `(side, side)`: averages of 0.299 red + 0.587 green +
+        The image, whose pixels are uint8 `(side, side)`: averages of 0.299 red + 0.587 green +
         0.114 blue over equal parts of it.
 
     Raises:
@@ -135,7 +135,9 @@ def survey(data: bytes, side: int) -> Picture:
 
 def _check_size(width: int, height: int) -> None:
     if min(width, height) < MIN_SIDE:
-        raise ImageError(f"too small: {width} x {height} pixels, at least {MIN_SIDE} x {MIN_SIDE} are needed")
+        raise ImageError(
+            f"too small: {width} x {height} pixels, at least {MIN_SIDE} x {MIN_SIDE} are needed"
+        )
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise ImageError(
             f"too large: {width} x {height} pixels, "
@@ -143,8 +145,8 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
-def _decode(data: bytes, side: int) -> Picture:
-    """Decode in colour, or as `survey` does if a side is given."""
+def _decode(data: bytes, side: int) -> DecodedImage:
+    """Decode in colour, or as `decode_grey` does if a side is given."""
     if not data:
         raise ImageError("0 bytes")
     try:
@@ -154,7 +156,7 @@ def _decode(data: bytes, side: int) -> Picture:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(*image.size)
-            picture = _load(image)
+            decoded = _load(image)
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -162,18 +164,20 @@ def _decode(data: bytes, side: int) -> Picture:
     except Exception as error:  # noqa: BLE001 (Pillow's readers raise nearly anything on damaged files)
         raise ImageError(f"damaged: {_first_line(error)}") from None
     if side:
-        grey = np.asarray(cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
-        picture = replace(picture, pixels=_squash(grey, picture.width, picture.height, side))
-    return picture
+        grey = np.asarray(cv2.cvtColor(decoded.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+        decoded = replace(decoded, pixels=_squash(grey, decoded.width, decoded.height, side))
+    return decoded
 
 
-def _load_plain(data: bytes, side: int) -> Picture:
-    """Decode an ordinary JPEG, nearly every picture, by the fast road; else one of JPEG_FAULTS."""
+def _load_plain(data: bytes, side: int) -> DecodedImage:
+    """Decode an ordinary JPEG, nearly every image, by the fast road; else one of JPEG_FAULTS."""
     height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=True)
     mode = MODES[colours]
     _check_size(width, height)
     if side:
-        grey = simplejpeg.decode_jpeg(data, "GRAY", min_height=side + 1, min_width=side + 1, strict=True)
+        grey = simplejpeg.decode_jpeg(
+            data, "GRAY", min_height=side + 1, min_width=side + 1, strict=True
+        )
         pixels = _squash(grey[..., 0], width, height, side)
     else:
         pixels = simplejpeg.decode_jpeg(data, "RGB", strict=True)
@@ -181,16 +185,21 @@ def _load_plain(data: bytes, side: int) -> Picture:
     if turn in LYING:
         width, height = height, width
     notes = (TURNED,) if turn in UPRIGHT else ()
-    return Picture(
-        pixels=_turn(pixels, turn), width=width, height=height, format="JPEG", mode=mode, notes=notes
+    return DecodedImage(
+        pixels=_turn(pixels, turn),
+        width=width,
+        height=height,
+        format="JPEG",
+        mode=mode,
+        notes=notes,
     )
 
 
 def _squash(grey: Pixels, width: int, height: int, side: int) -> Pixels:
-    """Average what may be a smaller version of a picture over the cells of a square.
+    """Average what may be a smaller version of an image over the cells of a square.
 
     libjpeg's versions have so many eighths of the width and height, rounded up: their last column
-    and row lie partly outside the picture.
+    and row lie partly outside the image.
     """
     rows, columns = grey.shape
     rows_inside, columns_inside = rows * 8 // height * height / 8, columns * 8 // width * width / 8
@@ -200,7 +209,7 @@ def _squash(grey: Pixels, width: int, height: int, side: int) -> Pixels:
     return np.asarray(squashed[:side, :side], np.uint8)
 
 
-def _load(image: Image.Image) -> Picture:
+def _load(image: Image.Image) -> DecodedImage:
     image_format = "JPEG" if image.format == "MPO" else str(image.format)
     mode, notes = image.mode, []
     if image_format != "JPEG" and getattr(image, "n_frames", 1) > 1:
@@ -212,8 +221,13 @@ def _load(image: Image.Image) -> Picture:
         notes.append(f"converted from {mode}")
     pixels = _to_rgb(ImageOps.exif_transpose(image))
     height, width, _ = pixels.shape
-    return Picture(
-        pixels=pixels, width=width, height=height, format=image_format, mode=mode, notes=tuple(notes)
+    return DecodedImage(
+        pixels=pixels,
+        width=width,
+        height=height,
+        format=image_format,
+        mode=mode,
+        notes=tuple(notes),
     )
 
 

@@ -9,7 +9,9 @@ from types import MappingProxyType
 from pipeline.errors import ArchiveError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"})
-RESERVED = frozenset({"split", "sha256", "path", "label"})  # columns that stand beside the classes' own
+RESERVED = frozenset(
+    {"split", "sha256", "path", "label"}
+)  # columns that stand beside the classes' own
 SPLIT_FOLDERS = MappingProxyType(
     {
         "train": "train", "training": "train",
@@ -49,8 +51,8 @@ def label_members(
 ) -> list[Labelled | None]:
     """Tell each file's class by its folder or, where folders tell none, by its name's beginning.
 
-    A class folder is a folder of pictures with no folder of pictures below it. Everything
-    in it has its class, whether a picture or not (`Thumbs.db` is for whoever decodes it to
+    A class folder is a folder of images with no folder of images below it. Everything
+    in it has its class, whether an image or not (`Thumbs.db` is for whoever decodes it to
     refuse); what lies outside has none. If that gives fewer than two classes, the beginning
     of `cat.123.jpg` is the class, as in Kaggle's archive; names without one (the unlabelled
     `test/1.jpg`) have none.
@@ -64,9 +66,9 @@ def label_members(
         One for each name, in order; None where the name tells no class.
 
     Raises:
-        ArchiveError: There are no pictures or fewer than two classes; a class has a name that
+        ArchiveError: There are no images or fewer than two classes; a class has a name that
             cannot be a folder's or is a reserved column; two differ in capitals alone; or
-            pictures lie both in a folder and in folders below it.
+            images lie both in a folder and in folders below it.
     """
     places = _places(names)
     spellings = {known.lower(): known for known in aliases.values()} | dict(aliases)
@@ -82,13 +84,15 @@ def label_members(
 
 
 def is_image_name(name: str) -> bool:
-    """Tell whether a name ends like a picture's."""
+    """Tell whether a name ends like an image's."""
     return _suffix(name) in IMAGE_SUFFIXES
 
 
 def _places(names: Sequence[str]) -> list[tuple[Folders, str | None]]:
     """Return each file's folders without the split folders, and the split that those tell."""
-    folders = [tuple(_ARCHIVE_SUFFIX.sub("", part) for part in name.split("/")[:-1]) for name in names]
+    folders = [
+        tuple(_ARCHIVE_SUFFIX.sub("", part) for part in name.split("/")[:-1]) for name in names
+    ]
     with_images = {own for own, name in zip(folders, names, strict=True) if is_image_name(name)}
     split_folders = _find_split_folders(with_images)
     places = {}
@@ -104,7 +108,7 @@ def _find_split_folders(with_images: set[Folders]) -> set[Folders]:
     """Return the folders that stand for a split: `train` beside `car` and `ship` is a class.
 
     A folder named like a split is one if all folders beside it are named so too, or if its
-    pictures lie in folders of their own.
+    images lie in folders of their own.
     """
     paths = {own[:depth] for own in with_images for depth in range(1, len(own) + 1)}
     beside: dict[Folders, set[str]] = {}
@@ -118,16 +122,20 @@ def _find_split_folders(with_images: set[Folders]) -> set[Folders]:
     }
 
 
-def _labels_by_folder(names: Sequence[str], places: Sequence[tuple[Folders, str | None]]) -> list[str | None]:
+def _labels_by_folder(
+    names: Sequence[str], places: Sequence[tuple[Folders, str | None]]
+) -> list[str | None]:
     """Return the name of the class folder that each file lies in."""
-    with_images = {own for (own, _), name in zip(places, names, strict=True) if own and is_image_name(name)}
+    with_images = {
+        own for (own, _), name in zip(places, names, strict=True) if own and is_image_name(name)
+    }
     above = {own[:depth] for own in with_images for depth in range(len(own))}
     class_folders = with_images - above
     for own in sorted(with_images & above):
         below = [folder for folder in class_folders if folder[: len(own)] == own]
         if len(below) < len(class_folders):
             raise ArchiveError(
-                f"pictures lie both in {'/'.join(own)!r} and in folders below it ({'/'.join(min(below))!r}), "
+                f"images lie both in {'/'.join(own)!r} and in folders below it ({'/'.join(min(below))!r}), "
                 f"so that it is not clear which is the class; expected {LAYOUTS}."
             )
     return [own[-1] if own in class_folders else None for own, _ in places]
@@ -145,9 +153,11 @@ def _count_classes(labels: Iterable[str | None], spellings: Mapping[str, str]) -
 def _check_classes(names: Sequence[str], labels: Sequence[str | None]) -> None:
     classes = sorted({label for label in labels if label})
     if not any(label and is_image_name(name) for name, label in zip(names, labels, strict=True)):
-        raise ArchiveError(f"no labelled pictures: expected {LAYOUTS}; found {_describe(names)}.")
+        raise ArchiveError(f"no labelled images: expected {LAYOUTS}; found {_describe(names)}.")
     if len(classes) < 2:
-        raise ArchiveError(f"only one class, {classes[0]!r}: expected {LAYOUTS}; found {_describe(names)}.")
+        raise ArchiveError(
+            f"only one class, {classes[0]!r}: expected {LAYOUTS}; found {_describe(names)}."
+        )
     for label in classes:
         if _UNSAFE.search(label) or label.lower() in RESERVED:
             raise ArchiveError(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from pipeline.errors import ManifestError
-from pipeline.files import replace_text
+from pipeline.files import atomic_write_text
 
 USED, DUPLICATE, QUARANTINED = "used", "duplicate", "quarantined"
 SPLITS = ("train", "val", "test")
@@ -27,7 +27,7 @@ class ImageRow(NamedTuple):
         label: Its class.
         path: Where it lies under the split folder, as `val/cat/cat.5.jpg`; empty if not used.
         sha256: Hash of the file's bytes, hexadecimal.
-        fate: `used`; `duplicate` (another file with the same bytes is used); `quarantined`.
+        status: `used`; `duplicate` (another file with the same bytes is used); `quarantined`.
         reason: Why it is not used.
         note: What is odd about it: `animated`, `format unlike its name`, ...
         member: Its name in the archive.
@@ -37,14 +37,14 @@ class ImageRow(NamedTuple):
         brightness: Mean of its pixels, 0 (black) to 255 (white); 0 if it cannot be decoded.
         hash: Perceptual hash, hexadecimal; empty if it cannot be decoded.
         group: The smallest sha256 of its near-duplicates, itself if it has none.
-        dealt: How it came to its split: method, seed and fractions, or the archive's folders.
+        split_rule: How it came to its split: method, seed and fractions, or the archive's folders.
     """
 
     split: str = ""
     label: str = ""
     path: str = ""
     sha256: str = ""
-    fate: str = USED
+    status: str = USED
     reason: str = ""
     note: str = ""
     member: str = ""
@@ -56,7 +56,7 @@ class ImageRow(NamedTuple):
     brightness: int = 0
     hash: str = ""
     group: str = ""
-    dealt: str = ""
+    split_rule: str = ""
 
 
 class CopyRow(NamedTuple):
@@ -128,11 +128,13 @@ def _write(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
     table = csv.writer(stream, lineterminator="\n")
     table.writerow(kind._fields)
     table.writerows(rows)
-    replace_text(path, stream.getvalue())
+    atomic_write_text(path, stream.getvalue())
 
 
 def _read(path: Path, kind: type[Row], stage: str) -> Iterator[Row]:
-    numbers = [index for index, name in enumerate(kind._fields) if kind.__annotations__[name] is int]
+    numbers = [
+        index for index, name in enumerate(kind._fields) if kind.__annotations__[name] is int
+    ]
     with _opened(path, kind, stage) as lines:
         for cells in lines:
             values: list[Any] = cells

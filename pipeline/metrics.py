@@ -16,7 +16,9 @@ RESAMPLES = 10_000
 CALIBRATION_BINS = 15
 CURVE_POINTS = 200
 DIGITS = 6  # rounding keeps a metrics file the same where summing in another order would not
-SMALLEST_PROBABILITY = 1e-7  # float32's resolution near 1; one sure mistake costs 16 nats, not infinity
+SMALLEST_PROBABILITY = (
+    1e-7  # float32's resolution near 1; one sure mistake costs 16 nats, not infinity
+)
 
 
 def compute_metrics(predictions: Predictions, seed: int) -> Tree:
@@ -40,7 +42,10 @@ def compute_metrics(predictions: Predictions, seed: int) -> Tree:
         PredictionsError: There are no rows of split `val`.
     """
     require_val(predictions)
-    return {split: _measure(predictions.of_split(split), seed) for split in sorted(set(predictions.splits))}
+    return {
+        split: _measure(predictions.of_split(split), seed)
+        for split in sorted(set(predictions.splits))
+    }
 
 
 def require_val(predictions: Predictions) -> Predictions:
@@ -188,11 +193,17 @@ def _per_class(predictions: Predictions) -> Tree:
         predictions.labels, predicted, labels=labels, zero_division=0
     )
     specificity = [
-        sk.recall_score(predictions.labels != label, predicted != label, zero_division=0) for label in labels
+        sk.recall_score(predictions.labels != label, predicted != label, zero_division=0)
+        for label in labels
     ]
     table = zip(predictions.classes, precision, recall, specificity, f1, strict=True)
     return {
-        name: {"precision": _rounded(p), "recall": _rounded(r), "specificity": _rounded(s), "f1": _rounded(f)}
+        name: {
+            "precision": _rounded(p),
+            "recall": _rounded(r),
+            "specificity": _rounded(s),
+            "f1": _rounded(f),
+        }
         for name, p, r, s, f in table
     }
 
@@ -203,7 +214,11 @@ def _roc_curve(is_class: NDArray[np.bool_], scores: NDArray[Any]) -> list[NDArra
         return [np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.array([1.0, 0.0])]
     fpr, tpr, threshold = sk.roc_curve(is_class, scores)
     kept = _evenly_spread(fpr + tpr)
-    return [fpr[kept], tpr[kept], np.minimum(threshold, 1.0)[kept]]  # the first threshold is infinite
+    return [
+        fpr[kept],
+        tpr[kept],
+        np.minimum(threshold, 1.0)[kept],
+    ]  # the first threshold is infinite
 
 
 def _evenly_spread(position: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
-Track = Callable[[Iterator[Any], int], Iterator[Any]]  # passes items on, given the number of images in all
+Progress = Callable[
+    [Iterator[Any], int], Iterator[Any]
+]  # passes items on, given the number of images in all
 
 
-def untracked(items: Iterator[T], total: int) -> Iterator[T]:
+def no_progress(items: Iterator[T], total: int) -> Iterator[T]:
     """Pass items on and show nothing."""
     return items
 
@@ -50,7 +52,9 @@ def _follow_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def map_ordered(pool: Executor, function: Callable[[T], R], items: Iterable[T], *, ahead: int) -> Iterator[R]:
+def map_ordered(
+    pool: Executor, function: Callable[[T], R], items: Iterable[T], *, ahead: int
+) -> Iterator[R]:
     """Yield `function(item)` for each item, in the items' order.
 
     `Executor.map` takes all items at once; this takes at most `ahead` more than it has

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipeline import layout
-from pipeline.backbones import catalogue as backbone_catalogue
-from pipeline.datasets import CATALOGUE
+from pipeline import paths
+from pipeline.catalogue import backbones as backbone_catalogue
+from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import ParamsError, did_you_mean
 
 T = TypeVar("T")
@@ -23,7 +23,9 @@ class _Yaml(yaml.SafeLoader):
 
 
 _Yaml.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\.\d+|\d+(\.\d*)?)[eE][-+]?\d+$"), list("-+.0123456789")
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\.\d+|\d+(\.\d*)?)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
 )
 
 
@@ -34,7 +36,7 @@ class Section(BaseModel):
 
 
 class DatasetParams(Section):
-    """Where one dataset's pictures come from."""
+    """Where one dataset's images come from."""
 
     source: Literal["drawn", "kaggle", "mirror", "archive"]
     archive: str | None = None
@@ -138,7 +140,7 @@ class Params(Section):
         return _chosen(self.backbones, name, "backbone")
 
 
-def load_params(path: Path = layout.PARAMS) -> Params:
+def load_params(path: Path = paths.PARAMS) -> Params:
     """Read and check params.yaml.
 
     Raises:
@@ -148,7 +150,9 @@ def load_params(path: Path = layout.PARAMS) -> Params:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ParamsError(f"cannot read {path}: {error.strerror}. Run in the project's folder.") from None
+        raise ParamsError(
+            f"cannot read {path}: {error.strerror}. Run in the project's folder."
+        ) from None
     except UnicodeDecodeError as error:
         raise ParamsError(f"{path} is not YAML: {error}") from None
     try:
@@ -204,7 +208,9 @@ def _describe(fault: dict[str, Any]) -> str:
     where = ".".join(keys) or "params"
     if fault["type"] == "extra_forbidden":
         known = _keys_allowed_at(keys[:-1])
-        return f"{where}: unknown key. Known here: {', '.join(known)}.{did_you_mean(keys[-1], known)}"
+        return (
+            f"{where}: unknown key. Known here: {', '.join(known)}.{did_you_mean(keys[-1], known)}"
+        )
     if fault["type"] == "missing":
         return f"{where}: missing"
     if fault["type"] == "value_error":
@@ -212,7 +218,9 @@ def _describe(fault: dict[str, Any]) -> str:
     if fault["type"] in ("model_type", "dict_type"):
         return f"{where}: input should be a mapping of keys to values (found {fault['input']!r})"
     if fault["type"] == "string_pattern_mismatch":
-        return f"{where}: a name holds letters, digits, '-' and '_', and begins with a letter or digit"
+        return (
+            f"{where}: a name holds letters, digits, '-' and '_', and begins with a letter or digit"
+        )
     return f"{where}: {fault['msg'][0].lower()}{fault['msg'][1:]} (found {fault['input']!r})"
 
 
@@ -230,7 +238,7 @@ def _keys_allowed_at(keys: list[str]) -> list[str]:
 def _chosen(sections: Mapping[str, T], name: str, noun: str) -> T:
     if name not in sections:
         raise ParamsError(
-            f"{layout.PARAMS} has no {noun} {name!r}. It has: {', '.join(sections)}."
-            f"{did_you_mean(name, sections)} ({layout.PARAMS}, {noun}s)"
+            f"{paths.PARAMS} has no {noun} {name!r}. It has: {', '.join(sections)}."
+            f"{did_you_mean(name, sections)} ({paths.PARAMS}, {noun}s)"
         )
     return sections[name]

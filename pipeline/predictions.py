@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import PredictionsError
-from pipeline.files import replace_text
+from pipeline.files import atomic_write_text
 
 FIXED_COLUMNS = ("split", "sha256", "path", "label")
 SUM_TOLERANCE = 1e-3  # float16 features and seven printed digits stay far inside
@@ -79,7 +79,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     facts = zip(predictions.splits, predictions.sha256, predictions.path, names, strict=True)
     for fact, row in zip(facts, predictions.probabilities.tolist(), strict=True):
         table.writerow([*fact, *(f"{value:.7g}" for value in row)])
-    replace_text(path, stream.getvalue())
+    atomic_write_text(path, stream.getvalue())
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -97,7 +97,9 @@ def read_predictions(path: Path) -> Predictions:
         classes = _classes_of(header)
         return _parse(header, classes, rows)
     except FileNotFoundError:
-        raise PredictionsError(f"there are no predictions at {path}. The train stage writes them.") from None
+        raise PredictionsError(
+            f"there are no predictions at {path}. The train stage writes them."
+        ) from None
     except (PredictionsError, csv.Error, OSError, UnicodeDecodeError) as error:
         fault = str(error).removesuffix(".")
         raise PredictionsError(
@@ -109,13 +111,17 @@ def _classes_of(header: Sequence[str]) -> tuple[str, ...]:
     """Return the class names of a header; the fixed columns go by place, so a class may be called 'label'."""
     if tuple(header[: len(FIXED_COLUMNS)]) != FIXED_COLUMNS:
         found = ", ".join(header) or "nothing"
-        raise PredictionsError(f"its columns should begin {', '.join(FIXED_COLUMNS)}; found {found}.")
+        raise PredictionsError(
+            f"its columns should begin {', '.join(FIXED_COLUMNS)}; found {found}."
+        )
     classes = tuple(header[len(FIXED_COLUMNS) :])
     _check_classes(classes)
     return classes
 
 
-def _parse(header: Sequence[str], classes: tuple[str, ...], rows: Sequence[Sequence[str]]) -> Predictions:
+def _parse(
+    header: Sequence[str], classes: tuple[str, ...], rows: Sequence[Sequence[str]]
+) -> Predictions:
     """Turn rows of text into the record."""
     number = {name: index for index, name in enumerate(classes)}
     labels = np.empty(len(rows), np.int64)
@@ -135,7 +141,12 @@ def _parse(header: Sequence[str], classes: tuple[str, ...], rows: Sequence[Seque
         ]
     splits, sha256, paths = (tuple(row[column] for row in rows) for column in range(3))
     return Predictions(
-        splits=splits, sha256=sha256, path=paths, labels=labels, classes=classes, probabilities=probabilities
+        splits=splits,
+        sha256=sha256,
+        path=paths,
+        labels=labels,
+        classes=classes,
+        probabilities=probabilities,
     )
 
 
@@ -167,7 +178,9 @@ def _check_shapes(table: Predictions) -> None:
     expected = {"sha256": n, "path": n, "labels": (n,), "probabilities": (n, k)}
     for column, found in lengths.items():
         if found != expected[column]:
-            raise PredictionsError(f"column {column} has shape {found}, expected {expected[column]}.")
+            raise PredictionsError(
+                f"column {column} has shape {found}, expected {expected[column]}."
+            )
 
 
 def _check_rows(table: Predictions) -> None:
@@ -182,7 +195,9 @@ def _check_rows(table: Predictions) -> None:
     seen: set[tuple[str, str]] = set()
     for row, key in enumerate(zip(table.splits, table.sha256, strict=True)):
         if key in seen:
-            raise PredictionsError(f"row {row}, column sha256: {key[1]} is there twice in split {key[0]}.")
+            raise PredictionsError(
+                f"row {row}, column sha256: {key[1]} is there twice in split {key[0]}."
+            )
         seen.add(key)
 
 

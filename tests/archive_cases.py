@@ -12,8 +12,8 @@ from pathlib import Path
 from tests.odd_archives import (
     GOOD,
     GOOD_TAR,
+    IMAGE,
     MIB,
-    PICTURE,
     Build,
     folder_of,
     folder_with,
@@ -41,27 +41,39 @@ from tests.odd_archives import (
 ZEROS = bytes(64 * MIB)
 HOSTILE: dict[str, tuple[Build, str]] = {
     # names that lead elsewhere
-    "zip climbs": (zip_of({"../evil.jpg": PICTURE}), r"'\.\./evil\.jpg' climbs out .*expected paths inside"),
-    "zip climbs late": (zip_of({"flowers/../../evil.jpg": PICTURE}), "climbs out"),
-    "zip absolute": (zip_of({"/tmp/evil.jpg": PICTURE}), "'/tmp/evil.jpg' has an absolute path"),
-    "zip drive letter": (zip_of({"C:/evil.jpg": PICTURE}), "'C:/evil.jpg' has an absolute path"),
-    "zip backslashes": (zip_of({"..\\evil.jpg": PICTURE}), r"has a backslash in its name; expected '/'"),
-    "zip share": (zip_of({"\\\\host\\share\\evil.jpg": PICTURE}), "has a backslash"),
+    "zip climbs": (
+        zip_of({"../evil.jpg": IMAGE}),
+        r"'\.\./evil\.jpg' climbs out .*expected paths inside",
+    ),
+    "zip climbs late": (zip_of({"flowers/../../evil.jpg": IMAGE}), "climbs out"),
+    "zip absolute": (zip_of({"/tmp/evil.jpg": IMAGE}), "'/tmp/evil.jpg' has an absolute path"),
+    "zip drive letter": (zip_of({"C:/evil.jpg": IMAGE}), "'C:/evil.jpg' has an absolute path"),
+    "zip backslashes": (
+        zip_of({"..\\evil.jpg": IMAGE}),
+        r"has a backslash in its name; expected '/'",
+    ),
+    "zip share": (zip_of({"\\\\host\\share\\evil.jpg": IMAGE}), "has a backslash"),
     "zip folder climbs": (zip_of({"../evil/": b""}), "climbs out"),
-    "zip no name": (zip_of({"./.": PICTURE}), "has no name"),
-    "zip NUL": (raw("pack.zip", with_nul_in_name), r"x\\x00\.jpg' has control or undecodable characters"),
-    "zip newline": (zip_of({"flowers/rose/\n.jpg": PICTURE}), r"has control or undecodable"),
+    "zip no name": (zip_of({"./.": IMAGE}), "has no name"),
+    "zip NUL": (
+        raw("pack.zip", with_nul_in_name),
+        r"x\\x00\.jpg' has control or undecodable characters",
+    ),
+    "zip newline": (zip_of({"flowers/rose/\n.jpg": IMAGE}), r"has control or undecodable"),
     "zip long part": (
-        zip_of({f"flowers/{'x' * 300}.jpg": PICTURE}),
+        zip_of({f"flowers/{'x' * 300}.jpg": IMAGE}),
         "has too long a name; expected at most 255",
     ),
-    "zip long name": (zip_of({"x/" * 600 + "1.jpg": PICTURE}), "has too long a name"),
-    "zip long in UTF-8": (zip_of({"flowers/" + "ü" * 150 + ".jpg": PICTURE}), "has too long a name"),
+    "zip long name": (zip_of({"x/" * 600 + "1.jpg": IMAGE}), "has too long a name"),
+    "zip long in UTF-8": (zip_of({"flowers/" + "ü" * 150 + ".jpg": IMAGE}), "has too long a name"),
     "tgz climbs": (tgz_with("../evil.jpg"), "climbs out"),
     "tgz absolute": (tgz_with("/tmp/evil.jpg"), "has an absolute path"),
-    "tgz not UTF-8": (tgz_with("flowers/rose/caf\udce9.jpg"), r"caf\\udce9\.jpg' has control or undecodable"),
+    "tgz not UTF-8": (
+        tgz_with("flowers/rose/caf\udce9.jpg"),
+        r"caf\\udce9\.jpg' has control or undecodable",
+    ),
     "inner zip climbs": (
-        raw("pack.zip", lambda: zip_bytes({"in.zip": zip_bytes({"../../evil.jpg": PICTURE})})),
+        raw("pack.zip", lambda: zip_bytes({"in.zip": zip_bytes({"../../evil.jpg": IMAGE})})),
         "climbs out",
     ),
     # what is not a plain file
@@ -71,13 +83,19 @@ HOSTILE: dict[str, tuple[Build, str]] = {
     ),
     "zip device": (zip_with("flowers/rose/2.jpg", mode=stat.S_IFCHR), "is a device"),
     "zip pipe": (zip_with("flowers/rose/2.jpg", mode=stat.S_IFIFO), "is a named pipe"),
-    "zip encrypted": (zip_with("flowers/rose/2.jpg", flags=0x1), "'flowers/rose/2.jpg' is encrypted"),
+    "zip encrypted": (
+        zip_with("flowers/rose/2.jpg", flags=0x1),
+        "'flowers/rose/2.jpg' is encrypted",
+    ),
     "zip strongly encrypted": (zip_with("flowers/rose/2.jpg", flags=0x40), "is encrypted"),
     "tgz symbolic link": (
         tgz_with("flowers/rose/2.jpg", tarfile.SYMTYPE, "/etc/passwd"),
         "is a symbolic link",
     ),
-    "tgz hard link": (tgz_with("flowers/rose/2.jpg", tarfile.LNKTYPE, "/etc/passwd"), "is a hard link"),
+    "tgz hard link": (
+        tgz_with("flowers/rose/2.jpg", tarfile.LNKTYPE, "/etc/passwd"),
+        "is a hard link",
+    ),
     "tgz device": (tgz_with("flowers/rose/2.jpg", tarfile.CHRTYPE), "is a device"),
     "tgz block device": (tgz_with("flowers/rose/2.jpg", tarfile.BLKTYPE), "is a device"),
     "tgz pipe": (tgz_with("flowers/rose/2.jpg", tarfile.FIFOTYPE), "is a named pipe"),
@@ -90,9 +108,14 @@ HOSTILE: dict[str, tuple[Build, str]] = {
         folder_with(lambda path: (path / "flowers/etc").symlink_to("/etc")),
         "'flowers/etc' is a symbolic link",
     ),
-    "folder with pipe": (folder_with(lambda path: os.mkfifo(path / "flowers/rose/2.jpg")), "is a named pipe"),
+    "folder with pipe": (
+        folder_with(lambda path: os.mkfifo(path / "flowers/rose/2.jpg")),
+        "is a named pipe",
+    ),
     "folder with bad name": (
-        folder_with(lambda path: Path(os.fsdecode(os.fsencode(path) + b"/caf\xe9.jpg")).write_bytes(PICTURE)),
+        folder_with(
+            lambda path: Path(os.fsdecode(os.fsencode(path) + b"/caf\xe9.jpg")).write_bytes(IMAGE)
+        ),
         "control or undecodable",
     ),
     # bombs
@@ -101,16 +124,28 @@ HOSTILE: dict[str, tuple[Build, str]] = {
         "'flowers/rose/2.jpg' looks like a zip bomb: .*at most 200 times as many",
     ),
     "tgz bomb": (
-        raw("pack.tgz", lambda: gzip.compress(tar_bytes(tar_files({**GOOD, "flowers/rose/2.jpg": ZEROS})))),
+        raw(
+            "pack.tgz",
+            lambda: gzip.compress(tar_bytes(tar_files({**GOOD, "flowers/rose/2.jpg": ZEROS}))),
+        ),
         "looks like a zip bomb",
     ),
     "zip bomb in zip": (
-        raw("pack.zip", lambda: zip_bytes({"in.zip": zip_bytes({"a.jpg": ZEROS}, zipfile.ZIP_DEFLATED)})),
+        raw(
+            "pack.zip",
+            lambda: zip_bytes({"in.zip": zip_bytes({"a.jpg": ZEROS}, zipfile.ZIP_DEFLATED)}),
+        ),
         "'in.zip/a.jpg' looks like a zip bomb",
     ),
     "zip shares bytes": (raw("pack.zip", with_two_members_in_one), "begins inside"),
-    "zip huge size": (raw("pack.zip", with_huge_declared_size), r"has 4,294,967,280 bytes; expected at most"),
-    "zip too deep": (raw("pack.zip", lambda: nested(3)), "is archive in archive, 3 deep; expected at most 2"),
+    "zip huge size": (
+        raw("pack.zip", with_huge_declared_size),
+        r"has 4,294,967,280 bytes; expected at most",
+    ),
+    "zip too deep": (
+        raw("pack.zip", lambda: nested(3)),
+        "is archive in archive, 3 deep; expected at most 2",
+    ),
     "tar huge long name": (
         raw("pack.tar", tar_with_huge_long_name),
         "a header declares 314,572,800 bytes; expected at most 268,435,456",
@@ -118,25 +153,30 @@ HOSTILE: dict[str, tuple[Build, str]] = {
     "tar negative size": (raw("pack.tar", tar_with_negative_size), "has a size of -512 bytes"),
     # one name for two things
     "zip twice": (
-        raw("pack.zip", lambda: zip_bytes(GOOD | {"./flowers/rose/1.jpg": PICTURE})),
+        raw("pack.zip", lambda: zip_bytes(GOOD | {"./flowers/rose/1.jpg": IMAGE})),
         "'flowers/rose/1.jpg' is there twice; expected every name once",
     ),
     "tgz twice": (tgz_with("flowers/rose/1.jpg"), "is there twice"),
-    "zip file case": (zip_of({"flowers/rose/1.JPG": PICTURE}), "clashes with 'flowers/rose/1.jpg'"),
-    "zip folder case": (zip_of({"flowers/Rose/2.jpg": PICTURE}), "clashes with 'flowers/rose/'"),
+    "zip file case": (zip_of({"flowers/rose/1.JPG": IMAGE}), "clashes with 'flowers/rose/1.jpg'"),
+    "zip folder case": (zip_of({"flowers/Rose/2.jpg": IMAGE}), "clashes with 'flowers/rose/'"),
     "zip accent forms": (
-        zip_of({unicodedata.normalize(form, "flowers/rose/é.jpg"): PICTURE for form in ("NFC", "NFD")}),
+        zip_of(
+            {unicodedata.normalize(form, "flowers/rose/é.jpg"): IMAGE for form in ("NFC", "NFD")}
+        ),
         "is there twice",
     ),
-    "zip file and folder": (zip_of({"flowers/rose": PICTURE}), "clashes with 'flowers/rose/'"),
+    "zip file and folder": (zip_of({"flowers/rose": IMAGE}), "clashes with 'flowers/rose/'"),
     # damage
     "empty file": (raw("pack.zip", b""), r"pack\.zip is empty; expected a \.zip, \.tar"),
     "not an archive": (
         raw("pack.zip", b"<html>not found</html>"),
         r"begins with b'<html>no'; expected a \.zip",
     ),
-    "gzipped picture": (raw("pack.tgz", gzip.compress(PICTURE)), "begins with"),
-    "bzip2": (raw("pack.tar.bz2", bz2.compress(GOOD_TAR)), r"begins with b'BZh9.*; expected a \.zip"),
+    "gzipped image": (raw("pack.tgz", gzip.compress(IMAGE)), "begins with"),
+    "bzip2": (
+        raw("pack.tar.bz2", bz2.compress(GOOD_TAR)),
+        r"begins with b'BZh9.*; expected a \.zip",
+    ),
     "zip cut short": (raw("pack.zip", zip_bytes(GOOD)[:-30]), "is damaged or cut short"),
     "zip end alone": (raw("pack.zip", zip_bytes(GOOD)[300:]), "begins with"),
     "zip changed byte": (raw("pack.zip", with_changed_byte), "flowers/daisy/1.jpg is damaged.*CRC"),
@@ -146,14 +186,20 @@ HOSTILE: dict[str, tuple[Build, str]] = {
         "cannot be unpacked: .*Pack it again",
     ),
     "tgz cut short": (raw("pack.tgz", tgz_cut_short), "is damaged or cut short"),
-    "tgz without trailer": (raw("pack.tgz", gzip.compress(GOOD_TAR)[:-8]), "is damaged or cut short"),
+    "tgz without trailer": (
+        raw("pack.tgz", gzip.compress(GOOD_TAR)[:-8]),
+        "is damaged or cut short",
+    ),
     "tgz bad checksum": (raw("pack.tgz", gzip.compress(GOOD_TAR)[:-8] + bytes(8)), "is damaged"),
     "tar cut between members": (
         raw("pack.tar", GOOD_TAR[:1024]),
         "no valid header and no end mark at byte 1,024",
     ),
     "tar cut in a member": (raw("pack.tar", GOOD_TAR[:700]), "is damaged or cut short"),
-    "tar broken header": (raw("pack.tar", tar_with_broken_header), "no valid header and no end mark"),
+    "tar broken header": (
+        raw("pack.tar", tar_with_broken_header),
+        "no valid header and no end mark",
+    ),
     "two tars in one": (raw("pack.tar", GOOD_TAR + GOOD_TAR), "more data follows the end mark"),
     "broken inner zip": (
         raw("pack.zip", zip_bytes({"in.zip": zip_bytes(GOOD)[:-30]})),
@@ -180,37 +226,52 @@ ODD: dict[str, tuple[Build, list[str]]] = {
         list(GOOD),
     ),
     "tar from a dot": (
-        raw("pack.tar", lambda: tar_bytes(tar_files({f"./{name}": data for name, data in GOOD.items()}))),
+        raw(
+            "pack.tar",
+            lambda: tar_bytes(tar_files({f"./{name}": data for name, data in GOOD.items()})),
+        ),
         list(GOOD),
     ),
     "zip with folders": (zip_of({"flowers/": b"", "flowers/tulip/": b""}), list(GOOD)),
     "spaces and letters": (
-        zip_of({"flowers/Löwenzahn 蒲公英/ein Bild.jpg": PICTURE}),
+        zip_of({"flowers/Löwenzahn 蒲公英/ein Bild.jpg": IMAGE}),
         [*GOOD, "flowers/Löwenzahn 蒲公英/ein Bild.jpg"],
     ),
-    "decomposed accents": (zip_of({"flowers/rose\u0301/1.jpg": PICTURE}), [*GOOD, "flowers/ros\u00e9/1.jpg"]),
+    "decomposed accents": (
+        zip_of({"flowers/rose\u0301/1.jpg": IMAGE}),
+        [*GOOD, "flowers/ros\u00e9/1.jpg"],
+    ),
     "narrow space, joined emoji": (
-        zip_of({"flowers/rose/10.00\u202fAM \U0001f469\u200d\U0001f33e.jpg": PICTURE}),
+        zip_of({"flowers/rose/10.00\u202fAM \U0001f469\u200d\U0001f33e.jpg": IMAGE}),
         [*GOOD, "flowers/rose/10.00\u202fAM \U0001f469\u200d\U0001f33e.jpg"],
     ),
     "zip in code page 437": (
         raw(
             "pack.zip",
-            lambda: zip_bytes({**GOOD, "flowers/rose/cafX.jpg": PICTURE}).replace(b"cafX", b"caf\x82"),
+            lambda: zip_bytes({**GOOD, "flowers/rose/cafX.jpg": IMAGE}).replace(
+                b"cafX", b"caf\x82"
+            ),
         ),
         [*GOOD, "flowers/rose/café.jpg"],
     ),
     "zip in UTF-8 without saying so": (
-        raw("pack.zip", lambda: zip_bytes({**GOOD, "rose/cafXX.jpg": PICTURE}).replace(b"XX", "é".encode())),
+        raw(
+            "pack.zip",
+            lambda: zip_bytes({**GOOD, "rose/cafXX.jpg": IMAGE}).replace(b"XX", "é".encode()),
+        ),
         [*GOOD, "rose/café.jpg"],
     ),
     "what macOS leaves": (
         zip_of(
-            {"__MACOSX/flowers/rose/._1.jpg": b"x", "flowers/.DS_Store": b"x", "flowers/rose/._1.jpg": b"x"}
+            {
+                "__MACOSX/flowers/rose/._1.jpg": b"x",
+                "flowers/.DS_Store": b"x",
+                "flowers/rose/._1.jpg": b"x",
+            }
         ),
         list(GOOD),
     ),
-    "not only pictures": (
+    "not only images": (
         zip_of({"flowers/rose/Thumbs.db": b"x", "LICENSE.txt": b"x"}),
         [*GOOD, "flowers/rose/Thumbs.db", "LICENSE.txt"],
     ),
@@ -223,7 +284,7 @@ ODD: dict[str, tuple[Build, list[str]]] = {
         raw("pack.zip", lambda: zip_bytes({"in.TGZ": gzip.compress(GOOD_TAR)})),
         [f"in.TGZ/{name}" for name in GOOD],
     ),
-    "empty pictures": (zip_of({"flowers/rose/0.jpg": b""}), [*GOOD, "flowers/rose/0.jpg"]),
+    "empty images": (zip_of({"flowers/rose/0.jpg": b""}), [*GOOD, "flowers/rose/0.jpg"]),
     "empty zip": (raw("pack.zip", zip_bytes({})), []),
     "empty tar": (raw("pack.tar", bytes(10240)), []),
     "folder": (folder_of(GOOD), list(GOOD)),

@@ -29,8 +29,14 @@ def _imported(path: Path, exempt: frozenset[str]) -> set[Path]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    ours = {name for name in names if name and name.split(".")[0] == "pipeline" and name not in exempt}
-    parents = {".".join(name.split(".")[:depth]) for name in ours for depth in range(1, name.count(".") + 2)}
+    ours = {
+        name for name in names if name and name.split(".")[0] == "pipeline" and name not in exempt
+    }
+    parents = {
+        ".".join(name.split(".")[:depth])
+        for name in ours
+        for depth in range(1, name.count(".") + 2)
+    }
     return {file for name in parents - exempt for file in _files(name)}
 
 

@@ -50,5 +50,7 @@ def name_of(stage: Any) -> str:
 
 def hash_artefacts() -> dict[str, str]:
     """Return the sha256 of every file that the stages made, by path."""
-    files = (file for folder in ARTEFACTS for file in sorted(Path(folder).rglob("*")) if file.is_file())
+    files = (
+        file for folder in ARTEFACTS for file in sorted(Path(folder).rglob("*")) if file.is_file()
+    )
     return {os.fspath(file): sha256(file.read_bytes()).hexdigest() for file in files}

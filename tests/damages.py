@@ -25,7 +25,9 @@ def _damage_once(data: bytes, kind: str, rng: np.random.Generator) -> bytes:
         return data[:start]
     if kind in ("flip a bit", "flip bits"):
         changed = bytearray(data)
-        for place in rng.integers(len(data), size=1 if kind == "flip a bit" else int(rng.integers(2, 20))):
+        for place in rng.integers(
+            len(data), size=1 if kind == "flip a bit" else int(rng.integers(2, 20))
+        ):
             changed[place] ^= 1 << int(rng.integers(8))
         return bytes(changed)
     filling = {"noise": rng.bytes(piece), "zeros": b"\0" * piece, "ones": b"\xff" * piece}[kind]

@@ -1,6 +1,6 @@
 """A program that runs the stage `extract` with MeanColour, slowed down; tests start it and kill it.
 
-python -m tests.extract_slowly <dataset> <milliseconds a picture> <rows a shard> <log of computed pictures>
+python -m tests.extract_slowly <dataset> <milliseconds an image> <rows a shard> <log of computed images>
 """
 
 import os
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import store
 from pipeline.params import load_params
 from pipeline.stages import extract
+from pipeline.store import store
 from tests.fakes import MeanColour, use_mean_colour
 from tests.project import BACKBONE
 
@@ -23,7 +23,7 @@ def main(dataset: str, milliseconds: str, rows: str, log: str) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def slow_down(_: int) -> None:
-        os.write(descriptor, b"x")  # one byte a picture, on the disk even if this process is killed
+        os.write(descriptor, b"x")  # one byte an image, on the disk even if this process is killed
         time.sleep(float(milliseconds) / 1000)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -11,18 +11,22 @@ from numpy.typing import NDArray
 class MeanColour:
     """An engine with three features: the mean red, green and blue of the decoded square, 0..1.
 
-    Exact (sums of integers), so equal pictures have equal features in any order and batch.
+    Exact (sums of integers), so equal images have equal features in any order and batch.
 
     Attributes:
-        computed: Pictures that came through `run`; padding, which is black, is not counted.
+        computed: Images that came through `run`; padding, which is black, is not counted.
     """
 
     width = 3
 
     def __init__(
-        self, *, batch_size: int = 1, streams: int = 2, before: Callable[[int], None] = lambda computed: None
+        self,
+        *,
+        batch_size: int = 1,
+        streams: int = 2,
+        before: Callable[[int], None] = lambda computed: None,
     ) -> None:
-        """Make an engine; `before` is called ahead of each batch with the number of pictures so far."""
+        """Make an engine; `before` is called ahead of each batch with the number of images so far."""
         self.batch_size = batch_size
         self.streams = streams
         self.computed = 0
@@ -42,12 +46,14 @@ class MeanColour:
 
 
 def use_mean_colour(
-    monkeypatch: pytest.MonkeyPatch, engine: MeanColour | None = None, module: str = "pipeline.stages.extract"
+    monkeypatch: pytest.MonkeyPatch,
+    engine: MeanColour | None = None,
+    module: str = "pipeline.stages.extract",
 ) -> MeanColour:
     """Put a MeanColour in the place of every real engine; names, settings and fingerprints stay real.
 
     TensorFlow is not needed: the network behind the engine is never built. `module` is the one
-    that opens the engine; the other is `pipeline.predict`, which imports TensorFlow for its head.
+    that opens the engine; the other is `pipeline.tools.predict`, which imports TensorFlow for its head.
     """
     engine = engine or MeanColour()
     monkeypatch.setattr(f"{module}.open_engine", lambda choice, network: engine)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 Build = Callable[[Path], Path]
 
-PICTURE = b"\xff\xd8\xff" + bytes(range(256))
-GOOD = {"flowers/daisy/1.jpg": PICTURE, "flowers/rose/1.jpg": PICTURE[::-1]}
+IMAGE = b"\xff\xd8\xff" + bytes(range(256))
+GOOD = {"flowers/daisy/1.jpg": IMAGE, "flowers/rose/1.jpg": IMAGE[::-1]}
 MIB = 1 << 20
 
 
@@ -30,7 +30,7 @@ def zip_of(files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> Bu
     return lambda folder: written(folder / "pack.zip", zip_bytes({**GOOD, **files}, compression))
 
 
-def zip_with(name: str, *, mode: int = 0, flags: int = 0, data: bytes = PICTURE) -> Build:
+def zip_with(name: str, *, mode: int = 0, flags: int = 0, data: bytes = IMAGE) -> Build:
     """Build a zip with one member of an odd mode or odd flags."""
 
     def build(folder: Path) -> Path:
@@ -66,7 +66,7 @@ def tgz_with(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> Buil
     """Build a tgz of the good files and one odd member."""
     info = tarfile.TarInfo(name)
     info.type, info.linkname = kind, target
-    data = PICTURE if kind == tarfile.REGTYPE else b""
+    data = IMAGE if kind == tarfile.REGTYPE else b""
     return lambda folder: written(
         folder / "pack.tgz", gzip.compress(tar_bytes([*tar_files(GOOD), (info, data)]))
     )
@@ -74,7 +74,9 @@ def tgz_with(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> Buil
 
 def raw(name: str, content: bytes | Callable[[], bytes]) -> Build:
     """Build a file of given bytes."""
-    return lambda folder: written(folder / name, content if isinstance(content, bytes) else content())
+    return lambda folder: written(
+        folder / name, content if isinstance(content, bytes) else content()
+    )
 
 
 def written(path: Path, content: bytes) -> Path:
@@ -110,12 +112,14 @@ GOOD_TAR = tar_bytes(tar_files(GOOD))
 
 
 def with_nul_in_name() -> bytes:
-    return zip_bytes({**GOOD, "flowers/rose/x!.jpg": PICTURE}).replace(b"rose/x!.jpg", b"rose/x\0.jpg")
+    return zip_bytes({**GOOD, "flowers/rose/x!.jpg": IMAGE}).replace(
+        b"rose/x!.jpg", b"rose/x\0.jpg"
+    )
 
 
 def with_two_members_in_one() -> bytes:
     """A zip whose directory names the same compressed bytes twice, under one local header."""
-    content = bytearray(zip_bytes({**GOOD, "flowers/rose/2.jpg": PICTURE}))
+    content = bytearray(zip_bytes({**GOOD, "flowers/rose/2.jpg": IMAGE}))
     second = content.rindex(b"PK\x01\x02")
     offset_of_first_rose = bytes(content).index(b"PK\x03\x04", 4)
     struct.pack_into("<L", content, second + 42, offset_of_first_rose)
@@ -128,7 +132,7 @@ def with_other_name_in_local_header() -> bytes:
 
 
 def with_changed_byte() -> bytes:
-    return zip_bytes(GOOD).replace(PICTURE, b"\0" + PICTURE[1:], 1)
+    return zip_bytes(GOOD).replace(IMAGE, b"\0" + IMAGE[1:], 1)
 
 
 def with_huge_declared_size() -> bytes:
@@ -147,7 +151,7 @@ def with_unknown_compression() -> bytes:
 
 def tar_with_broken_header() -> bytes:
     """A tar whose second header is wrong: Python's tarfile takes it for the end."""
-    content = bytearray(tar_bytes(tar_files({**GOOD, "flowers/rose/2.jpg": PICTURE})))
+    content = bytearray(tar_bytes(tar_files({**GOOD, "flowers/rose/2.jpg": IMAGE})))
     content[1024:1032] = b"\xaa" * 8  # the name, so that the checksum fails
     return bytes(content)
 

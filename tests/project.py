@@ -1,8 +1,8 @@
-"""A tiny project in a folder: settings, pictures drawn by NumPy, and what `split` and `augment` leave.
+"""A tiny project in a folder: settings, images drawn by NumPy, and what `split` and `augment` leave.
 
 params = make_project(tmp_path, monkeypatch)                  # params.yaml, and chdir
 draw_folders(tmp_path / "pets", {"cat": 10, "dog": 10})       # class folders, as an archive
-place("pets", {"train/cat/a.jpg": draw_picture(1)})           # instead of the stages split and augment
+place("pets", {"train/cat/a.jpg": draw_image(1)})           # instead of the stages split and augment
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline import layout
+from pipeline import paths
 from pipeline.manifest import CopyRow, ImageRow, write_copies, write_manifest
 from pipeline.params import Params, parse_params
 
@@ -45,51 +45,57 @@ def make_project(
 ) -> Params:
     """Write params.yaml into a folder, made if missing, and work there; no DVC is around."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / layout.PARAMS).write_text(yaml.safe_dump(_changed(changes)), encoding="utf-8")
+    (folder / paths.PARAMS).write_text(yaml.safe_dump(_changed(changes)), encoding="utf-8")
     monkeypatch.chdir(folder)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     return make_params(changes)
 
 
-def draw_picture(number: int, size: int = 48) -> bytes:
+def draw_image(number: int, size: int = 48) -> bytes:
     """Return a JPEG of coloured noise blocks, different for each number."""
     blocks = np.random.default_rng(number).integers(0, 256, (6, 6, 3), np.uint8)
     stream = io.BytesIO()
-    Image.fromarray(blocks).resize((size, size), Image.Resampling.BILINEAR).save(stream, "JPEG", quality=90)
+    Image.fromarray(blocks).resize((size, size), Image.Resampling.BILINEAR).save(
+        stream, "JPEG", quality=90
+    )
     return stream.getvalue()
 
 
 def draw_folders(folder: Path, classes: Mapping[str, int], seed: int = 0) -> None:
-    """Write a folder of JPEG pictures for each class: `<folder>/<class>/<class>.<number>.jpg`."""
+    """Write a folder of JPEG images for each class: `<folder>/<class>/<class>.<number>.jpg`."""
     for place, (label, count) in enumerate(classes.items()):
         (folder / label).mkdir(parents=True, exist_ok=True)
         for number in range(count):
-            data = draw_picture(seed + 10_000 * place + number)
+            data = draw_image(seed + 10_000 * place + number)
             (folder / label / f"{label}.{number}.jpg").write_bytes(data)
 
 
 def place(
-    dataset: str, pictures: Mapping[str, bytes], copies: Mapping[str, Mapping[str, bytes]] | None = None
+    dataset: str,
+    images: Mapping[str, bytes],
+    copies: Mapping[str, Mapping[str, bytes]] | None = None,
 ) -> None:
     """Leave what the stages `split` and `augment` would: files, manifest, and table of copies.
 
     Args:
         dataset: Name.
-        pictures: Path under the split folder, as `train/cat/a.jpg`, to the file's bytes.
-        copies: Path of the picture to those of its copies, as `train/cat/a__copy1.jpg`.
+        images: Path under the split folder, as `train/cat/a.jpg`, to the file's bytes.
+        copies: Path of the image to those of its copies, as `train/cat/a__copy1.jpg`.
     """
-    rows = {path: _image_row(path, data) for path, data in pictures.items()}
-    write_manifest(layout.manifest_file(dataset), rows.values())
-    for path, data in pictures.items():
-        _write(layout.split_folder(dataset) / path, data)
+    rows = {path: _image_row(path, data) for path, data in images.items()}
+    write_manifest(paths.manifest_file(dataset), rows.values())
+    for path, data in images.items():
+        _write(paths.split_folder(dataset) / path, data)
     parents = sorted(copies or {}, key=lambda path: (rows[path].label, path))
     copy_rows = []
     for parent in parents:
         for number, (path, data) in enumerate((copies or {})[parent].items(), 1):
-            _write(layout.augmented_folder(dataset) / path, data)
+            _write(paths.augmented_folder(dataset) / path, data)
             sha256 = hashlib.sha256(data).hexdigest()
-            copy_rows.append(CopyRow(parent=rows[parent].sha256, copy=number, sha256=sha256, path=path))
-    write_copies(layout.copies_file(dataset), copy_rows)
+            copy_rows.append(
+                CopyRow(parent=rows[parent].sha256, copy=number, sha256=sha256, path=path)
+            )
+    write_copies(paths.copies_file(dataset), copy_rows)
 
 
 def _changed(changes: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -107,7 +113,13 @@ def _image_row(path: str, data: bytes) -> ImageRow:
     split, label, _ = path.split("/")
     sha256 = hashlib.sha256(data).hexdigest()
     return ImageRow(
-        split=split, label=label, path=path, sha256=sha256, member=path, bytes=len(data), group=sha256
+        split=split,
+        label=label,
+        path=path,
+        sha256=sha256,
+        member=path,
+        bytes=len(data),
+        group=sha256,
     )
 
 

@@ -20,7 +20,7 @@ from tests.archive_cases import HOSTILE, ODD
 from tests.odd_archives import (
     GOOD,
     GOOD_TAR,
-    PICTURE,
+    IMAGE,
     Build,
     folder_of,
     nested,
@@ -33,7 +33,9 @@ from tests.odd_archives import (
 
 def everything_below(folder: Path) -> dict[str, tuple[int, int]]:
     """Return each path below a folder with its size and time of change."""
-    paths = (Path(root, name) for root, folders, files in os.walk(folder) for name in folders + files)
+    paths = (
+        Path(root, name) for root, folders, files in os.walk(folder) for name in folders + files
+    )
     return {str(path): (path.lstat().st_size, path.lstat().st_mtime_ns) for path in paths}
 
 
@@ -76,7 +78,9 @@ def test_odd_archive_is_read(tmp_path: Path, build: Build, names: list[str]) -> 
     archive = build(tmp_path / "given")
     members = list(read_members(archive))
     assert [member.name for member in members] == names
-    data = {member.name.split(".zip/")[-1].removeprefix("in.TGZ/"): member.data for member in members}
+    data = {
+        member.name.split(".zip/")[-1].removeprefix("in.TGZ/"): member.data for member in members
+    }
     assert all(data[name] == GOOD[name] for name in GOOD if name in data)
 
 
@@ -84,8 +88,14 @@ def test_odd_archive_is_read(tmp_path: Path, build: Build, names: list[str]) -> 
     ("limits", "message"),
     [
         (Limits(files=1), "'flowers/rose/1.jpg' is file number 2; expected at most 1 files"),
-        (Limits(member_bytes=100), "'flowers/daisy/1.jpg' has 259 bytes; expected at most 100 a file"),
-        (Limits(total_bytes=300), "'flowers/rose/1.jpg' makes it 518 bytes unpacked; expected at most 300"),
+        (
+            Limits(member_bytes=100),
+            "'flowers/daisy/1.jpg' has 259 bytes; expected at most 100 a file",
+        ),
+        (
+            Limits(total_bytes=300),
+            "'flowers/rose/1.jpg' makes it 518 bytes unpacked; expected at most 300",
+        ),
     ],
 )
 @pytest.mark.parametrize("build", [ODD["zip stored"][0], ODD["tgz"][0], ODD["folder"][0]])
@@ -108,11 +118,11 @@ def test_missing_archive_is_named(tmp_path: Path) -> None:
 
 
 def test_members_are_read_one_at_a_time(tmp_path: Path) -> None:
-    archive = written(tmp_path / "pack.zip", zip_bytes({**GOOD, "flowers/rose/2.jpg": PICTURE}))
+    archive = written(tmp_path / "pack.zip", zip_bytes({**GOOD, "flowers/rose/2.jpg": IMAGE}))
     content = archive.read_bytes()
-    archive.write_bytes(content.replace(PICTURE[::-1], bytes(len(PICTURE)), 1))
+    archive.write_bytes(content.replace(IMAGE[::-1], bytes(len(IMAGE)), 1))
     members = read_members(archive)
-    assert next(members) == Member(name="flowers/daisy/1.jpg", data=PICTURE)
+    assert next(members) == Member(name="flowers/daisy/1.jpg", data=IMAGE)
     with pytest.raises(ArchiveError, match=r"rose/1\.jpg is damaged"):
         next(members)
 
@@ -131,14 +141,19 @@ def test_full_disk_is_told_when_an_inner_archive_is_unpacked(
 
 def test_packed_folder_depends_on_names_and_contents_alone(tmp_path: Path) -> None:
     first = folder_of({**GOOD, ".DS_Store": b"x", "flowers/rose/z.jpg": b"1"})(tmp_path / "one")
-    second = folder_of({"flowers/rose/z.jpg": b"1", **dict(reversed(GOOD.items()))})(tmp_path / "two")
+    second = folder_of({"flowers/rose/z.jpg": b"1", **dict(reversed(GOOD.items()))})(
+        tmp_path / "two"
+    )
     for path in second.rglob("*.jpg"):
         path.chmod(0o600)
         os.utime(path, (0, 0))
     pack_folder(first, tmp_path / "one.zip")
     pack_folder(second, tmp_path / "two.zip")
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
-    assert [member.name for member in read_members(tmp_path / "one.zip")] == [*GOOD, "flowers/rose/z.jpg"]
+    assert [member.name for member in read_members(tmp_path / "one.zip")] == [
+        *GOOD,
+        "flowers/rose/z.jpg",
+    ]
     assert {info.date_time for info in zipfile.ZipFile(tmp_path / "one.zip").infolist()} == {
         (1980, 1, 1, 0, 0, 0)
     }
@@ -157,7 +172,9 @@ NAMES = st.text(
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
+)
 @given(files=st.dictionaries(PATHS, st.binary(max_size=64), max_size=6), as_tar=st.booleans())
 def test_what_is_read_is_what_was_packed_or_it_is_refused(
     tmp_path: Path, files: dict[str, bytes], as_tar: bool
@@ -169,7 +186,9 @@ def test_what_is_read_is_what_was_packed_or_it_is_refused(
     except ArchiveError:
         return
     wanted = {
-        unicodedata.normalize("NFC", "/".join(part for part in name.split("/") if part != ".")): data
+        unicodedata.normalize(
+            "NFC", "/".join(part for part in name.split("/") if part != ".")
+        ): data
         for name, data in files.items()
         if not archives.safety.is_litter(name)
     }
@@ -179,7 +198,10 @@ def test_what_is_read_is_what_was_packed_or_it_is_refused(
 @pytest.mark.parametrize(
     "content",
     [
-        *(zip_bytes(GOOD, method) for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)),
+        *(
+            zip_bytes(GOOD, method)
+            for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+        ),
         GOOD_TAR[:3072],
         gzip.compress(GOOD_TAR),
         nested(1),
@@ -197,7 +219,9 @@ def test_changed_bytes_end_in_members_or_an_archive_error(tmp_path: Path, conten
         assert message is None or str(archive) in message
 
 
-@pytest.mark.parametrize(("name", "count"), [("cats_vs_dogs_2000.zip", 2000), ("flower_photos_500.tgz", 500)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("cats_vs_dogs_2000.zip", 2000), ("flower_photos_500.tgz", 500)]
+)
 def test_real_archive_is_read_whole(name: str, count: int) -> None:
     archive = Path("../shared/data") / name
     if not archive.exists():

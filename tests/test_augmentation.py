@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.augmentation import Recipe, augment
-from tests.pictures import scene
+from tests.sample_images import scene
 
 STILL = Recipe(rotate=0, shift=0, zoom=0, flip=False)
 FULL = Recipe(rotate=180, shift=0.5, zoom=0.5, flip=True)
@@ -18,7 +18,9 @@ PIXELS = np.asarray(scene(61, 45))
 KEYS = [f"{number:064x}" for number in range(40)]
 
 
-def copies(recipe: Recipe, pixels: NDArray[np.uint8] = PIXELS, seed: int = 7) -> list[NDArray[np.uint8]]:
+def copies(
+    recipe: Recipe, pixels: NDArray[np.uint8] = PIXELS, seed: int = 7
+) -> list[NDArray[np.uint8]]:
     return [augment(pixels, recipe, seed=seed, sha256=key, copy=1) for key in KEYS]
 
 
@@ -27,21 +29,25 @@ def test_with_all_limits_at_zero_nothing_changes() -> None:
 
 
 @pytest.mark.parametrize("change", [{"rotate": 20.0}, {"shift": 0.2}, {"zoom": 0.2}])
-def test_each_setting_alone_changes_pictures(change: dict[str, Any]) -> None:
-    changed = [np.abs(copy.astype(int) - PIXELS).mean() > 1 for copy in copies(replace(STILL, **change))]
+def test_each_setting_alone_changes_images(change: dict[str, Any]) -> None:
+    changed = [
+        np.abs(copy.astype(int) - PIXELS).mean() > 1 for copy in copies(replace(STILL, **change))
+    ]
     assert sum(changed) > 30
 
 
 def test_flipping_mirrors_left_to_right_about_half_of_the_copies_and_does_nothing_else() -> None:
     found = copies(replace(STILL, flip=True))
     mirrored = [(copy == PIXELS[:, ::-1]).all() for copy in found]
-    assert all((copy == PIXELS).all() for copy, mirror in zip(found, mirrored, strict=True) if not mirror)
+    assert all(
+        (copy == PIXELS).all() for copy, mirror in zip(found, mirrored, strict=True) if not mirror
+    )
     assert 10 <= sum(mirrored) <= 30
 
 
 @pytest.mark.parametrize("colour", [255, 1, 128])
 @pytest.mark.parametrize("shape", [(45, 61), (8, 8), (8, 300)])
-def test_what_moves_in_from_outside_is_the_pictures_own_reflection(
+def test_what_moves_in_from_outside_is_the_images_own_reflection(
     colour: int, shape: tuple[int, int]
 ) -> None:
     plain = np.full((*shape, 3), colour, np.uint8)
@@ -80,13 +86,14 @@ def test_a_zoom_is_at_most_its_share_and_goes_in_and_out() -> None:
     pixels = np.zeros((101, 101, 3), np.uint8)
     pixels[40:61, 40:61] = 255
     sizes = [
-        np.sqrt((copy[25:76, 25:76, 0] > 127).sum()) / 21 for copy in copies(replace(STILL, zoom=0.2), pixels)
+        np.sqrt((copy[25:76, 25:76, 0] > 127).sum()) / 21
+        for copy in copies(replace(STILL, zoom=0.2), pixels)
     ]
     assert 0.75 <= min(sizes) < 0.9
     assert 1.1 < max(sizes) <= 1.25
 
 
-def test_copies_differ_by_number_picture_and_seed() -> None:
+def test_copies_differ_by_number_image_and_seed() -> None:
     found = [
         augment(PIXELS, FULL, seed=seed, sha256=key, copy=copy).tobytes()
         for seed in (7, 8)
@@ -107,8 +114,15 @@ def test_copies_differ_by_number_picture_and_seed() -> None:
     zoom=st.floats(0, 0.5),
     flip=st.booleans(),
 )
-def test_any_picture_keeps_its_shape_and_the_same_draw_gives_the_same_bytes(
-    height: int, width: int, seed: int, copy: int, rotate: float, shift: float, zoom: float, flip: bool
+def test_any_image_keeps_its_shape_and_the_same_draw_gives_the_same_bytes(
+    height: int,
+    width: int,
+    seed: int,
+    copy: int,
+    rotate: float,
+    shift: float,
+    zoom: float,
+    flip: bool,
 ) -> None:
     pixels = np.asarray(scene(width, height))
     before = pixels.copy()
@@ -120,7 +134,7 @@ def test_any_picture_keeps_its_shape_and_the_same_draw_gives_the_same_bytes(
     assert (augment(pixels, recipe, seed=seed, sha256=KEYS[0], copy=copy) == one).all()
 
 
-def test_neither_the_global_random_state_nor_the_order_of_pictures_matters() -> None:
+def test_neither_the_global_random_state_nor_the_order_of_images_matters() -> None:
     first = [copy.tobytes() for copy in copies(FULL)]
     np.random.seed(1)  # noqa: NPY002 (it must not matter)
     again = [augment(PIXELS, FULL, seed=7, sha256=key, copy=1).tobytes() for key in reversed(KEYS)]

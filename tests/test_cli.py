@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import cli, progress
+from pipeline import cli
 from pipeline.errors import ParamsError
 from pipeline.params import Params, load_params
-from pipeline.predict import Answer
-from tests.project import BACKBONE, draw_picture, make_project
+from pipeline.tools import progress
+from pipeline.tools.predict import Answer
+from tests.project import BACKBONE, draw_image, make_project
 
 ROOT = Path(__file__).parents[1]
 HEAVY = (
@@ -44,9 +45,20 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 def start(*command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run a program of the project's environment, and return what it said."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "COLUMNS": "100",
+        "NO_COLOR": "1",
+        "TERM": "dumb",
+    }
     return subprocess.run(
-        [sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *command],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -55,7 +67,9 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     return make_project(tmp_path / "project", monkeypatch)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["extract", "--help"], ["store", "--help"], ["datasets"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["extract", "--help"], ["store", "--help"], ["datasets"]]
+)
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = f"""
 import sys
@@ -75,7 +89,9 @@ print(sorted(set({HEAVY}) & set(sys.modules)), file=sys.stderr)
 def test_the_module_is_the_same_as_the_console_script() -> None:
     script = Path(sys.executable).with_name("bottleneck")
     assert script.is_file()
-    assert start("-m", "pipeline", "backbones").stdout == start(str(script), "backbones").stdout != ""
+    assert (
+        start("-m", "pipeline", "backbones").stdout == start(str(script), "backbones").stdout != ""
+    )
 
 
 def test_help_lists_every_stage_and_tool() -> None:
@@ -148,16 +164,36 @@ def test_a_stage_gets_its_names_and_settings_and_its_line_is_printed(
             1,
             r"Error: params\.yaml has no dataset 'pet'\. It has: pets\. Did you mean 'pets'\?",
         ),
-        (["train", "pets", "resnet"], 1, r"Error: .*(no backbone 'resnet'|no backbone is called 'resnet')"),
+        (
+            ["train", "pets", "resnet"],
+            1,
+            r"Error: .*(no backbone 'resnet'|no backbone is called 'resnet')",
+        ),
         (["split", "pets"], 1, r"Error: .*run the stage fetch first"),
         (["augment", "pets"], 1, r"Error: .*run the stage split first"),
-        (["extract", "pets", BACKBONE], 1, r"Error: .*is missing: run the stage (split|augment) first"),
+        (
+            ["extract", "pets", BACKBONE],
+            1,
+            r"Error: .*is missing: run the stage (split|augment) first",
+        ),
         (["train", "pets", BACKBONE], 1, r"Error: .*is missing: run the stage extract first"),
         (["evaluate", "pets", BACKBONE], 1, r"Error: .*The train stage writes them"),
         (["report"], 1, r"Error: .*The split stage"),
-        (["predict", "gone.jpg", "--dataset", "pets"], 1, r"Error: cannot read gone\.jpg: No such file"),
-        (["predict", "page.jpg", "--dataset", "pets"], 1, r"Error: cannot read page\.jpg: not an image"),
-        (["predict", "good.jpg", "--dataset", "pest"], 1, r"Error: .*no dataset 'pest'.*Did you mean 'pets'"),
+        (
+            ["predict", "gone.jpg", "--dataset", "pets"],
+            1,
+            r"Error: cannot read gone\.jpg: No such file",
+        ),
+        (
+            ["predict", "page.jpg", "--dataset", "pets"],
+            1,
+            r"Error: cannot read page\.jpg: not an image",
+        ),
+        (
+            ["predict", "good.jpg", "--dataset", "pest"],
+            1,
+            r"Error: .*no dataset 'pest'.*Did you mean 'pets'",
+        ),
         (
             ["predict", "good.jpg", "--dataset", "pets"],
             1,
@@ -179,7 +215,7 @@ def test_what_the_user_can_mend_is_said_on_stderr(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("page.jpg").write_bytes(b"<html>")
-    Path("good.jpg").write_bytes(draw_picture(1))
+    Path("good.jpg").write_bytes(draw_image(1))
     monkeypatch.setenv("NO_COLOR", "1")
     assert run(monkeypatch, *arguments) == status
     out, err = capsys.readouterr()
@@ -206,17 +242,24 @@ def answers(params: Params, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What predict_files is asked; it knows two answers."""
     asked: list[Any] = []
 
-    def predict(files: list[Path], dataset: str, backbone: str, settings: Params) -> Iterator[Answer]:
+    def predict(
+        files: list[Path], dataset: str, backbone: str, settings: Params
+    ) -> Iterator[Answer]:
         asked.append((files, dataset, backbone, settings))
         for number, file in enumerate(files):
-            yield Answer(file=str(file), label="cat", probabilities={"cat": 0.75 + number / 8, "dog": 0.25})
+            yield Answer(
+                file=str(file), label="cat", probabilities={"cat": 0.75 + number / 8, "dog": 0.25}
+            )
 
-    monkeypatch.setattr("pipeline.predict.predict_files", predict)
+    monkeypatch.setattr("pipeline.tools.predict.predict_files", predict)
     return asked
 
 
-def test_predict_prints_a_line_a_picture(
-    answers: list[Any], params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_predict_prints_a_line_an_image(
+    answers: list[Any],
+    params: Params,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(monkeypatch, "predict", "a b.jpg", "c.jpg", "--dataset", "pets") == 0
     out, err = capsys.readouterr()
@@ -229,11 +272,25 @@ def test_predict_prints_an_object_a_line_for_machines(
     answers: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert (
-        run(monkeypatch, "predict", "ü.jpg", "c.jpg", "--dataset", "pets", "--json", "--backbone", "vgg16")
+        run(
+            monkeypatch,
+            "predict",
+            "ü.jpg",
+            "c.jpg",
+            "--dataset",
+            "pets",
+            "--json",
+            "--backbone",
+            "vgg16",
+        )
         == 0
     )
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == {"file": "ü.jpg", "label": "cat", "probabilities": {"cat": 0.75, "dog": 0.25}}
+    assert lines[0] == {
+        "file": "ü.jpg",
+        "label": "cat",
+        "probabilities": {"cat": 0.75, "dog": 0.25},
+    }
     assert [line["file"] for line in lines] == ["ü.jpg", "c.jpg"]
     assert answers[0][2] == "vgg16"
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline import layout
+from pipeline import paths
 from tests.dag import hash_artefacts, light_stages, stage_calls
-from tests.project import BACKBONE, SETTINGS, draw_folders, draw_picture, make_project
+from tests.project import BACKBONE, SETTINGS, draw_folders, draw_image, make_project
 
 ROOT = Path(__file__).parents[1]
 CODE = (
@@ -52,18 +52,18 @@ def test_every_artefact_has_the_same_bytes_in_another_folder(
 ) -> None:
     first = run_all(tmp_path / "one", monkeypatch)
     for dataset, folders in (("pets", 28), ("herbs", 36)):
-        pictures = [path for path in first if path.startswith(f"{layout.split_folder(dataset)}/")]
-        assert len(pictures) == folders
+        images = [path for path in first if path.startswith(f"{paths.split_folder(dataset)}/")]
+        assert len(images) == folders
         for path in (
-            layout.raw_archive(dataset),
-            layout.manifest_file(dataset),
-            layout.copies_file(dataset),
-            layout.features_file(dataset, BACKBONE),
-            layout.predictions_file(dataset, BACKBONE),
-            layout.data_metrics_file(dataset),
-            layout.metrics_file(dataset, BACKBONE),
-            layout.history_file(dataset, BACKBONE),
-            layout.REPORT,
+            paths.raw_archive(dataset),
+            paths.manifest_file(dataset),
+            paths.copies_file(dataset),
+            paths.features_file(dataset, BACKBONE),
+            paths.predictions_file(dataset, BACKBONE),
+            paths.data_metrics_file(dataset),
+            paths.metrics_file(dataset, BACKBONE),
+            paths.history_file(dataset, BACKBONE),
+            paths.REPORT,
         ):
             assert str(path) in first
     second = run_all(tmp_path / "a longer name" / "two", monkeypatch)
@@ -81,7 +81,9 @@ class Project:
         self.folder = folder
         self.settings: dict[str, Any] = {
             **SETTINGS,
-            "backbones": {BACKBONE: {"layer": None, "pooling": "avg", "input_size": 64, "weights": "random"}},
+            "backbones": {
+                BACKBONE: {"layer": None, "pooling": "avg", "input_size": 64, "weights": "random"}
+            },
         }
         for name in CODE:
             source, target = ROOT / name, folder / name
@@ -162,17 +164,17 @@ def test_the_lock_has_the_same_bytes_in_another_folder(reproduced: Project, tmp_
 
 @pytest.mark.slow
 @pytest.mark.parametrize("change", ["replaced", "added", "deleted"])
-def test_a_picture_changed_in_place_is_noticed(reproduced: Project, change: str) -> None:
-    pictures = reproduced.folder / "pets" / "cat"
-    old, extra = (pictures / "cat.0.jpg").read_bytes(), pictures / "cat.99.jpg"
+def test_an_image_changed_in_place_is_noticed(reproduced: Project, change: str) -> None:
+    images = reproduced.folder / "pets" / "cat"
+    old, extra = (images / "cat.0.jpg").read_bytes(), images / "cat.99.jpg"
     if change == "deleted":
-        (pictures / "cat.0.jpg").unlink()
+        (images / "cat.0.jpg").unlink()
     else:
-        (extra if change == "added" else pictures / "cat.0.jpg").write_bytes(draw_picture(4242))
+        (extra if change == "added" else images / "cat.0.jpg").write_bytes(draw_image(4242))
     try:
         assert reproduced.repro("--dry", "fetch@pets") == ["fetch@pets"]
     finally:
-        (pictures / "cat.0.jpg").write_bytes(old)
+        (images / "cat.0.jpg").write_bytes(old)
         extra.unlink(missing_ok=True)
     assert reproduced.repro("--dry") == []
 

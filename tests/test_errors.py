@@ -10,7 +10,9 @@ from pipeline.errors import PipelineError, did_you_mean
 
 def test_every_kind_of_error_is_a_pipeline_error_with_a_docstring() -> None:
     kinds = [
-        kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__
+        kind
+        for _, kind in inspect.getmembers(errors, inspect.isclass)
+        if kind.__module__ == errors.__name__
     ]
     assert len(kinds) > 10
     for kind in kinds:

@@ -34,12 +34,14 @@ HEADER = Header(
     classes=("Katze", "chien", "кот"),
     backbone="fake",
     fingerprint="0123" * 8,
-    made_of='{"a":"é"}',
+    fingerprint_parts='{"a":"é"}',
 )
 SIZES = {"train": 30, "val": 7, "test": 3}
 
 
-def _block(rows: int, shape: tuple[int, ...] = (4,), dtype: str = "float16", seed: int = 0) -> Block:
+def _block(
+    rows: int, shape: tuple[int, ...] = (4,), dtype: str = "float16", seed: int = 0
+) -> Block:
     rng = np.random.default_rng(seed)
     hashes = np.array([rng.bytes(32).hex() for _ in range(rows)], "S64")
     return Block(
@@ -53,7 +55,10 @@ def _block(rows: int, shape: tuple[int, ...] = (4,), dtype: str = "float16", see
 
 
 def _blocks(dtype: str = "float16", sizes: dict[str, int] = SIZES) -> dict[str, Block]:
-    return {name: _block(rows, dtype=dtype, seed=seed) for seed, (name, rows) in enumerate(sizes.items())}
+    return {
+        name: _block(rows, dtype=dtype, seed=seed)
+        for seed, (name, rows) in enumerate(sizes.items())
+    }
 
 
 def _part(block: Block, start: int, stop: int) -> Block:
@@ -88,9 +93,15 @@ def _assert_equal(found: FeatureSet, blocks: dict[str, Block], header: Header = 
 )
 @settings(max_examples=25, deadline=None)
 def test_what_is_written_is_read_back(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[int], shape: tuple[int, ...], dtype: str, step: int
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[int],
+    shape: tuple[int, ...],
+    dtype: str,
+    step: int,
 ) -> None:
-    blocks = {name: _block(count, shape, dtype, count) for name, count in zip(SIZES, rows, strict=False)}
+    blocks = {
+        name: _block(count, shape, dtype, count) for name, count in zip(SIZES, rows, strict=False)
+    }
     path = _write(tmp_path_factory.mktemp("features") / "f.h5", blocks, step=step)
     _assert_equal(read_features(path), blocks)
     assert read_header(path) == HEADER
@@ -108,15 +119,17 @@ def test_equal_rows_give_equal_bytes(tmp_path: Path) -> None:
     first = _write(tmp_path / "a/f.h5", _blocks())
     again = _write(tmp_path / "b/another name.h5", _blocks())
     assert sha256_of(first) == sha256_of(again)
-    assert sha256_of(_write(tmp_path / "c.h5", _blocks(), replace(HEADER, dataset="pest"))) != sha256_of(
-        first
-    )
+    assert sha256_of(
+        _write(tmp_path / "c.h5", _blocks(), replace(HEADER, dataset="pest"))
+    ) != sha256_of(first)
 
 
 def test_bytes_do_not_depend_on_what_lay_in_memory(tmp_path: Path) -> None:
     digests = set()
     for filling in (0, 255, 90):
-        rubbish = [np.full(size, filling, np.uint8) for size in (512, 2048, 4096, 65536) for _ in range(50)]
+        rubbish = [
+            np.full(size, filling, np.uint8) for size in (512, 2048, 4096, 65536) for _ in range(50)
+        ]
         del rubbish
         digests.add(sha256_of(_write(tmp_path / "f.h5", _blocks())))
     assert len(digests) == 1
@@ -127,14 +140,18 @@ def test_h5py_alone_can_read_it(tmp_path: Path) -> None:
     with h5py.File(_write(tmp_path / "f.h5", blocks)) as file:
         assert dict(file.attrs) | {"classes": None} == {
             "schema": b"bottleneck-features", "schema_version": 1, "dataset": b"pets", "classes": None,
-            "backbone": b"fake", "fingerprint": b"0123" * 8, "fingerprint_made_of": '{"a":"é"}'.encode(),
+            "backbone": b"fake", "fingerprint": b"0123" * 8, "fingerprint_parts": '{"a":"é"}'.encode(),
         }  # fmt: skip
         assert [name.decode() for name in file.attrs["classes"]] == list(HEADER.classes)
         assert set(file) == {"train", "val", "test"}
         assert file["train/path"].asstr()[0] == "train/кот/0.jpg"
         assert all(file["train"][column].fletcher32 for column in COLUMNS)
         kinds = {column: file["train"][column].dtype for column in COLUMNS}
-        assert (kinds["features"], kinds["labels"], kinds["copy"]) == (np.float16, np.int64, np.uint8)
+        assert (kinds["features"], kinds["labels"], kinds["copy"]) == (
+            np.float16,
+            np.int64,
+            np.uint8,
+        )
         assert (kinds["sha256"], kinds["parent"]) == (np.dtype("S64"), np.dtype("S64"))
 
 
@@ -144,7 +161,9 @@ def test_no_text_of_variable_length_is_in_it(tmp_path: Path) -> None:
 
 
 def test_many_long_class_names_are_kept(tmp_path: Path) -> None:
-    header = replace(HEADER, classes=tuple(f"{number:05} {'long name ' * 10}" for number in range(2000)))
+    header = replace(
+        HEADER, classes=tuple(f"{number:05} {'long name ' * 10}" for number in range(2000))
+    )
     path = _write(tmp_path / "f.h5", _blocks(), header)
     assert read_header(path) == header
 
@@ -252,17 +271,25 @@ def _shorten(file: h5py.File) -> None:
             lambda file: file.attrs.update(schema=np.bytes_("other")),
             "has schema 'other' version 1, expected 'bott",
         ),
-        (lambda file: file.attrs.update(schema_version=2), "has schema 'bottleneck-features' version 2"),
+        (
+            lambda file: file.attrs.update(schema_version=2),
+            "has schema 'bottleneck-features' version 2",
+        ),
         (lambda file: file.attrs.pop("schema"), "has schema ''"),
         (lambda file: file.attrs.pop("classes"), "is damaged"),
         (lambda file: file.attrs.update(classes=3), "is damaged"),
         (lambda file: file.attrs.update(dataset=np.bytes_(b"\xff")), "is damaged"),
-        (lambda file: file.pop("val"), r"has the groups \['test', 'train'\]; train and val are needed"),
+        (
+            lambda file: file.pop("val"),
+            r"has the groups \['test', 'train'\]; train and val are needed",
+        ),
         (lambda file: file["train"].pop("labels"), "is damaged"),
         (_shorten, "the columns have different lengths"),
     ],
 )
-def test_a_file_that_does_not_fit_its_schema_is_an_error(tmp_path: Path, change: Any, message: str) -> None:
+def test_a_file_that_does_not_fit_its_schema_is_an_error(
+    tmp_path: Path, change: Any, message: str
+) -> None:
     path = _change(_write(tmp_path / "f.h5", _blocks()), change)
     with pytest.raises(FeaturesError, match=message):
         read_features(path)

@@ -10,12 +10,12 @@ import pytest
 from pipeline.errors import DiskFull
 from pipeline.files import (
     LEFT_OVER_SECONDS,
+    atomic_folder,
+    atomic_write,
+    atomic_write_text,
+    deferred_errors,
     remove_left_overs,
-    replace_text,
-    replacing,
-    replacing_folder,
     sha256_of,
-    steady,
 )
 from tests.damages import largest_file
 
@@ -25,7 +25,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def test_a_new_file_appears_in_a_folder_made_for_it(tmp_path: Path) -> None:
-    with replacing(tmp_path / "a/b/file") as temporary:
+    with atomic_write(tmp_path / "a/b/file") as temporary:
         temporary.write_text("new")
         assert not (tmp_path / "a/b/file").exists()
     assert (tmp_path / "a/b/file").read_text() == "new"
@@ -40,7 +40,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     path.write_text("old")
 
     def fail() -> None:
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text("half")
             raise error("stop")
 
@@ -51,7 +51,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
 
 
 def test_two_writers_of_one_file_do_not_share_a_temporary_name(tmp_path: Path) -> None:
-    with replacing(tmp_path / "file") as first, replacing(tmp_path / "file") as second:
+    with atomic_write(tmp_path / "file") as first, atomic_write(tmp_path / "file") as second:
         assert first != second
         first.write_text("first")
         second.write_text("second")
@@ -59,12 +59,12 @@ def test_two_writers_of_one_file_do_not_share_a_temporary_name(tmp_path: Path) -
 
 
 def test_text_keeps_its_line_ends(tmp_path: Path) -> None:
-    replace_text(tmp_path / "text", "a\r\nb\nü")
+    atomic_write_text(tmp_path / "text", "a\r\nb\nü")
     assert (tmp_path / "text").read_bytes() == b"a\r\nb\n\xc3\xbc"
 
 
 def test_only_old_temporary_files_are_left_overs(tmp_path: Path) -> None:
-    with replacing(tmp_path / "shard.h5") as temporary:
+    with atomic_write(tmp_path / "shard.h5") as temporary:
         temporary.write_text("being written")
         old = temporary.with_name(".old.h5.123.tmp")
         for path in (old, tmp_path / "shard.tmp", tmp_path / ".hidden"):
@@ -81,7 +81,7 @@ def test_a_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     (tmp_path / "folder/old").write_text("old")
     (tmp_path / ".folder.tmp").mkdir()
     (tmp_path / ".folder.tmp/of a killed run").write_text("half")
-    with replacing_folder(tmp_path / "folder") as fresh:
+    with atomic_folder(tmp_path / "folder") as fresh:
         assert _names(fresh) == []
         (fresh / "new").write_text("new")
     assert _names(tmp_path) == ["folder"]
@@ -92,7 +92,7 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
 
     def fail() -> None:
-        with replacing_folder(tmp_path / "folder") as fresh:
+        with atomic_folder(tmp_path / "folder") as fresh:
             (fresh / "new").write_text("new")
             raise ValueError("stop")
 
@@ -105,21 +105,21 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "old").touch()
-    replace_text(tmp_path / "text", "old")
+    atomic_write_text(tmp_path / "text", "old")
     with (
         largest_file(50),
         pytest.raises(DiskFull, match=r"cannot write .*folder: File too large\. Make room"),
-        replacing_folder(tmp_path / "folder") as fresh,
+        atomic_folder(tmp_path / "folder") as fresh,
     ):
         (fresh / "new").write_bytes(bytes(99))
     with largest_file(50), pytest.raises(DiskFull, match=r"cannot write .*text: File too large"):
-        replace_text(tmp_path / "text", "new" * 99)
+        atomic_write_text(tmp_path / "text", "new" * 99)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder", "old", "text"]
     assert (tmp_path / "text").read_text() == "old"
 
 
 def test_other_faults_are_not_taken_for_a_full_disk(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), replacing_folder(tmp_path / "folder"):
+    with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "folder"):
         (tmp_path / "nowhere").read_bytes()
 
 
@@ -131,7 +131,7 @@ def test_the_hash_is_that_of_all_bytes(tmp_path: Path, size: int) -> None:
 
 
 def test_a_steady_file_holds_what_was_written(tmp_path: Path) -> None:
-    with steady(tmp_path / "file") as file:
+    with deferred_errors(tmp_path / "file") as file:
         assert file.write(b"abcdef") == 6
         file.seek(2)
         file.write(memoryview(b"XY"))
@@ -140,7 +140,7 @@ def test_a_steady_file_holds_what_was_written(tmp_path: Path) -> None:
 
 def test_a_steady_file_keeps_its_fault_until_the_end() -> None:
     def write_all() -> None:
-        with steady(Path("/dev/full")) as file:
+        with deferred_errors(Path("/dev/full")) as file:
             assert file.write(b"abc") == 3
             with pytest.raises(OSError, match="No space left"):
                 file.check()
@@ -152,7 +152,7 @@ def test_a_steady_file_keeps_its_fault_until_the_end() -> None:
 
 def test_a_steady_file_keeps_its_fault_rather_than_what_came_of_it() -> None:
     def write_all() -> None:
-        with steady(Path("/dev/full")) as file:
+        with deferred_errors(Path("/dev/full")) as file:
             file.write(b"abc")
             raise ValueError("what is read back is not what was written")
 
@@ -162,7 +162,7 @@ def test_a_steady_file_keeps_its_fault_rather_than_what_came_of_it() -> None:
 
 def test_a_steady_file_writes_nothing_after_a_fault(tmp_path: Path) -> None:
     def write_all() -> None:
-        with steady(tmp_path / "file") as file:
+        with deferred_errors(tmp_path / "file") as file:
             with largest_file(4):
                 file.write(b"abcdef")
             file.write(b"ghi")

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from pipeline.errors import HeadError
-from pipeline.heads import DESCRIPTION, WEIGHTS, Head, HeadInfo, fit_head, keras, load_head, save_head
+from pipeline.heads import (
+    DESCRIPTION,
+    WEIGHTS,
+    Head,
+    HeadInfo,
+    fit_head,
+    keras,
+    load_head,
+    save_head,
+)
 from pipeline.params import HeadParams
 from tests.project import make_params
 
@@ -31,7 +40,7 @@ def info(classes: int = 2, kind: str = "linear", shape: tuple[int, ...] = (WIDTH
         classes=tuple("abcdefgh"[:classes]),
         backbone="efficientnet_lite0",
         fingerprint="f" * 32,
-        made_of='{"backbone":"efficientnet_lite0","x":1}',
+        fingerprint_parts='{"backbone":"efficientnet_lite0","x":1}',
     )
 
 
@@ -51,7 +60,9 @@ def settings(**changes: Any) -> HeadParams:
 
 
 @cache
-def fitted(classes: int = 2, kind: str = "linear", **changes: Any) -> tuple[Head, dict[str, list[float]]]:
+def fitted(
+    classes: int = 2, kind: str = "linear", **changes: Any
+) -> tuple[Head, dict[str, list[float]]]:
     train, val = separable(classes), separable(classes, 20, seed=1)
     return fit_head(info(classes, kind), settings(kind=kind, **changes), train, val)
 
@@ -72,7 +83,9 @@ def test_the_last_layer_and_the_loss_fit_the_number_of_classes(
     head, _ = fitted(classes, kind, epochs=2)
     last = head.model.layers[-1]
     assert (last.units, last.activation.__name__, head.model.loss) == (units, activation, loss)
-    hidden = [layer.units for layer in head.model.layers[:-1] if isinstance(layer, keras.layers.Dense)]
+    hidden = [
+        layer.units for layer in head.model.layers[:-1] if isinstance(layer, keras.layers.Dense)
+    ]
     assert hidden == ([8] if kind == "mlp" else [])
 
 
@@ -89,7 +102,9 @@ def test_probabilities_have_a_column_a_class_and_sum_to_one(classes: int) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
 @pytest.mark.parametrize("classes", [2, 4])
-def test_a_separable_problem_is_learnt_with_the_labels_the_right_way_round(kind: str, classes: int) -> None:
+def test_a_separable_problem_is_learnt_with_the_labels_the_right_way_round(
+    kind: str, classes: int
+) -> None:
     head, history = fitted(classes, kind, epochs=12, learning_rate=0.1)
     features, labels = separable(classes, 40, seed=2)
     assert (head.probabilities(features).argmax(axis=1) == labels).mean() > 0.95
@@ -164,7 +179,7 @@ def test_a_feature_that_never_changes_does_no_harm() -> None:
     assert np.isfinite(head.probabilities(val[0])).all()
 
 
-def test_each_picture_is_answered_alone_as_in_a_batch() -> None:
+def test_each_image_is_answered_alone_as_in_a_batch() -> None:
     head, _ = fitted(5, epochs=2)
     features, _ = separable(5)
     alone = np.concatenate([head.probabilities(features[row : row + 1]) for row in range(10)])
@@ -190,7 +205,7 @@ def test_equal_heads_give_equal_bytes(tmp_path: Path) -> None:
     for file in (WEIGHTS, DESCRIPTION):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
     text = (tmp_path / "one" / DESCRIPTION).read_text()
-    assert json.loads(text)["made_of"] == {"backbone": "efficientnet_lite0", "x": 1}
+    assert json.loads(text)["fingerprint_parts"] == {"backbone": "efficientnet_lite0", "x": 1}
     assert str(tmp_path) not in text
 
 
@@ -205,7 +220,10 @@ save_head(Path(sys.argv[1]), fitted(5, "mlp", epochs=2)[0])
     for name, hash_seed in (("one", "1"), ("other", "2")):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
         subprocess.run(
-            [sys.executable, "-c", code, str(tmp_path / name)], check=True, cwd=ROOT, env=environment
+            [sys.executable, "-c", code, str(tmp_path / name)],
+            check=True,
+            cwd=ROOT,
+            env=environment,
         )
     for file in (WEIGHTS, DESCRIPTION):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
@@ -230,12 +248,30 @@ def described(**changes: Any) -> Any:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda folder: (folder / WEIGHTS).unlink(), "holds no trained head: run the stage train first"),
-        (lambda folder: (folder / DESCRIPTION).unlink(), "holds no trained head: run the stage train first"),
-        (lambda folder: (folder / WEIGHTS).write_bytes(b""), "is damaged .*: run the stage train again"),
-        (lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-4]), "is damaged"),
-        (lambda folder: save_file(without(load_file(folder / WEIGHTS)), folder / WEIGHTS), "is damaged"),
-        (lambda folder: save_file(reshaped(load_file(folder / WEIGHTS)), folder / WEIGHTS), "is damaged"),
+        (
+            lambda folder: (folder / WEIGHTS).unlink(),
+            "holds no trained head: run the stage train first",
+        ),
+        (
+            lambda folder: (folder / DESCRIPTION).unlink(),
+            "holds no trained head: run the stage train first",
+        ),
+        (
+            lambda folder: (folder / WEIGHTS).write_bytes(b""),
+            "is damaged .*: run the stage train again",
+        ),
+        (
+            lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-4]),
+            "is damaged",
+        ),
+        (
+            lambda folder: save_file(without(load_file(folder / WEIGHTS)), folder / WEIGHTS),
+            "is damaged",
+        ),
+        (
+            lambda folder: save_file(reshaped(load_file(folder / WEIGHTS)), folder / WEIGHTS),
+            "is damaged",
+        ),
         (lambda folder: (folder / DESCRIPTION).write_text("{"), "is damaged"),
         (lambda folder: (folder / DESCRIPTION).write_text("[]"), "is damaged"),
         (lambda folder: (folder / DESCRIPTION).write_text("{}"), "is damaged .*shape"),
@@ -252,7 +288,9 @@ def described(**changes: Any) -> Any:
         (described(colour="blue"), "is damaged .*colour"),
     ],
 )
-def test_a_missing_or_damaged_head_is_told_as_such(damage: Any, message: str, tmp_path: Path) -> None:
+def test_a_missing_or_damaged_head_is_told_as_such(
+    damage: Any, message: str, tmp_path: Path
+) -> None:
     save_head(tmp_path, fitted(3, "mlp", epochs=2)[0])
     load_head(tmp_path)
     damage(tmp_path)

@@ -1,4 +1,4 @@
-"""The decoder: any picture becomes upright RGB, anything else an ImageError, and nothing a crash."""
+"""The decoder: any image becomes upright RGB, anything else an ImageError, and nothing a crash."""
 
 import io
 import struct
@@ -22,13 +22,13 @@ from pipeline.errors import ImageError
 from pipeline.images import (
     FORMATS,
     MAX_SIDE,
-    Picture,
+    DecodedImage,
+    decode_grey,
     decode_square,
     decode_whole,
     decoder_versions,
-    survey,
 )
-from tests.pictures import encode, scene
+from tests.sample_images import encode, scene
 
 ODD = Path(__file__).parents[2] / "shared" / "data" / "odd"
 GREY = [
@@ -74,7 +74,7 @@ def as_mode(mode: str) -> Image.Image:
 
 
 def plain_palette() -> Image.Image:
-    """Return a picture of colour 1 of its palette everywhere."""
+    """Return an image of colour 1 of its palette everywhere."""
     image = Image.new("P", (20, 20), 1)
     image.putpalette([0, 0, 0, 200, 100, 50])
     return image
@@ -89,7 +89,9 @@ def png_claiming(width: int, height: int) -> bytes:
     """Return a PNG whose header promises a size that its data do not have."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99))
@@ -105,26 +107,26 @@ def jpeg_claiming(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize(("mode", "image_format"), COLOUR)
 def test_every_kind_of_colour_becomes_the_same_rgb(mode: str, image_format: str) -> None:
-    picture = decode_whole(encode(as_mode(mode), image_format))
-    assert picture.pixels.shape == (44, 60, 3)
-    assert picture.pixels.dtype == np.uint8
-    assert picture.format == image_format
-    assert difference(picture.pixels, as_mode(mode).convert("RGB")) < 4
-    assert mode in ("P", "PA") or difference(picture.pixels, scene()) < 4
+    image = decode_whole(encode(as_mode(mode), image_format))
+    assert image.pixels.shape == (44, 60, 3)
+    assert image.pixels.dtype == np.uint8
+    assert image.format == image_format
+    assert difference(image.pixels, as_mode(mode).convert("RGB")) < 4
+    assert mode in ("P", "PA") or difference(image.pixels, scene()) < 4
 
 
 @pytest.mark.parametrize(("mode", "image_format"), GREY)
 def test_every_kind_of_grey_becomes_rgb_of_equal_channels(mode: str, image_format: str) -> None:
-    picture = decode_whole(encode(as_mode(mode), image_format))
-    assert picture.pixels.shape == (44, 60, 3)
-    assert (picture.pixels == picture.pixels[..., :1]).all()
+    image = decode_whole(encode(as_mode(mode), image_format))
+    assert image.pixels.shape == (44, 60, 3)
+    assert (image.pixels == image.pixels[..., :1]).all()
     expected = as_mode("1").convert("L") if mode == "1" else scene().convert("L")
-    assert difference(picture.pixels[..., 0], expected) < 2
-    assert picture.mode == mode
-    assert picture.notes == (() if mode == "L" else (f"converted from {mode}",))
+    assert difference(image.pixels[..., 0], expected) < 2
+    assert image.mode == mode
+    assert image.notes == (() if mode == "L" else (f"converted from {mode}",))
 
 
-def test_a_float_picture_from_0_to_1_is_not_black() -> None:
+def test_a_float_image_from_0_to_1_is_not_black() -> None:
     values = np.linspace(0, 1, 44 * 60, dtype=np.float32).reshape(44, 60)
     pixels = decode_whole(encode(Image.fromarray(values), "TIFF")).pixels
     assert difference(pixels[..., 0], values * 255) < 1
@@ -153,37 +155,41 @@ def test_what_is_transparent_becomes_white(data: bytes) -> None:
 def test_of_an_animation_the_first_frame_is_used_and_noted(image_format: str) -> None:
     frames = [scene(seed=seed) for seed in (1, 2, 3)]
     data = encode(frames[0], image_format, save_all=True, append_images=frames[1:])
-    picture = decode_whole(data)
-    assert "animated: first frame used" in picture.notes
-    assert difference(picture.pixels, frames[0]) < 12
-    assert difference(picture.pixels, frames[1]) > 30
+    image = decode_whole(data)
+    assert "animated: first frame used" in image.notes
+    assert difference(image.pixels, frames[0]) < 12
+    assert difference(image.pixels, frames[1]) > 30
 
 
-def test_a_cameras_second_picture_is_no_animation() -> None:
+def test_a_cameras_second_image_is_no_animation() -> None:
     data = encode(scene(seed=1), "MPO", save_all=True, append_images=[scene(seed=2)])
-    picture = decode_whole(data)
-    assert (picture.format, picture.notes) == ("JPEG", ())
-    assert difference(picture.pixels, scene(seed=1)) < 4
+    image = decode_whole(data)
+    assert (image.format, image.notes) == ("JPEG", ())
+    assert difference(image.pixels, scene(seed=1)) < 4
 
 
 @pytest.mark.parametrize("orientation", range(10))
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_pictures_are_turned_exactly_as_pillow_turns_them(orientation: int, image_format: str) -> None:
+def test_images_are_turned_exactly_as_pillow_turns_them(
+    orientation: int, image_format: str
+) -> None:
     data = turned(orientation, image_format)
     with Image.open(io.BytesIO(data)) as image:
         expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    picture = decode_whole(data)
-    assert difference(picture.pixels, expected) <= (1 if image_format == "JPEG" else 0)
-    assert ("turned as EXIF says" in picture.notes) == (2 <= orientation <= 8)
+    decoded = decode_whole(data)
+    assert difference(decoded.pixels, expected) <= (1 if image_format == "JPEG" else 0)
+    assert ("turned as EXIF says" in decoded.notes) == (2 <= orientation <= 8)
     upright = decode_square(encode(Image.fromarray(expected), "PNG"), 32)
     assert difference(decode_square(data, 32), upright) < 3
     assert difference(decode_square(data, 32), upright[::-1, ::-1]) > 20
 
 
 def late_exif() -> bytes:
-    """Return a picture whose EXIF stands behind segments that seem to hold the begin of a scan."""
+    """Return an image whose EXIF stands behind segments that seem to hold the begin of a scan."""
     data = turned(6)
-    return data[:2] + (b"\xff\xed" + struct.pack(">H", 60_002) + b"\xff\xda" * 30_000) * 2 + data[2:]
+    return (
+        data[:2] + (b"\xff\xed" + struct.pack(">H", 60_002) + b"\xff\xda" * 30_000) * 2 + data[2:]
+    )
 
 
 @pytest.mark.parametrize(
@@ -192,17 +198,24 @@ def late_exif() -> bytes:
         turned(6),
         turned(6, progressive=True),
         late_exif(),
-        encode(scene(), "JPEG", xmp=b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'),
+        encode(
+            scene(), "JPEG", xmp=b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+        ),
         turned(6).replace(b"\xff\xd9", b"\0\0\0\0\xff\xd9"),
     ],
 )
 def test_both_decoders_agree_on_what_is_up(data: bytes) -> None:
     whole = decode_whole(data).pixels
     assert whole.shape == (60, 44, 3)
-    assert difference(decode_square(data, 32), decode_square(encode(Image.fromarray(whole), "PNG"), 32)) < 3
+    assert (
+        difference(
+            decode_square(data, 32), decode_square(encode(Image.fromarray(whole), "PNG"), 32)
+        )
+        < 3
+    )
 
 
-def test_a_turned_cmyk_picture_is_upright_by_both_decoders() -> None:
+def test_a_turned_cmyk_image_is_upright_by_both_decoders() -> None:
     exif = Image.Exif()
     exif[0x0112] = 8
     data = encode(scene().convert("CMYK"), "JPEG", exif=exif)
@@ -223,13 +236,22 @@ def test_a_turned_cmyk_picture_is_upright_by_both_decoders() -> None:
         (b"P6 20 20 255\n" + bytes(1200), "^not an image$"),
         (b"\xff\xd8\xff", "^(damaged|not an image)"),
         (b"GIF89a", "^(damaged|not an image)"),
-        (encode(Image.new("RGB", (7, 400)), "PNG"), "^too small: 7 x 400 pixels, at least 8 x 8 are needed$"),
+        (
+            encode(Image.new("RGB", (7, 400)), "PNG"),
+            "^too small: 7 x 400 pixels, at least 8 x 8 are needed$",
+        ),
         (encode(Image.new("RGB", (1, 1)), "JPEG"), "^too small: 1 x 1 pixels"),
-        (png_claiming(30_000, 30_000), "^too large: 30000 x 30000 pixels, at most 100,000,000 in all"),
+        (
+            png_claiming(30_000, 30_000),
+            "^too large: 30000 x 30000 pixels, at most 100,000,000 in all",
+        ),
         (png_claiming(10_001, 10_000), "^too large: 10001 x 10000 pixels"),
         (png_claiming(2**31 - 1, 2**31 - 1), "^(too large|damaged|not an image)"),
         (jpeg_claiming(30_000, 30_000), "^too large: 30000 x 30000 pixels"),
-        (encode(Image.new("L", (MAX_SIDE + 1, 8)), "PNG"), "^too large: 32767 x 8 pixels, .* 32,766 a side"),
+        (
+            encode(Image.new("L", (MAX_SIDE + 1, 8)), "PNG"),
+            "^too large: 32767 x 8 pixels, .* 32,766 a side",
+        ),
         (png_claiming(900, 900), "^damaged: "),
     ],
 )
@@ -240,14 +262,16 @@ def test_what_cannot_be_used_is_refused_with_a_reason(data: bytes, reason: str) 
 
 @pytest.mark.parametrize("side", [(8, 8), (8, MAX_SIDE), (MAX_SIDE, 8)])
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
-def test_the_smallest_and_the_longest_pictures_are_used(side: tuple[int, int], image_format: str) -> None:
+def test_the_smallest_and_the_longest_images_are_used(
+    side: tuple[int, int], image_format: str
+) -> None:
     data = encode(Image.new("RGB", side, (9, 99, 199)), image_format)
     assert decode_whole(data).pixels.shape == (side[1], side[0], 3)
     assert difference(decode_square(data, 32), np.full((32, 32, 3), (9, 99, 199))) < 3
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"])
-def test_a_picture_cut_at_any_tenth_is_refused_whatever_is_left(image_format: str) -> None:
+def test_an_image_cut_at_any_tenth_is_refused_whatever_is_left(image_format: str) -> None:
     data = encode(scene(200, 150), image_format)
     for tenth in range(10):
         with pytest.raises(ImageError, match=r"^(0 bytes|not an image|damaged: .+)$"):
@@ -269,7 +293,9 @@ def mutated(chance: np.random.Generator, data: bytes) -> bytes:
     """Return a file with a few bytes changed, cut, doubled or overwritten by a run of one value."""
     broken = bytearray(data)
     for _ in range(int(chance.integers(1, 6))):
-        place = int(chance.integers(len(broken))) if chance.random() < 0.6 else int(chance.integers(64))
+        place = (
+            int(chance.integers(len(broken))) if chance.random() < 0.6 else int(chance.integers(64))
+        )
         place = min(place, len(broken) - 1)
         kind = int(chance.integers(5))
         if kind <= 1:
@@ -308,24 +334,30 @@ SEEDS = [
 
 
 def squashed(pixels: Any) -> Any:
-    """Return what `survey` should give for a whole picture, by OpenCV's area averages."""
-    return cv2.resize(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (32, 32), interpolation=cv2.INTER_AREA)
+    """Return what `decode_grey` should give for a whole image, by OpenCV's area averages."""
+    return cv2.resize(
+        cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (32, 32), interpolation=cv2.INTER_AREA
+    )
 
 
 def mottled(width: int, height: int) -> Image.Image:
     """Return a scene with spots so small that a sample here and there would not do for an average."""
-    spots = np.random.default_rng(0).integers(-60, 60, (height // 8 + 1, width // 8 + 1, 1), np.int16)
+    spots = np.random.default_rng(0).integers(
+        -60, 60, (height // 8 + 1, width // 8 + 1, 1), np.int16
+    )
     spots = cv2.resize(spots, (width, height), interpolation=cv2.INTER_NEAREST)[..., None]
     return Image.fromarray(np.clip(scene(width, height) + spots, 0, 255).astype(np.uint8))
 
 
-@pytest.mark.parametrize("size", [(505, 371), (265, 270), (130, 61), (33, 600), (999, 249), (2001, 777)])
+@pytest.mark.parametrize(
+    "size", [(505, 371), (265, 270), (130, 61), (33, 600), (999, 249), (2001, 777)]
+)
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_survey_shows_the_whole_picture_in_little(size: tuple[int, int], orientation: int) -> None:
+def test_a_survey_shows_the_whole_image_in_little(size: tuple[int, int], orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = encode(mottled(*size), "JPEG", exif=exif, quality=95)
-    whole, little = decode_whole(data), survey(data, 32)
+    whole, little = decode_whole(data), decode_grey(data, 32)
     assert (little.width, little.height) == (whole.width, whole.height) == whole.pixels.shape[1::-1]
     assert (little.format, little.mode, little.notes) == (whole.format, whole.mode, whole.notes)
     assert little.pixels.shape == (32, 32)
@@ -338,23 +370,25 @@ def test_a_survey_shows_the_whole_picture_in_little(size: tuple[int, int], orien
 )
 def test_a_survey_of_any_format_is_grey(mode: str, image_format: str) -> None:
     data = encode(as_mode(mode), image_format)
-    assert difference(survey(data, 32).pixels, squashed(decode_whole(data).pixels)) < 1
+    assert difference(decode_grey(data, 32).pixels, squashed(decode_whole(data).pixels)) < 1
 
 
 def test_a_survey_finds_the_same_damage() -> None:
     chance = np.random.default_rng(0)
-    seeds = [encode(scene(400, 300), "JPEG", progressive=progressive) for progressive in (False, True)]
+    seeds = [
+        encode(scene(400, 300), "JPEG", progressive=progressive) for progressive in (False, True)
+    ]
 
-    def look(decode: Callable[[bytes], Picture], data: bytes) -> tuple[object, ...]:
+    def look(decode: Callable[[bytes], DecodedImage], data: bytes) -> tuple[object, ...]:
         try:
-            picture = decode(data)
+            image = decode(data)
         except ImageError as error:
             return (str(error),)
-        return (picture.width, picture.height, picture.mode, picture.notes)
+        return (image.width, image.height, image.mode, image.notes)
 
     damaged = [mutated(chance, seeds[n % 2]) for n in range(400)]
     whole = [look(decode_whole, data) for data in damaged]
-    assert [look(lambda data: survey(data, 32), data) for data in damaged] == whole
+    assert [look(lambda data: decode_grey(data, 32), data) for data in damaged] == whole
     assert 100 < sum(len(seen) == 1 for seen in whole) < 390
 
 
@@ -366,7 +400,7 @@ def test_no_mutated_file_crashes_or_hangs_the_decoders() -> None:
     for turn in range(count):
         data = mutated(chance, SEEDS[turn % len(SEEDS)][1])
         try:
-            picture = decode_whole(data)
+            image = decode_whole(data)
         except ImageError as error:
             refused += 1
             lines += str(error).count("\n")
@@ -376,10 +410,10 @@ def test_no_mutated_file_crashes_or_hangs_the_decoders() -> None:
                 continue
         else:
             used += 1
-            height, width, channels = picture.pixels.shape
+            height, width, channels = image.pixels.shape
             assert channels == 3
             assert 8 <= min(height, width) <= max(height, width) <= MAX_SIDE
-            assert picture.format in FORMATS
+            assert image.format in FORMATS
             square = decode_square(data, 32)
         assert square.shape == (32, 32, 3)
         assert square.dtype == np.uint8
@@ -389,7 +423,7 @@ def test_no_mutated_file_crashes_or_hangs_the_decoders() -> None:
     assert time.monotonic() - began < 60
 
 
-def test_damaged_pictures_in_many_threads_leave_the_warnings_as_they_were() -> None:
+def test_damaged_images_in_many_threads_leave_the_warnings_as_they_were() -> None:
     odd = encode(plain_palette(), "PNG", transparency=bytes([9, 0]))
     data = [odd, encode(scene(), "TIFF")[:-9], png_claiming(900, 900), encode(scene(), "JPEG")] * 50
 
@@ -408,7 +442,7 @@ def test_damaged_pictures_in_many_threads_leave_the_warnings_as_they_were() -> N
 
 
 def circle(width: int, height: int) -> Image.Image:
-    """Return a white circle in the middle of a black picture, as wide as half the shorter side."""
+    """Return a white circle in the middle of a black image, as wide as half the shorter side."""
     y, x = np.mgrid[:height, :width]
     radius = min(width, height) / 4
     inside = np.hypot(x - (width - 1) / 2, y - (height - 1) / 2) < radius
@@ -416,20 +450,26 @@ def circle(width: int, height: int) -> Image.Image:
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
-@pytest.mark.parametrize(("width", "height"), [(640, 200), (200, 640), (301, 299), (70, 50), (1500, 900)])
-def test_the_square_keeps_circles_round_and_in_the_middle(width: int, height: int, image_format: str) -> None:
+@pytest.mark.parametrize(
+    ("width", "height"), [(640, 200), (200, 640), (301, 299), (70, 50), (1500, 900)]
+)
+def test_the_square_keeps_circles_round_and_in_the_middle(
+    width: int, height: int, image_format: str
+) -> None:
     square = decode_square(encode(circle(width, height), image_format), 96)
     y, x = np.nonzero(square[..., 0] > 127)
     expected = 96 / 2 * 8 / 7  # half the shorter side, of which the square shows 7/8
     for values in (x, y):
-        assert abs((values.max() - values.min() + 1) - expected) <= max(2.5, 150 / min(width, height))
+        assert abs((values.max() - values.min() + 1) - expected) <= max(
+            2.5, 150 / min(width, height)
+        )
         assert abs(values.mean() - 47.5) <= 1
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "GIF"])
 @settings(deadline=None, max_examples=25)
 @given(width=st.integers(8, 300), height=st.integers(8, 300), size=st.integers(1, 130))
-def test_the_square_has_the_wanted_shape_whatever_the_picture(
+def test_the_square_has_the_wanted_shape_whatever_the_image(
     image_format: str, width: int, height: int, size: int
 ) -> None:
     square = decode_square(encode(scene(width, height), image_format), size)
@@ -438,7 +478,9 @@ def test_the_square_has_the_wanted_shape_whatever_the_picture(
     assert square.flags.c_contiguous
 
 
-@pytest.mark.parametrize(("width", "height"), [(500, 375), (1600, 1200), (2400, 700), (260, 240), (225, 225)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(500, 375), (1600, 1200), (2400, 700), (260, 240), (225, 225)]
+)
 @pytest.mark.parametrize("quality", [75, 95])
 def test_leaving_out_detail_in_the_dct_changes_the_square_little(
     width: int, height: int, quality: int
@@ -447,7 +489,9 @@ def test_leaving_out_detail_in_the_dct_changes_the_square_little(
     full = simplejpeg.decode_jpeg(data, "RGB")
     side = round(min(width, height) * 7 / 8)
     top, left = (height - side) // 2, (width - side) // 2
-    expected = cv2.resize(full[top : top + side, left : left + side], (96, 96), interpolation=cv2.INTER_AREA)
+    expected = cv2.resize(
+        full[top : top + side, left : left + side], (96, 96), interpolation=cv2.INTER_AREA
+    )
     assert difference(decode_square(data, 96), expected) < 2.5
 
 
@@ -464,11 +508,16 @@ def test_the_decoders_give_the_same_bits_each_time() -> None:
 
 
 def test_the_versions_of_all_that_decodes_are_known() -> None:
-    assert set(decoder_versions()) == {"road", "simplejpeg", "pillow", "opencv-python-headless"}
+    assert set(decoder_versions()) == {
+        "algorithm",
+        "simplejpeg",
+        "pillow",
+        "opencv-python-headless",
+    }
     assert all(decoder_versions().values())
 
 
-@pytest.mark.skipif(not ODD.is_dir(), reason="the shared odd pictures are not here")
+@pytest.mark.skipif(not ODD.is_dir(), reason="the shared odd images are not here")
 @pytest.mark.parametrize(
     ("name", "image_format", "mode", "notes"),
     [
@@ -481,19 +530,19 @@ def test_the_versions_of_all_that_decodes_are_known() -> None:
         ("imageNotFound.gif", "GIF", None, None),
     ],
 )
-def test_odd_pictures_from_the_wild_are_decoded_and_noted(
+def test_odd_images_from_the_wild_are_decoded_and_noted(
     name: str, image_format: str, mode: str | None, notes: tuple[str, ...] | None
 ) -> None:
-    picture = decode_whole((ODD / name).read_bytes())
-    assert picture.format == image_format
-    assert mode is None or picture.mode == mode
-    assert notes is None or picture.notes == notes
+    image = decode_whole((ODD / name).read_bytes())
+    assert image.format == image_format
+    assert mode is None or image.mode == mode
+    assert notes is None or image.notes == notes
     assert decode_square((ODD / name).read_bytes(), 64).std() > 1
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"\0" * 50, png_claiming(30_000, 30_000), encode(scene(), "PNG")[:200]]
 )
-def test_the_square_decoder_refuses_what_is_no_picture(data: bytes) -> None:
+def test_the_square_decoder_refuses_what_is_no_image(data: bytes) -> None:
     with pytest.raises(ImageError, match=r"^(0 bytes|not an image|too large|damaged)"):
         decode_square(data, 32)

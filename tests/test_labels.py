@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.datasets import CATALOGUE
+from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import ArchiveError
 from pipeline.labels import SPLIT_FOLDERS, label_members
 
@@ -32,7 +32,11 @@ LAYOUTS: dict[str, tuple[dict[str, tuple[str, str | None] | None], Mapping[str, 
         PETS,
     ),
     "Kaggle's train.zip": (
-        {"train/cat.0.jpg": ("cat", "train"), "train/dog.0.jpg": ("dog", "train"), "train/Thumbs.db": None},
+        {
+            "train/cat.0.jpg": ("cat", "train"),
+            "train/dog.0.jpg": ("dog", "train"),
+            "train/Thumbs.db": None,
+        },
         PETS,
     ),
     "Kaggle's archive in archive": (
@@ -45,7 +49,11 @@ LAYOUTS: dict[str, tuple[dict[str, tuple[str, str | None] | None], Mapping[str, 
         PETS,
     ),
     "Kaggle's, with a folder around": (
-        {"d/train/cat.0.jpg": ("cat", "train"), "d/train/dog.0.jpg": ("dog", "train"), "d/test/1.jpg": None},
+        {
+            "d/train/cat.0.jpg": ("cat", "train"),
+            "d/train/dog.0.jpg": ("dog", "train"),
+            "d/test/1.jpg": None,
+        },
         {},
     ),
     "names alone": ({"cat.0.jpg": ("cat", None), "dog.0.jpeg": ("dog", None)}, {}),
@@ -67,8 +75,12 @@ LAYOUTS: dict[str, tuple[dict[str, tuple[str, str | None] | None], Mapping[str, 
         },
         {},
     ),
-    "unlabelled test pictures": (
-        {"d/train/a/1.jpg": ("a", "train"), "d/train/b/1.jpg": ("b", "train"), "d/test/1.jpg": None},
+    "unlabelled test images": (
+        {
+            "d/train/a/1.jpg": ("a", "train"),
+            "d/train/b/1.jpg": ("b", "train"),
+            "d/test/1.jpg": None,
+        },
         {},
     ),
     "a class called train": (
@@ -76,10 +88,14 @@ LAYOUTS: dict[str, tuple[dict[str, tuple[str, str | None] | None], Mapping[str, 
         {},
     ),
     "splits beside something else": (
-        {"train/a/1.jpg": ("a", "train"), "train/b/1.jpg": ("b", "train"), "extra/a/2.jpg": ("a", None)},
+        {
+            "train/a/1.jpg": ("a", "train"),
+            "train/b/1.jpg": ("b", "train"),
+            "extra/a/2.jpg": ("a", None),
+        },
         {},
     ),
-    "picture above the class folders": (
+    "image above the class folders": (
         {"d/cover.png": None, "top.jpg": None, "d/a/1.jpg": ("a", None), "d/b/1.jpg": ("b", None)},
         {},
     ),
@@ -101,7 +117,10 @@ def test_layout_is_understood(
     wanted: dict[str, tuple[str, str | None] | None], aliases: Mapping[str, str]
 ) -> None:
     labelled = label_members(list(wanted), aliases)
-    found = {name: one and (one.label, one.folder_split) for name, one in zip(wanted, labelled, strict=True)}
+    found = {
+        name: one and (one.label, one.folder_split)
+        for name, one in zip(wanted, labelled, strict=True)
+    }
     assert found == wanted
     assert all(one is None or one.name == name for name, one in zip(wanted, labelled, strict=True))
 
@@ -109,14 +128,14 @@ def test_layout_is_understood(
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], r"no labelled pictures: expected class folders .*; found no files at all"),
+        ([], r"no labelled images: expected class folders .*; found no files at all"),
         (
             ["a/1.txt", "b/2.txt"],
-            r"no labelled pictures: .* found 2 files \(2 of \.txt\), the first 'a/1\.txt'",
+            r"no labelled images: .* found 2 files \(2 of \.txt\), the first 'a/1\.txt'",
         ),
-        (["1.jpg", "2.jpg"], r"no labelled pictures: .*2 of \.jpg"),
-        (["photos/1.jpg", "photos/2.jpg"], "no labelled pictures"),
-        (["train/1.jpg", "test/1.jpg"], "no labelled pictures"),
+        (["1.jpg", "2.jpg"], r"no labelled images: .*2 of \.jpg"),
+        (["photos/1.jpg", "photos/2.jpg"], "no labelled images"),
+        (["train/1.jpg", "test/1.jpg"], "no labelled images"),
         (
             ["d/cat.1.jpg", "d/cat.2.jpg"],
             r"only one class, 'cat': expected class folders .*two classes or more",
@@ -133,7 +152,7 @@ def test_layout_is_understood(
         (["x/Cat/1.jpg", "y/cat/1.jpg"], "classes 'Cat' and 'cat' differ in capitals alone"),
         (
             ["cat/1.jpg", "cat/old/2.jpg", "dog/1.jpg"],
-            r"pictures lie both in 'cat' and in folders below it \('cat/old'\)",
+            r"images lie both in 'cat' and in folders below it \('cat/old'\)",
         ),
     ],
 )
@@ -148,17 +167,21 @@ def test_aliases_lead_to_the_datasets_classes(dataset) -> None:  # type: ignore[
     assert all(alias == alias.lower() for alias in dataset.aliases)
 
 
-CLASSES = st.lists(st.from_regex(r"[a-z]{2,8}", fullmatch=True), min_size=2, max_size=4, unique=True).filter(
-    lambda classes: not set(classes) & ({"label", "path", "split"} | set(SPLIT_FOLDERS))
-)
+CLASSES = st.lists(
+    st.from_regex(r"[a-z]{2,8}", fullmatch=True), min_size=2, max_size=4, unique=True
+).filter(lambda classes: not set(classes) & ({"label", "path", "split"} | set(SPLIT_FOLDERS)))
 
 
 @given(classes=CLASSES, splits=st.booleans(), order=st.randoms(use_true_random=False))
-def test_a_label_does_not_depend_on_the_order_of_members(classes: list[str], splits: bool, order) -> None:  # type: ignore[no-untyped-def]
+def test_a_label_does_not_depend_on_the_order_of_members(
+    classes: list[str], splits: bool, order
+) -> None:  # type: ignore[no-untyped-def]
     names = [f"top/{side}{label}/{number}.jpg" for label in classes for number in range(3)
              for side in (("train/", "val/") if splits else ("",))]  # fmt: skip
     wanted = dict(zip(names, label_members(names), strict=True))
     order.shuffle(names)
     assert dict(zip(names, label_members(names), strict=True)) == wanted
     assert {one.label for one in wanted.values() if one} == set(classes)
-    assert {one.folder_split for one in wanted.values() if one} == ({"train", "val"} if splits else {None})
+    assert {one.folder_split for one in wanted.values() if one} == (
+        {"train", "val"} if splits else {None}
+    )

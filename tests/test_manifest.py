@@ -34,7 +34,7 @@ IMAGES = st.builds(
     label=TEXT,
     path=TEXT,
     sha256=KEY,
-    fate=st.sampled_from([USED, DUPLICATE, QUARANTINED]),
+    status=st.sampled_from([USED, DUPLICATE, QUARANTINED]),
     reason=TEXT,
     note=TEXT,
     member=TEXT,
@@ -46,14 +46,19 @@ IMAGES = st.builds(
     brightness=NUMBER,
     hash=st.text("0123456789abcdef", max_size=16),
     group=KEY,
-    dealt=TEXT,
+    split_rule=TEXT,
 )
 COPIES = st.builds(CopyRow, parent=KEY, copy=st.integers(1, 20), sha256=KEY, path=TEXT)
 ON_ONE_FOLDER = settings(
     deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 ROW = ImageRow(
-    label="cat", sha256="0" * 64, member="cat.1.jpg", bytes=7, split="train", path="train/cat/cat.1.jpg"
+    label="cat",
+    sha256="0" * 64,
+    member="cat.1.jpg",
+    bytes=7,
+    split="train",
+    path="train/cat/cat.1.jpg",
 )
 
 
@@ -78,7 +83,9 @@ def test_copies_are_read_back_in_the_order_in_which_they_were_written(
 
 @ON_ONE_FOLDER
 @given(
-    rows=st.lists(IMAGES, max_size=8, unique_by=lambda row: (row.split, row.label, row.path, row.member)),
+    rows=st.lists(
+        IMAGES, max_size=8, unique_by=lambda row: (row.split, row.label, row.path, row.member)
+    ),
     seed=st.integers(),
 )
 def test_the_bytes_do_not_depend_on_the_order_of_the_rows(
@@ -98,11 +105,13 @@ def test_train_comes_first_and_the_unused_last(tmp_path: Path) -> None:
     ]
     write_manifest(tmp_path / "m.csv", rows)
     order = [(row.split, row.label) for row in read_manifest(tmp_path / "m.csv")]
-    assert order == [(split, label) for split in ("train", "val", "test", "") for label in ("cat", "dog")]
+    assert order == [
+        (split, label) for split in ("train", "val", "test", "") for label in ("cat", "dog")
+    ]
 
 
 def test_images_that_are_not_used_are_ordered_by_name(tmp_path: Path) -> None:
-    unused = [ROW._replace(split="", path="", fate=QUARANTINED, member=name) for name in "cab"]
+    unused = [ROW._replace(split="", path="", status=QUARANTINED, member=name) for name in "cab"]
     write_manifest(tmp_path / "m.csv", unused)
     assert [row.member for row in read_manifest(tmp_path / "m.csv")] == ["a", "b", "c"]
 
@@ -143,8 +152,14 @@ def _lines(text: str) -> list[str]:
     [
         (lambda text: "", r"has the columns \[\], not \['split', 'label'"),
         (lambda text: text.replace("sha256", "sha1", 1), "has the columns"),
-        (lambda text: ",".join(reversed(_lines(text)[0].strip().split(","))) + "\n", "has the columns"),
-        (lambda text: text.replace(",7,", ",seven,"), "damaged .*seven.*: run the stage split again"),
+        (
+            lambda text: ",".join(reversed(_lines(text)[0].strip().split(","))) + "\n",
+            "has the columns",
+        ),
+        (
+            lambda text: text.replace(",7,", ",seven,"),
+            "damaged .*seven.*: run the stage split again",
+        ),
         (lambda text: text[: text.rindex(",")][:-5], "damaged"),
         (lambda text: text + "train,cat\n", "damaged"),
         (lambda text: text + _lines(text)[1].strip() + ",more\n", "damaged"),
@@ -173,7 +188,9 @@ def test_any_printable_noise_is_refused_or_read_but_never_a_traceback(tmp_path: 
         text = clean[:place] + noise.choice(string.printable) + clean[place + noise.randrange(3) :]
         (tmp_path / "m.csv").write_text(text, newline="")
         try:
-            assert all(len(row) == len(ImageRow._fields) for row in read_manifest(tmp_path / "m.csv"))
+            assert all(
+                len(row) == len(ImageRow._fields) for row in read_manifest(tmp_path / "m.csv")
+            )
         except ManifestError:
             refused += 1
     assert refused > 20

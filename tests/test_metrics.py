@@ -132,7 +132,9 @@ def test_the_interval_is_the_bootstraps() -> None:
     rng = np.random.default_rng(0)
     is_correct = np.arange(400) < 340
     resampled = rng.choice(is_correct, (4000, 400)).mean(axis=1)
-    found = compute_metrics(binary([1] * 400, np.where(is_correct, 0.8, 0.2).tolist()), seed=7)["val"]
+    found = compute_metrics(binary([1] * 400, np.where(is_correct, 0.8, 0.2).tolist()), seed=7)[
+        "val"
+    ]
     bounds = [found["accuracy_low"], found["accuracy_high"]]
     assert bounds == pytest.approx(np.quantile(resampled, [0.025, 0.975]), abs=0.005)
 
@@ -167,7 +169,9 @@ def any_predictions(draw: st.DrawFn) -> Predictions:
 @given(predictions=any_predictions())
 def test_metrics_are_finite_and_in_range(predictions: Predictions) -> None:
     found = compute_metrics(predictions, seed=7)["val"]
-    shares = {key: value for key, value in found.items() if key not in ("n", "log_loss", "per_class")}
+    shares = {
+        key: value for key, value in found.items() if key not in ("n", "log_loss", "per_class")
+    }
     for tree in found["per_class"].values():
         assert all(type(value) is float and 0 <= value <= 1 for value in tree.values())
     assert all(type(value) is float and 0 <= value <= 1 for value in shares.values())
@@ -181,7 +185,10 @@ def test_metrics_are_finite_and_in_range(predictions: Predictions) -> None:
 def test_the_order_of_rows_changes_nothing(predictions: Predictions, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(predictions))
     shuffled = table(predictions.labels[order].tolist(), predictions.probabilities[order])
-    before, after = compute_metrics(predictions, seed=7)["val"], compute_metrics(shuffled, seed=7)["val"]
+    before, after = (
+        compute_metrics(predictions, seed=7)["val"],
+        compute_metrics(shuffled, seed=7)["val"],
+    )
     assert after.pop("per_class") == before.pop("per_class")
     assert after == pytest.approx(before, abs=2e-6)
     assert roc_points(shuffled) == roc_points(predictions)

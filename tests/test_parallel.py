@@ -89,7 +89,9 @@ def test_worker_processes_start_before_there_is_work() -> None:
     assert set(active_children()) == before
 
 
-def test_worker_processes_end_with_the_one_that_opened_them_even_if_it_is_killed(tmp_path: Path) -> None:
+def test_worker_processes_end_with_the_one_that_opened_them_even_if_it_is_killed(
+    tmp_path: Path,
+) -> None:
     code = """
 import os, signal
 from pipeline.parallel import open_processes

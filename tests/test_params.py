@@ -9,11 +9,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from pipeline import layout
+from pipeline import paths
 from pipeline.errors import ParamsError
 from pipeline.params import HeadParams, Params, load_params, parse_params
 
-FILE = Path(__file__).parents[1] / layout.PARAMS
+FILE = Path(__file__).parents[1] / paths.PARAMS
 TEXT = FILE.read_text(encoding="utf-8")
 
 
@@ -90,7 +90,9 @@ def test_all_faults_come_at_once_each_with_its_dotted_key() -> None:
         else "input should be a valid integer (found 'wide')",
         "split.val_fraction": "input should be greater than 0 (found 0)",
     }
-    assert lines["backbones.vgg-16"].startswith("no backbone is called 'vgg-16'. Known: convnextbase, ")
+    assert lines["backbones.vgg-16"].startswith(
+        "no backbone is called 'vgg-16'. Known: convnextbase, "
+    )
     assert lines["backbones.vgg-16"].endswith("Did you mean 'vgg16'?")
 
 
@@ -105,7 +107,11 @@ def test_all_faults_come_at_once_each_with_its_dotted_key() -> None:
         ("head.learning_rate", 0, r"head\.learning_rate: .* greater than 0 \(found 0\)"),
         ("head.learning_rate", float("inf"), r"head\.learning_rate: .* finite number"),
         ("head.dropout", float("nan"), r"head\.dropout: .* \(found nan\)"),
-        ("head.optimizer", "adm", r"head\.optimizer: .* 'adam', 'sgd' or 'rmsprop' \(found 'adm'\)"),
+        (
+            "head.optimizer",
+            "adm",
+            r"head\.optimizer: .* 'adam', 'sgd' or 'rmsprop' \(found 'adm'\)",
+        ),
         ("head", None, r"head: input should be a mapping of keys to values \(found None\)"),
         ("datasets", [], r"datasets: input should be a mapping of keys to values \(found \[\]\)"),
         ("datasets", {}, r"datasets: .* at least 1 item"),
@@ -122,12 +128,28 @@ def test_all_faults_come_at_once_each_with_its_dotted_key() -> None:
             {"source": "archive", "archive": "x"},
             r"datasets.*: a name holds letters, digits",
         ),
-        ("datasets.flowers", {"source": "kagle"}, r"flowers\.source: .* or 'archive' \(found 'kagle'\)"),
-        ("datasets.flowers", {"source": "drawn", "archive": "x.zip"}, r"archive is given, so source must be"),
-        ("datasets.mine", {"source": "mirror"}, r"datasets\.mine: no known dataset is called 'mine'"),
+        (
+            "datasets.flowers",
+            {"source": "kagle"},
+            r"flowers\.source: .* or 'archive' \(found 'kagle'\)",
+        ),
+        (
+            "datasets.flowers",
+            {"source": "drawn", "archive": "x.zip"},
+            r"archive is given, so source must be",
+        ),
+        (
+            "datasets.mine",
+            {"source": "mirror"},
+            r"datasets\.mine: no known dataset is called 'mine'",
+        ),
         ("backbones.resnet50", {"pooling": "mean"}, r"resnet50\.pooling: .*'avg', 'max' or None "),
         ("backbones.resnet50", {"weights": ""}, r"resnet50\.weights: .* at least 1 character"),
-        ("backbones.resnet50", {"layr": "x"}, r"resnet50\.layr: unknown key\. .* Did you mean 'layer'\?"),
+        (
+            "backbones.resnet50",
+            {"layr": "x"},
+            r"resnet50\.layr: unknown key\. .* Did you mean 'layer'\?",
+        ),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_what_is_allowed(
@@ -158,7 +180,10 @@ def test_what_is_unusual_but_right_is_taken(key: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, r"cannot read .*params\.yaml: No such file or directory\. Run in the project's folder"),
+        (
+            None,
+            r"cannot read .*params\.yaml: No such file or directory\. Run in the project's folder",
+        ),
         (b"", "no settings: expected a mapping, found NoneType"),
         (b"# nothing\n", "no settings: expected a mapping, found NoneType"),
         (b"- a\n- b\n", "no settings: expected a mapping, found list"),
@@ -194,7 +219,10 @@ def test_settings_cannot_be_changed() -> None:
             lambda params: params.dataset("flower"),
             r"no dataset 'flower'\. It has: cats_vs_dogs, flowers\. Did",
         ),
-        (lambda params: params.dataset("x"), r"no dataset 'x'\. It has: cats_vs_dogs, flowers\. \(params"),
+        (
+            lambda params: params.dataset("x"),
+            r"no dataset 'x'\. It has: cats_vs_dogs, flowers\. \(params",
+        ),
         (
             lambda params: params.backbone("resnet50"),
             r"no backbone 'resnet50'\. It has: efficientnet_lite0\.",
@@ -220,9 +248,12 @@ def commented_ranges() -> list[tuple[str, int, int]]:
 
 
 def test_the_comments_give_some_ranges() -> None:
-    assert {"augment.copies", "head.units", "split.seed", "backbones.efficientnet_lite0.input_size"} <= {
-        key for key, _, _ in commented_ranges()
-    }
+    assert {
+        "augment.copies",
+        "head.units",
+        "split.seed",
+        "backbones.efficientnet_lite0.input_size",
+    } <= {key for key, _, _ in commented_ranges()}
 
 
 @pytest.mark.parametrize(("key", "low", "high"), commented_ranges())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from dvc_render.vega import VegaRenderer
 
-from pipeline.results import CALIBRATION_COLUMNS, HISTORY_COLUMNS, ROC_COLUMNS
+from pipeline.reporting.results import CALIBRATION_COLUMNS, HISTORY_COLUMNS, ROC_COLUMNS
 
 TEMPLATES = Path(__file__).parents[1] / ".dvc" / "plots"
 COLUMNS = {
@@ -15,14 +15,20 @@ COLUMNS = {
     "roc": ("class", *ROC_COLUMNS, "threshold"),
     "calibration": CALIBRATION_COLUMNS,
 }
-AXES = {"history": ("epoch", "val_loss"), "roc": ("fpr", "tpr"), "calibration": ("confidence", "accuracy")}
+AXES = {
+    "history": ("epoch", "val_loss"),
+    "roc": ("fpr", "tpr"),
+    "calibration": ("confidence", "accuracy"),
+}
 
 
 def filled(name: str) -> dict[str, Any]:
     """Return the template as `dvc plots` fills it for two revisions."""
     rows = [dict.fromkeys(COLUMNS[name], "0.5") | {"rev": rev} for rev in ("HEAD", "workspace")]
     x, y = AXES[name]
-    return VegaRenderer(rows, name, template=name, template_dir=TEMPLATES, x=x, y=y).get_filled_template()
+    return VegaRenderer(
+        rows, name, template=name, template_dir=TEMPLATES, x=x, y=y
+    ).get_filled_template()
 
 
 def parts(tree: object, key: str) -> list[Any]:
@@ -31,7 +37,11 @@ def parts(tree: object, key: str) -> list[Any]:
         return [value for item in tree for value in parts(item, key)]
     if not isinstance(tree, dict):
         return []
-    return [value for name, item in tree.items() for value in ([item] if name == key else parts(item, key))]
+    return [
+        value
+        for name, item in tree.items()
+        for value in ([item] if name == key else parts(item, key))
+    ]
 
 
 @pytest.mark.parametrize("name", COLUMNS)

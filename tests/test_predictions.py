@@ -59,7 +59,9 @@ def tables(draw: st.DrawFn) -> Predictions:
     n = draw(st.integers(0, 6))
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     return Predictions(
-        splits=tuple(draw(st.lists(st.sampled_from(["train", "val", "test"]), min_size=n, max_size=n))),
+        splits=tuple(
+            draw(st.lists(st.sampled_from(["train", "val", "test"]), min_size=n, max_size=n))
+        ),
         sha256=tuple(draw(st.lists(st.uuids().map(str), min_size=n, max_size=n, unique=True))),
         path=tuple(draw(st.lists(names, min_size=n, max_size=n))),
         labels=rng.integers(0, len(classes), n),
@@ -70,7 +72,9 @@ def tables(draw: st.DrawFn) -> Predictions:
 
 @settings(deadline=None, max_examples=50)
 @given(table=tables())
-def test_what_is_written_is_read_back(table: Predictions, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_what_is_written_is_read_back(
+    table: Predictions, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.mktemp("predictions") / "predictions.csv"
     write_predictions(path, table)
     again = read_predictions(path)
@@ -113,7 +117,9 @@ def test_damage_is_named(tmp_path: Path, old: str, new: str, message: str) -> No
     assert old in TABLE
     path = tmp_path / "predictions.csv"
     path.write_text(TABLE.replace(old, new, 1))
-    with pytest.raises(PredictionsError, match=r"predictions\.csv is not a table of predictions") as caught:
+    with pytest.raises(
+        PredictionsError, match=r"predictions\.csv is not a table of predictions"
+    ) as caught:
         read_predictions(path)
     assert message in str(caught.value)
 

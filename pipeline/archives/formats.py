@@ -85,7 +85,9 @@ def file_entries(file: BinaryIO, where: str, most_bytes: int) -> Iterator[Entry]
     file.seek(0)
     if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_entries(file)
-    stream: BinaryIO = gzip.GzipFile(fileobj=file, mode="rb") if start.startswith(b"\x1f\x8b") else file  # type: ignore[assignment]
+    stream = file
+    if start.startswith(b"\x1f\x8b"):
+        stream = gzip.GzipFile(fileobj=file, mode="rb")  # type: ignore[assignment]
     if _begins_a_tar(stream.read(_BLOCK_BYTES)):
         stream.seek(0)
         return _tar_entries(stream, most_bytes)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pipeline.archives.formats import Entry
 from pipeline.errors import ArchiveError
 
-RATIO_FLOOR_BYTES = 1 << 20  # below this, a text file or a plain picture may shrink to next to nothing
+RATIO_FLOOR_BYTES = (
+    1 << 20
+)  # below this, a text file or a plain image may shrink to next to nothing
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -71,7 +73,9 @@ class Guard:
         """
         if depth > self.limits.depth:
             raise self._refusal(
-                name, f"is archive in archive, {depth} deep", f"at most {self.limits.depth}: unpack it first"
+                name,
+                f"is archive in archive, {depth} deep",
+                f"at most {self.limits.depth}: unpack it first",
             )
 
     def _clean(self, name: str, *, is_folder: bool) -> str:
@@ -81,17 +85,27 @@ class Guard:
         if _ABSOLUTE.match(name):
             raise self._refusal(name, "has an absolute path", "paths inside the archive")
         if _UNPRINTABLE.search(name):
-            raise self._refusal(name, "has control or undecodable characters in its name", "names in UTF-8")
-        parts = [part for part in unicodedata.normalize("NFC", name).split("/") if part not in ("", ".")]
+            raise self._refusal(
+                name, "has control or undecodable characters in its name", "names in UTF-8"
+            )
+        parts = [
+            part for part in unicodedata.normalize("NFC", name).split("/") if part not in ("", ".")
+        ]
         if ".." in parts:
-            raise self._refusal(name, "climbs out of the archive with '..'", "paths inside the archive")
+            raise self._refusal(
+                name, "climbs out of the archive with '..'", "paths inside the archive"
+            )
         if not parts and not is_folder:
             raise self._refusal(name, "has no name", "every file to have one")
         clean = "/".join(parts)
         size = len(clean.encode())
-        if size > self.limits.name_bytes or (size > 255 and max(len(part.encode()) for part in parts) > 255):
+        if size > self.limits.name_bytes or (
+            size > 255 and max(len(part.encode()) for part in parts) > 255
+        ):
             raise self._refusal(
-                name, "has too long a name", f"at most 255 bytes a part, {self.limits.name_bytes} in all"
+                name,
+                "has too long a name",
+                f"at most 255 bytes a part, {self.limits.name_bytes} in all",
             )
         return clean
 
@@ -129,12 +143,18 @@ class Guard:
         if entry.size < 0:
             raise self._refusal(name, f"has a size of {entry.size} bytes", "0 or more")
         if self._files > limits.files:
-            raise self._refusal(name, f"is file number {self._files:,}", f"at most {limits.files:,} files")
+            raise self._refusal(
+                name, f"is file number {self._files:,}", f"at most {limits.files:,} files"
+            )
         if entry.size > limits.member_bytes and not is_archive_name(name):
-            raise self._refusal(name, f"has {entry.size:,} bytes", f"at most {limits.member_bytes:,} a file")
+            raise self._refusal(
+                name, f"has {entry.size:,} bytes", f"at most {limits.member_bytes:,} a file"
+            )
         if self._total_bytes > limits.total_bytes:
             raise self._refusal(
-                name, f"makes it {self._total_bytes:,} bytes unpacked", f"at most {limits.total_bytes:,}"
+                name,
+                f"makes it {self._total_bytes:,} bytes unpacked",
+                f"at most {limits.total_bytes:,}",
             )
         self._admit_ratio(name, entry.size, entry.packed)
         self._admit_ratio(name, self._total_bytes, self._packed_bytes)

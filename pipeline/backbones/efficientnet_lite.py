@@ -60,7 +60,9 @@ def load_imagenet_weights(model: keras.Model, path: Path) -> None:
         try:
             _fill_layer(model, ours, theirs, tensors)
         except (KeyError, ValueError) as error:
-            raise BackboneError(f"{path} does not fit efficientnet_lite0, layer {ours}: {error}") from None
+            raise BackboneError(
+                f"{path} does not fit efficientnet_lite0, layer {ours}: {error}"
+            ) from None
 
 
 def _block(x: Any, name: str, kernel: int, stride: int, expansion: int, filters: int) -> Any:
@@ -85,7 +87,12 @@ def _normalise(x: Any, name: str) -> Any:
 
 def _names() -> list[tuple[str, str]]:
     """Return pairs of our layer and the prefix of its tensors; BatchNorm layers end in `_bn`."""
-    pairs = [("stem", "_conv_stem"), ("stem_bn", "_bn0"), ("head", "_conv_head"), ("head_bn", "_bn1")]
+    pairs = [
+        ("stem", "_conv_stem"),
+        ("stem_bn", "_bn0"),
+        ("head", "_conv_head"),
+        ("head_bn", "_bn1"),
+    ]
     expansions = [expansion for blocks, _, _, expansion, _ in STAGES for _ in range(blocks)]
     for number, expansion in enumerate(expansions):
         parts = [("expand", 0), ("depthwise", 1), ("project", 2)]
@@ -95,7 +102,9 @@ def _names() -> list[tuple[str, str]]:
     return pairs
 
 
-def _fill_layer(model: keras.Model, ours: str, theirs: str, tensors: dict[str, NDArray[Any]]) -> None:
+def _fill_layer(
+    model: keras.Model, ours: str, theirs: str, tensors: dict[str, NDArray[Any]]
+) -> None:
     if ours.endswith("_bn"):
         parts = ("weight", "bias", "running_mean", "running_var")
         values = [tensors[f"{theirs}.{part}"] for part in parts]

@@ -51,9 +51,13 @@ def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:
         with path.open("rb") as file:
             tensors = _read_object(file)
             values = _read_storages(file, {t.storage.key: t.storage for t in tensors.values()})
-            return {name: _view(tensor, values[tensor.storage.key]) for name, tensor in tensors.items()}
+            return {
+                name: _view(tensor, values[tensor.storage.key]) for name, tensor in tensors.items()
+            }
     except Exception as error:  # noqa: BLE001 (pickle raises nearly anything on damaged files)
-        raise BackboneError(f"{path} is not a PyTorch state dict in the legacy format: {error}") from None
+        raise BackboneError(
+            f"{path} is not a PyTorch state dict in the legacy format: {error}"
+        ) from None
 
 
 def _read_object(file: BinaryIO) -> dict[str, _Tensor]:
@@ -80,7 +84,11 @@ def _read_storages(file: BinaryIO, known: dict[str, _Storage]) -> dict[str, NDAr
 
 
 def _view(tensor: _Tensor, values: NDArray[Any]) -> NDArray[Any]:
-    reach = tensor.offset + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride, strict=True)) + 1
+    reach = (
+        tensor.offset
+        + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride, strict=True))
+        + 1
+    )
     lowest = min((*tensor.shape, *tensor.stride, tensor.offset))
     if reach > len(values) or math.prod(tensor.shape) > len(values) or lowest < 0:
         raise ValueError("a tensor reaches outside its storage")
@@ -88,7 +96,9 @@ def _view(tensor: _Tensor, values: NDArray[Any]) -> NDArray[Any]:
     return np.lib.stride_tricks.as_strided(values[tensor.offset :], tensor.shape, strides).copy()
 
 
-def _rebuild_tensor(storage: _Storage, offset: int, shape: Any, stride: Any, *_ignored: Any) -> _Tensor:
+def _rebuild_tensor(
+    storage: _Storage, offset: int, shape: Any, stride: Any, *_ignored: Any
+) -> _Tensor:
     """Stand in for `torch._utils._rebuild_tensor_v2`."""
     return _Tensor(storage, offset, tuple(shape), tuple(stride))
 

@@ -1,6 +1,6 @@
 """What runs a backbone: the common face of the engines, and the choice among them.
 
-On a CPU each picture is a batch of its own and each core works on another picture. So a
+On a CPU each image is a batch of its own and each core works on another image. So a
 feature cannot depend on neighbours or on the size of a batch, and no core waits for another.
 On a GPU batches have one fixed size, which is part of the fingerprint; the last is padded.
 """
@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.backbones.network import Backbone
+from pipeline.backbones.backbone import Backbone
 from pipeline.errors import BackboneError
 from pipeline.params import ExtractParams
 
@@ -28,7 +28,7 @@ class Engine(Protocol):
     """Runs a backbone. `run` may be called from `streams` threads at once.
 
     Attributes:
-        batch_size: How many pictures `run` takes, always.
+        batch_size: How many images `run` takes, always.
         streams: How many calls of `run` keep the hardware busy.
     """
 
@@ -56,14 +56,14 @@ class Hardware:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class EngineConfig:
     """How a backbone is run.
 
     Attributes:
         engine: Which library.
         device: Where.
         precision: What it computes in.
-        batch_size: Pictures a call.
+        batch_size: Images a call.
         streams: Calls at once.
     """
 
@@ -76,7 +76,11 @@ class Choice:
     def describe(self) -> dict[str, Any]:
         """Return what of this decides a feature's value, for fingerprints."""
         libraries = ["tensorflow", "keras", *(["openvino"] if self.engine == "openvino" else [])]
-        parts: dict[str, Any] = {"engine": self.engine, "device": self.device, "precision": self.precision}
+        parts: dict[str, Any] = {
+            "engine": self.engine,
+            "device": self.device,
+            "precision": self.precision,
+        }
         if self.engine == "tensorflow" and self.device == "cpu":
             parts["onednn"] = os.environ["TF_ENABLE_ONEDNN_OPTS"]
         if self.device == "gpu":
@@ -100,7 +104,7 @@ def _count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def choose(settings: ExtractParams, hardware: Hardware, input_size: int) -> Choice:
+def choose(settings: ExtractParams, hardware: Hardware, input_size: int) -> EngineConfig:
     """Choose the engine: a GPU if there is one, else OpenVINO if installed, else TensorFlow.
 
     Raises:
@@ -112,7 +116,9 @@ def choose(settings: ExtractParams, hardware: Hardware, input_size: int) -> Choi
             "extract.engine is openvino, which is not installed: pip install 'bottleneck[openvino]', "
             "or set extract.engine to auto (params.yaml)"
         )
-    if settings.engine == "openvino" or (settings.engine == "auto" and not gpu and hardware.openvino):
+    if settings.engine == "openvino" or (
+        settings.engine == "auto" and not gpu and hardware.openvino
+    ):
         engine: Literal["tensorflow", "openvino"] = "openvino"
     else:
         engine = "tensorflow"
@@ -123,10 +129,16 @@ def choose(settings: ExtractParams, hardware: Hardware, input_size: int) -> Choi
             "Set extract.precision to float32 (params.yaml)"
         )
     if not on_gpu:
-        return Choice(engine=engine, device="cpu", precision="float32", batch_size=1, streams=hardware.cores)
+        return EngineConfig(
+            engine=engine, device="cpu", precision="float32", batch_size=1, streams=hardware.cores
+        )
     batch_size = settings.batch_size or fitting_batch_size(hardware.gpu_bytes or 0, input_size)
-    return Choice(
-        engine=engine, device="gpu", precision=settings.precision, batch_size=batch_size, streams=GPU_STREAMS
+    return EngineConfig(
+        engine=engine,
+        device="gpu",
+        precision=settings.precision,
+        batch_size=batch_size,
+        streams=GPU_STREAMS,
     )
 
 
@@ -136,7 +148,7 @@ def fitting_batch_size(gpu_bytes: int, input_size: int) -> int:
     return int(2 ** np.clip(np.floor(np.log2(max(1, fits))), 3, 9))
 
 
-def open_engine(choice: Choice, backbone: Backbone) -> Engine:
+def open_engine(choice: EngineConfig, backbone: Backbone) -> Engine:
     """Build the backbone and compile it for the chosen engine.
 
     Raises:

@@ -7,19 +7,21 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from pipeline.backbones.network import Backbone
-from pipeline.engines import Choice
+from pipeline.backbones.backbone import Backbone
+from pipeline.engines import EngineConfig
 
 
 class OpenVinoEngine:
-    """A backbone compiled for one picture a request, with as many requests at once as cores."""
+    """A backbone compiled for one image a request, with as many requests at once as cores."""
 
-    def __init__(self, choice: Choice, backbone: Backbone) -> None:
+    def __init__(self, choice: EngineConfig, backbone: Backbone) -> None:
         self.batch_size = choice.batch_size
         self.streams = choice.streams
         size = backbone.input_size
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Keras wonders at the tuple in which OpenVINO hands it the input
+            warnings.simplefilter(
+                "ignore"
+            )  # Keras wonders at the tuple in which OpenVINO hands it the input
             model = openvino.convert_model(backbone.model, input=[self.batch_size, size, size, 3])
         settings = {
             "NUM_STREAMS": self.streams,

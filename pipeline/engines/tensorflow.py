@@ -5,14 +5,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from pipeline.backbones.network import Backbone
-from pipeline.engines import Choice
+from pipeline.backbones.backbone import Backbone
+from pipeline.engines import EngineConfig
 
 
 class TensorFlowEngine:
     """A backbone with its variables turned into constants, so that TensorFlow can fold and fuse them."""
 
-    def __init__(self, choice: Choice, backbone: Backbone) -> None:
+    def __init__(self, choice: EngineConfig, backbone: Backbone) -> None:
         self.batch_size = choice.batch_size
         self.streams = choice.streams
         _set_up(choice)
@@ -45,15 +45,19 @@ def find_gpu_bytes() -> int | None:
     return int(details.get("memory_bytes", 8 << 30))
 
 
-def _set_up(choice: Choice) -> None:
+def _set_up(choice: EngineConfig) -> None:
     """Set what TensorFlow has only once a process."""
     import keras
 
     if choice.device == "gpu":
         tf.config.experimental.enable_tensor_float_32_execution(False)
-        keras.config.set_dtype_policy("mixed_float16" if choice.precision == "float16" else "float32")
+        keras.config.set_dtype_policy(
+            "mixed_float16" if choice.precision == "float16" else "float32"
+        )
         return
     try:
-        tf.config.threading.set_intra_op_parallelism_threads(1)  # a core a picture: see pipeline.engines
+        tf.config.threading.set_intra_op_parallelism_threads(
+            1
+        )  # a core an image: see pipeline.engines
     except RuntimeError:
         pass  # TensorFlow already runs, with its threads; slower, with the same bits

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.archives import read_members
-from pipeline.datasets import CATALOGUE
+from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import ArchiveError
 from pipeline.files import sha256_of
 from pipeline.labels import label_members
@@ -24,7 +24,7 @@ class Provenance:
         bytes: Its size.
         sha256: Of its bytes, hexadecimal.
         origin: URL without credentials or query, Kaggle handle, or base name of a local
-            archive; None for drawn pictures.
+            archive; None for drawn images.
         files: Number of files in it, those of inner archives counted one by one.
     """
 
@@ -50,7 +50,7 @@ def obtain(dataset: str, source: str, archive: str | None, folder: Path) -> Prov
 
     Raises:
         SourceError: The archive cannot be had.
-        ArchiveError: It is damaged, unsafe or not laid out as labelled pictures.
+        ArchiveError: It is damaged, unsafe or not laid out as labelled images.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for left_over in folder.glob(f"{_WORKING}*"):  # of a run that was killed
@@ -69,7 +69,9 @@ def obtain(dataset: str, source: str, archive: str | None, folder: Path) -> Prov
     return provenance
 
 
-def _fetch(dataset: str, source: str, archive: str | None, working: Path) -> tuple[Path, str | None]:
+def _fetch(
+    dataset: str, source: str, archive: str | None, working: Path
+) -> tuple[Path, str | None]:
     """Have the source put its file into the working folder; return it and its origin."""
     if source == "archive":
         from pipeline.sources.archive import fetch_archive

@@ -46,7 +46,9 @@ def _take(path: Path, working: Path) -> Path:
         )
     own, target = path.resolve(), working.parent.resolve()
     if target.is_relative_to(own) or own.is_relative_to(target):
-        raise SourceError(f"the archive {str(path)!r} and {working.parent} lie in one another; move it out.")
+        raise SourceError(
+            f"the archive {str(path)!r} and {working.parent} lie in one another; move it out."
+        )
     try:
         if path.is_file():
             return Path(shutil.copyfile(path, working / own.name))

@@ -9,7 +9,7 @@ import pooch
 import requests
 
 from pipeline.errors import SourceError
-from pipeline.sources import network
+from pipeline.sources import http
 
 _BLOCK_BYTES = 1 << 20
 
@@ -31,7 +31,7 @@ def download(url: str, target: Path, sha256: str | None = None) -> None:
     downloader = pooch.HTTPDownloader(
         progressbar=sys.stderr.isatty(),
         chunk_size=_BLOCK_BYTES,
-        timeout=(network.PATIENCE.connect_seconds, network.PATIENCE.silent_seconds),
+        timeout=(http.RETRY_POLICY.connect_seconds, http.RETRY_POLICY.silent_seconds),
     )
 
     def retrieve() -> None:
@@ -44,10 +44,12 @@ def download(url: str, target: Path, sha256: str | None = None) -> None:
         )
 
     try:
-        network.ask(plain_url(url), retrieve)
+        http.request_with_retries(plain_url(url), retrieve)
     except requests.RequestException as error:
-        status = network.status_of(error)
-        reason = {404: "it is not there", 401: "it needs a log-in", 403: "access is refused"}.get(status or 0)
+        status = http.status_of(error)
+        reason = {404: "it is not there", 401: "it needs a log-in", 403: "access is refused"}.get(
+            status or 0
+        )
         raise SourceError(
             f"cannot get {plain_url(url)}: {reason or 'the server refuses'} ({status})."
         ) from error

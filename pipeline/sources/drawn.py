@@ -1,6 +1,6 @@
-"""The source that needs no network: pictures that the project draws itself, the same bytes on every machine.
+"""The source that needs no network: images that the project draws itself, the same bytes on every machine.
 
-A picture is decided by (dataset, class, index) and by nothing else, so that pictures may be drawn in any
+An image is decided by (dataset, class, index) and by nothing else, so that images may be drawn in any
 order and by any number of processes.
 """
 
@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 
 from pipeline.errors import SourceError, did_you_mean
-from pipeline.files import replacing
+from pipeline.files import atomic_write
 from pipeline.parallel import open_processes
 from pipeline.sources.drawing.flowers import draw_flower
 from pipeline.sources.drawing.pets import draw_pet
@@ -31,8 +31,8 @@ class DrawnSet:
 
     Attributes:
         classes: In alphabetical order.
-        images_per_class: Pictures of each class, numbered from 1.
-        draw: Makes the JPEG of one picture of a class from a generator.
+        images_per_class: Images of each class, numbered from 1.
+        draw: Makes the JPEG of one image of a class from a generator.
     """
 
     classes: tuple[str, ...]
@@ -62,12 +62,12 @@ def classes(dataset: str) -> tuple[str, ...]:
 
 
 def draw(dataset: str, label: str, index: int) -> bytes:
-    """Draw one picture.
+    """Draw one image.
 
     Args:
         dataset: A key of `DRAWN`.
         label: One of its classes.
-        index: Which picture of the class; any whole number from 0 on gives one.
+        index: Which image of the class; any whole number from 0 on gives one.
 
     Returns:
         The bytes of an RGB JPEG, 240..320 pixels wide and as many high, without metadata.
@@ -81,20 +81,22 @@ def draw(dataset: str, label: str, index: int) -> bytes:
         hint = did_you_mean(label, drawn_set.classes)
         raise SourceError(f"{dataset} has no drawn class called {label!r}. Known: {known}.{hint}")
     if index < 0:
-        raise SourceError(f"no picture of {dataset}/{label} has the number {index}: numbers start at 0.")
+        raise SourceError(
+            f"no image of {dataset}/{label} has the number {index}: numbers start at 0."
+        )
     return drawn_set.draw(_generator(dataset, label, index), label)
 
 
 def members(dataset: str) -> Iterator[tuple[str, bytes]]:
-    """Draw a whole dataset, one picture after the other.
+    """Draw a whole dataset, one image after the other.
 
     Yields:
-        A picture's path in the archive (`cat/cat_0001.jpg`) and its bytes, in the order of the paths.
+        An image's path in the archive (`cat/cat_0001.jpg`) and its bytes, in the order of the paths.
 
     Raises:
         SourceError: As `classes`.
     """
-    return map(_draw_member, _list_pictures(dataset))
+    return map(_draw_member, _list_images(dataset))
 
 
 def write_archive(dataset: str, path: Path, workers: int | None = None) -> None:
@@ -112,16 +114,18 @@ def write_archive(dataset: str, path: Path, workers: int | None = None) -> None:
     Raises:
         SourceError: As `classes`, or the archive cannot be written.
     """
-    pictures = _list_pictures(dataset)
-    count = min(workers or os.cpu_count() or 1, len(pictures))
+    images = _list_images(dataset)
+    count = min(workers or os.cpu_count() or 1, len(images))
     try:
         if count == 1:
-            _write_zip(path, map(_draw_member, pictures))
+            _write_zip(path, map(_draw_member, images))
         else:
             with open_processes(__name__, count) as pool:
-                _write_zip(path, pool.map(_draw_member, pictures, chunksize=8))
+                _write_zip(path, pool.map(_draw_member, images, chunksize=8))
     except OSError as error:
-        raise SourceError(f"the drawn archive of {dataset} cannot be written to {path}: {error}.") from error
+        raise SourceError(
+            f"the drawn archive of {dataset} cannot be written to {path}: {error}."
+        ) from error
 
 
 def _drawn_set(dataset: str) -> DrawnSet:
@@ -135,27 +139,32 @@ def _drawn_set(dataset: str) -> DrawnSet:
 
 
 def _generator(dataset: str, label: str, index: int) -> np.random.Generator:
-    """Return the generator that decides a picture, the same on every machine and in every process."""
+    """Return the generator that decides an image, the same on every machine and in every process."""
     digest = hashlib.sha256(f"{dataset}/{label}/{index}".encode()).digest()
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(int.from_bytes(digest, "big"))))
+    return np.random.Generator(
+        np.random.PCG64(np.random.SeedSequence(int.from_bytes(digest, "big")))
+    )
 
 
-def _list_pictures(dataset: str) -> list[tuple[str, str, int]]:
-    """Return (dataset, class, index) of all pictures of a dataset, in the order of their paths."""
+def _list_images(dataset: str) -> list[tuple[str, str, int]]:
+    """Return (dataset, class, index) of all images of a dataset, in the order of their paths."""
     drawn_set = _drawn_set(dataset)
     numbers = range(1, drawn_set.images_per_class + 1)
     return [(dataset, label, index) for label in drawn_set.classes for index in numbers]
 
 
-def _draw_member(picture: tuple[str, str, int]) -> tuple[str, bytes]:
-    """Draw one picture and name it; also the work of one call in a worker process."""
-    dataset, label, index = picture
+def _draw_member(image: tuple[str, str, int]) -> tuple[str, bytes]:
+    """Draw one image and name it; also the work of one call in a worker process."""
+    dataset, label, index = image
     return f"{label}/{label}_{index:04d}.jpg", draw(dataset, label, index)
 
 
 def _write_zip(path: Path, contents: Iterable[tuple[str, bytes]]) -> None:
     """Write members to a zip of fixed bytes, whole or not at all."""
-    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    with (
+        atomic_write(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
+    ):
         for name, content in contents:
             entry = zipfile.ZipInfo(name, _EARLIEST_ZIP_DATE)
             entry.external_attr = _READABLE_FILE

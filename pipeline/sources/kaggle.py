@@ -11,9 +11,9 @@ from pathlib import Path
 
 import requests
 
-from pipeline.datasets import CATALOGUE, Kaggle
+from pipeline.catalogue.datasets import CATALOGUE, Kaggle
 from pipeline.errors import SourceError
-from pipeline.sources.network import ask, status_of
+from pipeline.sources.http import request_with_retries, status_of
 
 _ARCHIVE = "archive"
 _HOW_TO_LOG_IN = (
@@ -55,7 +55,7 @@ def _download(place: Kaggle) -> str:
     """Return where kagglehub put the file."""
     request = _request(place)
     try:
-        return ask(place.page, request)
+        return request_with_retries(place.page, request)
     except requests.RequestException as error:
         raise SourceError(_refusal(place, status_of(error))) from error
 
@@ -78,7 +78,9 @@ def _request(place: Kaggle) -> Callable[[], str]:
             ) from error
         except exceptions.DataCorruptionError as error:
             hashes = " ".join(str(error).split())
-            raise SourceError(f"what {place.page} sent is damaged and was deleted. {hashes}") from error
+            raise SourceError(
+                f"what {place.page} sent is damaged and was deleted. {hashes}"
+            ) from error
         except requests.RequestException:
             raise
         except ValueError as error:  # a kaggle.json that is none
@@ -98,7 +100,8 @@ def _refusal(place: Kaggle, status: int | None) -> str:
         )
     if status == 403:
         return (
-            f"Kaggle refuses {place.page} (403). Open it in a browser: is it public? Does it ask for consent?"
+            f"Kaggle refuses {place.page} (403). Open it in a browser: "
+            "is it public? Does it ask for consent?"
         )
     if status == 404:
         return f"Kaggle has nothing at {place.page} (404): removed or renamed. Use source: mirror or archive."
@@ -114,7 +117,11 @@ def _confined(cache: Path) -> Iterator[None]:
     """
     from kagglehub import http_resolver
 
-    settings = {"KAGGLEHUB_CACHE": str(cache), "DISABLE_KAGGLE_CACHE": "1", "DISABLE_COLAB_CACHE": "1"}
+    settings = {
+        "KAGGLEHUB_CACHE": str(cache),
+        "DISABLE_KAGGLE_CACHE": "1",
+        "DISABLE_COLAB_CACHE": "1",
+    }
     before = {name: os.environ.get(name) for name in settings}
     unpack = http_resolver._extract_archive
     errors = sys.stderr if sys.stderr.isatty() else io.StringIO()  # its progress bar

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.datasets import CATALOGUE
+from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import SourceError
 from pipeline.sources.downloads import download, url_file_name
 

@@ -1,4 +1,4 @@
-"""Stage `augment`: each training picture gets its copies, offline."""
+"""Stage `augment`: each training image gets its copies, offline."""
 
 import hashlib
 import io
@@ -8,50 +8,56 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
-from pipeline import layout
+from pipeline import paths
 from pipeline.augmentation import Recipe, augment
 from pipeline.errors import ManifestError
-from pipeline.files import replacing_folder
+from pipeline.files import atomic_folder
 from pipeline.images import decode_whole
 from pipeline.manifest import CopyRow, ImageRow, read_manifest, read_used, write_copies
-from pipeline.parallel import Track, map_ordered, open_processes, untracked
+from pipeline.parallel import Progress, map_ordered, no_progress, open_processes
 from pipeline.params import AugmentParams, Params
 
 JPEG_QUALITY = 92
 WAITING = 64
 
 
-def run(dataset: str, params: Params, track: Track = untracked) -> str:
+def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
     """Write all copies and their table; return one line with the count.
 
     Args:
         dataset: Name.
         params: All settings.
-        track: Shows how far it is; gets the list of each picture's copies.
+        progress: Shows how far it is; gets the list of each image's copies.
     """
-    final = layout.augmented_folder(dataset)
-    with replacing_folder(final) as folder:
-        rows = list(_write_all(dataset, folder, params.augment, track))
-        write_copies(folder / layout.copies_file(dataset).name, rows)
+    final = paths.augmented_folder(dataset)
+    with atomic_folder(final) as folder:
+        rows = list(_write_all(dataset, folder, params.augment, progress))
+        write_copies(folder / paths.copies_file(dataset).name, rows)
     return f"{dataset}: {len(rows)} copies, {params.augment.copies} of each training image"
 
 
-def _write_all(dataset: str, folder: Path, settings: AugmentParams, track: Track) -> Iterator[CopyRow]:
+def _write_all(
+    dataset: str, folder: Path, settings: AugmentParams, progress: Progress
+) -> Iterator[CopyRow]:
     if settings.copies == 0:
         return
-    manifest = layout.manifest_file(dataset)
+    manifest = paths.manifest_file(dataset)
     train = (row for row in read_manifest(manifest) if row.split == "train")
     total = sum(split == "train" for split, *_ in read_used(manifest))
-    work = partial(_write_copies, layout.split_folder(dataset), folder, settings)
+    work = partial(_write_copies, paths.split_folder(dataset), folder, settings)
     with open_processes(__name__) as pool:
-        for copies in track(map_ordered(pool, work, train, ahead=WAITING), total):
+        for copies in progress(map_ordered(pool, work, train, ahead=WAITING), total):
             yield from copies
 
 
-def _write_copies(source: Path, folder: Path, settings: AugmentParams, row: ImageRow) -> list[CopyRow]:
-    """Write all copies of one picture; runs in a worker process."""
+def _write_copies(
+    source: Path, folder: Path, settings: AugmentParams, row: ImageRow
+) -> list[CopyRow]:
+    """Write all copies of one image; runs in a worker process."""
     pixels = decode_whole(_read(source / row.path, row.sha256)).pixels
-    recipe = Recipe(rotate=settings.rotate, shift=settings.shift, zoom=settings.zoom, flip=settings.flip)
+    recipe = Recipe(
+        rotate=settings.rotate, shift=settings.shift, zoom=settings.zoom, flip=settings.flip
+    )
     rows = []
     for copy in range(1, settings.copies + 1):
         changed = augment(pixels, recipe, seed=settings.seed, sha256=row.sha256, copy=copy)
@@ -68,11 +74,15 @@ def _write_copies(source: Path, folder: Path, settings: AugmentParams, row: Imag
 
 
 def _read(path: Path, sha256: str) -> bytes:
-    """Read a picture that the manifest names, and make sure that it is the one."""
+    """Read an image that the manifest names, and make sure that it is the one."""
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ManifestError(f"cannot read {path}: {error.strerror}. Run the stage split again.") from None
+        raise ManifestError(
+            f"cannot read {path}: {error.strerror}. Run the stage split again."
+        ) from None
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise ManifestError(f"{path} is not the file that the manifest names: run the stage split again.")
+        raise ManifestError(
+            f"{path} is not the file that the manifest names: run the stage split again."
+        )
     return data

@@ -5,8 +5,8 @@ import io
 import json
 from collections.abc import Sequence
 
-from pipeline import layout
-from pipeline.files import replace_text
+from pipeline import paths
+from pipeline.files import atomic_write_text
 from pipeline.metrics import (
     Row,
     calibration_points,
@@ -28,15 +28,15 @@ def run(dataset: str, backbone: str, params: Params) -> str:
     Raises:
         PredictionsError: The table of predictions is missing or damaged, or has no split val.
     """
-    predictions = read_predictions(layout.predictions_file(dataset, backbone))
+    predictions = read_predictions(paths.predictions_file(dataset, backbone))
     val = require_val(predictions)
     metrics = compute_metrics(predictions, params.head.seed)
     text = json.dumps(metrics, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    replace_text(layout.metrics_file(dataset, backbone), f"{text}\n")
-    folder = layout.plots_folder(dataset, backbone)
+    atomic_write_text(paths.metrics_file(dataset, backbone), f"{text}\n")
+    folder = paths.plots_folder(dataset, backbone)
     curves = {"confusion": confusion_rows, "roc": roc_points, "calibration": calibration_points}
     for name, curve in curves.items():
-        replace_text(folder / f"{name}.csv", _as_csv(curve(val)))
+        atomic_write_text(folder / f"{name}.csv", _as_csv(curve(val)))
     found = metrics["val"]
     return (
         f"{dataset} {backbone}: val accuracy {found['accuracy']:.4f} "

@@ -1,46 +1,46 @@
-"""Stage `extract`: a frozen backbone's features for every picture, each computed once."""
+"""Stage `extract`: a frozen backbone's features for every image, each computed once."""
 
 import time
 from itertools import compress
 
-from pipeline import layout
-from pipeline.backbones.network import Backbone
-from pipeline.engines import Choice, choose, find_hardware, open_engine
+from pipeline import paths
+from pipeline.backbones.backbone import Backbone
+from pipeline.engines import EngineConfig, choose, find_hardware, open_engine
 from pipeline.errors import ManifestError
-from pipeline.extraction import assemble, compute, fingerprint_of, first_missing, refill
+from pipeline.extraction.extractor import assemble, compute, fingerprint_of, first_missing, refill
+from pipeline.extraction.plan import Plan, iterate_rows, make_plan
 from pipeline.features import Header
-from pipeline.parallel import Track, untracked
+from pipeline.parallel import Progress, no_progress
 from pipeline.params import Params
-from pipeline.rows import Plan, iterate_rows, make_plan
-from pipeline.shards import ShardDamaged
-from pipeline.store import Store
+from pipeline.store.shards import ShardDamaged
+from pipeline.store.store import Store
 
 
-def run(dataset: str, backbone: str, params: Params, track: Track = untracked) -> str:
+def run(dataset: str, backbone: str, params: Params, progress: Progress = no_progress) -> str:
     """Write the features file, running the backbone on what the store lacks; return one line of counts.
 
     Args:
         dataset: Name.
         backbone: Name.
         params: All settings.
-        track: Shows how far it is; gets batches of keys and features.
+        progress: Shows how far it is; gets batches of keys and features.
     """
     params.dataset(dataset)
     dtype = params.extract.dtype
     network = Backbone(backbone, params.backbone(backbone))
     choice = choose(params.extract, find_hardware(), network.input_size)
     fingerprint = fingerprint_of(network, choice, dtype)
-    store = Store(layout.store_folder(), fingerprint)
+    store = Store(paths.store_folder(), fingerprint)
     plan = make_plan(iterate_rows(dataset))
     if not plan.splits:
         raise ManifestError(
-            f"{layout.manifest_file(dataset)} has no image that is used: run the stage split again."
+            f"{paths.manifest_file(dataset)} has no image that is used: run the stage split again."
         )
     header = Header(
         dataset=dataset, classes=plan.classes, backbone=backbone,
-        fingerprint=fingerprint.key, made_of=fingerprint.to_json(),
+        fingerprint=fingerprint.key, fingerprint_parts=fingerprint.to_json(),
     )  # fmt: skip
-    path = layout.features_file(dataset, backbone)
+    path = paths.features_file(dataset, backbone)
     computed, seconds = 0, 0.0
     while True:
         found = store.find(plan.keys)
@@ -51,7 +51,7 @@ def run(dataset: str, backbone: str, params: Params, track: Track = untracked) -
             except ShardDamaged:
                 continue  # it was set aside: now its images are missing
         refill(store, path, fingerprint.key)
-        fresh, took = _compute_missing(dataset, plan, store, network, choice, dtype, track)
+        fresh, took = _compute_missing(dataset, plan, store, network, choice, dtype, progress)
         computed, seconds = computed + fresh, seconds + took
     n = len(plan.keys)
     rate = f", {computed / seconds:.1f} images/s" if computed else ""
@@ -60,9 +60,15 @@ def run(dataset: str, backbone: str, params: Params, track: Track = untracked) -
 
 
 def _compute_missing(
-    dataset: str, plan: Plan, store: Store, network: Backbone, choice: Choice, dtype: str, track: Track
+    dataset: str,
+    plan: Plan,
+    store: Store,
+    network: Backbone,
+    choice: EngineConfig,
+    dtype: str,
+    progress: Progress,
 ) -> tuple[int, float]:
-    """Run the backbone on the pictures that the store lacks; return how many they were, and the seconds.
+    """Run the backbone on the images that the store lacks; return how many they were, and the seconds.
 
     Building the network is not counted.
     """
@@ -72,5 +78,7 @@ def _compute_missing(
     engine = open_engine(choice, network)
     began = time.monotonic()
     rows = compress(iterate_rows(dataset), wanted)
-    stored = store.add(track(compute(rows, engine, network.input_size, dtype), int(wanted.sum())))
+    stored = store.add(
+        progress(compute(rows, engine, network.input_size, dtype), int(wanted.sum()))
+    )
     return stored, time.monotonic() - began

@@ -1,10 +1,10 @@
 """Stage report: the results of every dataset and backbone become one page."""
 
-from pipeline import layout
-from pipeline.files import replace_text
+from pipeline import paths
+from pipeline.files import atomic_write_text
 from pipeline.params import Params
-from pipeline.report import render_report
-from pipeline.results import read_dataset_result
+from pipeline.reporting.page import render_report
+from pipeline.reporting.results import read_dataset_result
 
 
 def run(params: Params) -> str:
@@ -14,9 +14,9 @@ def run(params: Params) -> str:
         PipelineError: A result is missing or damaged; names the file and the stage that writes it.
     """
     results = [read_dataset_result(dataset, list(params.backbones)) for dataset in params.datasets]
-    replace_text(layout.REPORT, render_report(results, params))
+    atomic_write_text(paths.REPORT, render_report(results, params))
     heads = sum(len(result.heads) for result in results)
-    return f"{layout.REPORT}: {_count(heads, 'head')} on {_count(len(results), 'dataset')}"
+    return f"{paths.REPORT}: {_count(heads, 'head')} on {_count(len(results), 'dataset')}"
 
 
 def _count(number: int, noun: str) -> str:

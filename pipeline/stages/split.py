@@ -1,4 +1,4 @@
-"""Stage `split`: an archive's pictures become checked class folders and a manifest."""
+"""Stage `split`: an archive's images become checked class folders and a manifest."""
 
 import json
 import os
@@ -7,54 +7,62 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from pipeline import intake, layout
+from pipeline import paths
 from pipeline.archives import read_members
-from pipeline.datasets import CATALOGUE
-from pipeline.dealing import deal_rows, read_prior
+from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import ManifestError, SourceError, SplitError
-from pipeline.files import replace_text, replacing_folder
-from pipeline.health import count_rows
-from pipeline.intake import File, examine, group_rows, place_rows, settle_duplicates
+from pipeline.files import atomic_folder, atomic_write_text
 from pipeline.labels import label_members
 from pipeline.manifest import QUARANTINED, SPLITS, USED, ImageRow, write_manifest
-from pipeline.parallel import Track, map_ordered, open_processes, untracked
+from pipeline.parallel import Progress, map_ordered, no_progress, open_processes
 from pipeline.params import Params, SplitParams
-from pipeline.shelf import Shelf
+from pipeline.splitting import screening
+from pipeline.splitting.assignment import assign_rows, read_prior
+from pipeline.splitting.screening import File, examine, group_rows, place_rows, settle_duplicates
+from pipeline.splitting.staging import StagingFolder
+from pipeline.splitting.summary import count_rows
 
 BATCH = 64  # files that a process examines at once
 BATCHES_AHEAD = 8  # that wait for a process, for each there is
 
 
-def run(dataset: str, params: Params, track: Track = untracked) -> str:
-    """Check, deal and write the pictures; return one line with the counts.
+def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
+    """Check, deal and write the images; return one line with the counts.
 
     Args:
         dataset: Name.
         params: All settings.
-        track: Shows how far it is; gets batches of examined files.
+        progress: Shows how far it is; gets batches of examined files.
     """
-    settings, archive = params.split, layout.raw_archive(dataset)
+    settings, archive = params.split, paths.raw_archive(dataset)
     sha256, files = _read_provenance(dataset)
-    with replacing_folder(layout.split_folder(dataset)) as folder:
-        shelf = Shelf(folder / "shelf")
-        rows, folder_splits = _label(dataset, _examine_all(archive, shelf, track, files))
+    with atomic_folder(paths.split_folder(dataset)) as folder:
+        shelf = StagingFolder(folder / "shelf")
+        rows, folder_splits = _label(dataset, _examine_all(archive, shelf, progress, files))
         rows = settle_duplicates(rows)
         _check_unreadable(dataset, sha256, rows)
         _check_classes(rows)
         rows = group_rows(rows, near_duplicates=settings.near_duplicates)
-        prior = read_prior(layout.manifest_file(dataset), settings)
-        rows, sides = deal_rows(rows, settings, prior, _sides_of_folders(rows, folder_splits, settings))
+        prior = read_prior(paths.manifest_file(dataset), settings)
+        rows, sides = assign_rows(
+            rows, settings, prior, _sides_of_folders(rows, folder_splits, settings)
+        )
         rows = place_rows(rows, sides)
-        used = [row for row in rows if row.fate == USED]
+        used = [row for row in rows if row.status == USED]
         for place in {(folder / row.path).parent for row in used}:
             place.mkdir(parents=True)
         for row in used:
             shelf.place(row.sha256, f"{folder}/{row.path}")
         shelf.remove()
-    write_manifest(layout.manifest_file(dataset), rows)
+    write_manifest(paths.manifest_file(dataset), rows)
     counts = count_rows(rows, params.split)
-    replace_text(layout.data_metrics_file(dataset), json.dumps(counts, indent=2, sort_keys=True) + "\n")
-    images, sizes = counts["images"], [f"{number} {name}" for name, number in counts["splits"].items()]
+    atomic_write_text(
+        paths.data_metrics_file(dataset), json.dumps(counts, indent=2, sort_keys=True) + "\n"
+    )
+    images, sizes = (
+        counts["images"],
+        [f"{number} {name}" for name, number in counts["splits"].items()],
+    )
     return f"{dataset}: {images['found']} images, {', '.join(sizes)}, {images['quarantined']} quarantined"
 
 
@@ -64,22 +72,28 @@ def _read_provenance(dataset: str) -> tuple[str, int]:
     Raises:
         SourceError: It is missing or damaged.
     """
-    path = layout.provenance_file(dataset)
+    path = paths.provenance_file(dataset)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return str(found["sha256"]), int(found["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"{path} is missing or damaged ({error}): run the stage fetch again.") from None
+        raise SourceError(
+            f"{path} is missing or damaged ({error}): run the stage fetch again."
+        ) from None
 
 
-def _examine_all(archive: Path, shelf: Shelf, track: Track, total: int) -> list[ImageRow]:
+def _examine_all(
+    archive: Path, shelf: StagingFolder, progress: Progress, total: int
+) -> list[ImageRow]:
     """Put an archive's files on the shelf, and have them examined there while others follow."""
     files = (File(member.name, shelf.add(member.data)) for member in read_members(archive))
     batches = iter(lambda: list(islice(files, BATCH)), [])
     ahead = BATCHES_AHEAD * (os.cpu_count() or 1)
     rows = []
-    with open_processes(intake.__name__) as pool:
-        for batch in track(map_ordered(pool, partial(examine, shelf), batches, ahead=ahead), total):
+    with open_processes(screening.__name__) as pool:
+        for batch in progress(
+            map_ordered(pool, partial(examine, shelf), batches, ahead=ahead), total
+        ):
             for row, instead in batch:
                 rows.append(row)
                 if instead is not None:
@@ -97,7 +111,9 @@ def _label(dataset: str, rows: Sequence[ImageRow]) -> tuple[list[ImageRow], dict
     """
     known = CATALOGUE.get(dataset)
     labels = label_members([row.member for row in rows], known.aliases if known else {})
-    found = [(row._replace(label=one.label), one) for row, one in zip(rows, labels, strict=True) if one]
+    found = [
+        (row._replace(label=one.label), one) for row, one in zip(rows, labels, strict=True) if one
+    ]
     return [row for row, _ in found], {one.name: one.folder_split for _, one in found}
 
 
@@ -110,7 +126,7 @@ def _sides_of_folders(
     """
     if not settings.respect_folders:
         return {}
-    found = {row.sha256: folder_splits[row.member] for row in rows if row.fate == USED}
+    found = {row.sha256: folder_splits[row.member] for row in rows if row.status == USED}
     kept = set(SPLITS) if "val" in found.values() else {"test"}
     return {key: side for key, side in found.items() if side is not None and side in kept}
 
@@ -119,28 +135,33 @@ def _check_unreadable(dataset: str, sha256: str, rows: Iterable[ImageRow]) -> No
     """Compare what cannot be read with what is known of the catalogue's archive.
 
     Raises:
-        ManifestError: Another picture cannot be read, or one can that could not.
+        ManifestError: Another image cannot be read, or one can that could not.
     """
     known = CATALOGUE.get(dataset)
     if known is None or known.mirror is None or known.mirror.sha256 != sha256:
         return
-    found = {row.member for row in rows if row.fate == QUARANTINED and not row.format}
-    new, gone = sorted(found - known.mirror.known_unreadable), sorted(known.mirror.known_unreadable - found)
+    found = {row.member for row in rows if row.status == QUARANTINED and not row.format}
+    new, gone = (
+        sorted(found - known.mirror.known_unreadable),
+        sorted(known.mirror.known_unreadable - found),
+    )
     if new or gone:
         raise ManifestError(
             f"of the known archive of {dataset}, these cannot be read though they should: {new or 'none'}; "
             f"these can though they should not: {gone or 'none'}. The libraries that decode have changed: "
-            "see known_unreadable in pipeline/datasets.py."
+            "see known_unreadable in pipeline/catalogue/datasets.py."
         )
 
 
 def _check_classes(rows: Iterable[ImageRow]) -> None:
-    """Refuse a class that would vanish because none of its pictures can be used."""
+    """Refuse a class that would vanish because none of its images can be used."""
     rows = list(rows)
     unused = {row.label: row for row in sorted(rows, key=lambda row: row.member, reverse=True)}
     for row in rows:
-        if row.fate == USED:
+        if row.status == USED:
             unused.pop(row.label, None)
     if unused:
-        found = "; ".join(f"{name} ({row.member}: {row.reason})" for name, row in sorted(unused.items()))
-        raise SplitError(f"no picture of these classes can be used: {found}. Mend the archive.")
+        found = "; ".join(
+            f"{name} ({row.member}: {row.reason})" for name, row in sorted(unused.items())
+        )
+        raise SplitError(f"no image of these classes can be used: {found}. Mend the archive.")

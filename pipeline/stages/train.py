@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import layout
+from pipeline import paths
 from pipeline.errors import FeaturesError
 from pipeline.features import Block, FeatureSet, read_features
-from pipeline.files import replace_text
+from pipeline.files import atomic_write_text
 from pipeline.heads import Head, HeadInfo, fit_head, save_head
 from pipeline.params import HeadParams, Params
 from pipeline.predictions import Predictions, write_predictions
@@ -20,7 +20,7 @@ COLUMNS = ("loss", "val_loss", "accuracy", "val_accuracy")
 def run(dataset: str, backbone: str, params: Params) -> str:
     """Train, save the head and what it says of every original image; return one line."""
     params.dataset(dataset), params.backbone(backbone)
-    path = layout.features_file(dataset, backbone)
+    path = paths.features_file(dataset, backbone)
     features = read_features(path)
     if (features.header.dataset, features.header.backbone) != (dataset, backbone):
         raise FeaturesError(
@@ -28,9 +28,9 @@ def run(dataset: str, backbone: str, params: Params) -> str:
             "run the stage extract again."
         )
     head, history = _fit(features, params.head)
-    save_head(layout.model_folder(dataset, backbone), head)
-    write_predictions(layout.predictions_file(dataset, backbone), _predict(features, head))
-    replace_text(layout.history_file(dataset, backbone), _history_table(history))
+    save_head(paths.model_folder(dataset, backbone), head)
+    write_predictions(paths.predictions_file(dataset, backbone), _predict(features, head))
+    atomic_write_text(paths.history_file(dataset, backbone), _history_table(history))
     best = int(np.argmin(history["val_loss"]))
     return (
         f"{dataset}/{backbone}: {params.head.kind} head, {len(history['loss'])} epochs, best {best + 1}: "
@@ -48,7 +48,7 @@ def _fit(features: FeatureSet, settings: HeadParams) -> tuple[Head, dict[str, li
         classes=header.classes,
         backbone=header.backbone,
         fingerprint=header.fingerprint,
-        made_of=header.made_of,
+        fingerprint_parts=header.fingerprint_parts,
     )
     return fit_head(info, settings, (train.features, train.labels), (val.features, val.labels))
 

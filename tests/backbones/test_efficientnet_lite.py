@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.backbones.efficientnet_lite import build_lite0, load_imagenet_weights
-from pipeline.backbones.lite_weights import imagenet_weights_file
 from pipeline.backbones.torch_file import read_state_dict
+from pipeline.backbones.weights import imagenet_weights_file
 from pipeline.errors import BackboneError
 from pipeline.files import sha256_of
 
@@ -33,7 +33,9 @@ def test_the_weights_file_is_the_published_one() -> None:
 
 
 def test_all_tensors_but_the_classifiers_are_used(model: Any, tensors: dict[str, Any]) -> None:
-    rest = {"_fc.weight", "_fc.bias"} | {name for name in tensors if name.endswith("num_batches_tracked")}
+    rest = {"_fc.weight", "_fc.bias"} | {
+        name for name in tensors if name.endswith("num_batches_tracked")
+    }
     used = sorted(float(np.abs(tensors[name]).sum()) for name in set(tensors) - rest)
     ours = sorted(float(np.abs(weight).sum()) for weight in model.get_weights())
     np.testing.assert_allclose(ours, used, rtol=1e-4)
@@ -51,7 +53,9 @@ def _convolve(x: Any, kernel: Any, stride: int, depthwise: bool) -> Any:
     padded = np.pad(x, [*((pad // 2, pad - pad // 2) for pad in pads), (0, 0)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, (k, k), (0, 1))[::stride, ::stride]
     return np.einsum(
-        "hwckl,ckl->hwc" if depthwise else "hwckl,ockl->hwo", windows, kernel[:, 0] if depthwise else kernel
+        "hwckl,ckl->hwc" if depthwise else "hwckl,ockl->hwo",
+        windows,
+        kernel[:, 0] if depthwise else kernel,
     )
 
 
@@ -87,17 +91,27 @@ class _InNumpy:
         return x + y if x.shape == y.shape else y
 
     def _unit(
-        self, x: Any, conv: str, norm: str, stride: int, *, depthwise: bool = False, linear: bool = False
+        self,
+        x: Any,
+        conv: str,
+        norm: str,
+        stride: int,
+        *,
+        depthwise: bool = False,
+        linear: bool = False,
     ) -> Any:
         y = _convolve(x, self._tensors[f"{conv}.weight"].astype(np.float64), stride, depthwise)
         weight, bias, mean, variance = (
-            self._tensors[f"{norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
+            self._tensors[f"{norm}.{part}"]
+            for part in ("weight", "bias", "running_mean", "running_var")
         )
         y = (y - mean) / np.sqrt(variance + 1e-3) * weight + bias
         return y if linear else np.clip(y, 0, 6)
 
 
-def test_the_features_are_those_of_an_independent_computation(model: Any, tensors: dict[str, Any]) -> None:
+def test_the_features_are_those_of_an_independent_computation(
+    model: Any, tensors: dict[str, Any]
+) -> None:
     ramp = np.linspace(-1, 1, 64)
     x = np.stack([*np.meshgrid(ramp, ramp), np.sin(9 * ramp)[:, None] * np.cos(7 * ramp)], axis=2)
     expected = _InNumpy(tensors).run(x)

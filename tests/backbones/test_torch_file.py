@@ -18,7 +18,9 @@ from pipeline.backbones import torch_file
 from pipeline.backbones.torch_file import MAGIC, read_state_dict
 from pipeline.errors import BackboneError
 
-Tensor = tuple[str, str, int, tuple[int, ...], tuple[int, ...]]  # storage key, kind, offset, shape, strides
+Tensor = tuple[
+    str, str, int, tuple[int, ...], tuple[int, ...]
+]  # storage key, kind, offset, shape, strides
 VALUES = {"0": np.arange(12, dtype="<f4"), "1": np.array([7], "<i8")}
 TENSORS: dict[str, Tensor] = {
     "a.weight": ("0", "FloatStorage", 0, (3, 4), (4, 1)),
@@ -72,7 +74,9 @@ def _rebuilt(tensor: Tensor) -> _Call:
     key, kind, offset, shape, strides = tensor
     storage = _Storage(_Named("torch", kind), key)
     hooks = _Call(_Named("collections", "OrderedDict"))
-    return _Call(_Named("torch._utils", "_rebuild_tensor_v2"), storage, offset, shape, strides, False, hooks)
+    return _Call(
+        _Named("torch._utils", "_rebuild_tensor_v2"), storage, offset, shape, strides, False, hooks
+    )
 
 
 def _file(tensors: Any = None, values: dict[str, Any] = VALUES, magic: int = MAGIC) -> bytes:
@@ -108,7 +112,12 @@ def test_tensors_are_views_of_their_storages(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "dtype"),
-    [("FloatStorage", "<f4"), ("DoubleStorage", "<f8"), ("HalfStorage", "<f2"), ("LongStorage", "<i8")],
+    [
+        ("FloatStorage", "<f4"),
+        ("DoubleStorage", "<f8"),
+        ("HalfStorage", "<f2"),
+        ("LongStorage", "<i8"),
+    ],
 )
 def test_each_kind_of_number_is_read(tmp_path: Path, kind: str, dtype: str) -> None:
     values = np.array([1, 2, 3], dtype)
@@ -154,7 +163,9 @@ def test_every_cut_is_noticed(tmp_path: Path) -> None:
         (("0", "CharStorage", 0, (3,), (1,)), r"asks for torch\.CharStorage"),
     ],
 )  # fmt: skip
-def test_a_tensor_that_does_not_fit_its_storage_is_refused(tmp_path: Path, tensor: Tensor, why: str) -> None:
+def test_a_tensor_that_does_not_fit_its_storage_is_refused(
+    tmp_path: Path, tensor: Tensor, why: str
+) -> None:
     with pytest.raises(BackboneError, match=why):
         _read(tmp_path, _file({"x": _rebuilt(tensor)}, {"0": VALUES["0"]}))
 
@@ -171,7 +182,9 @@ def test_a_tensor_that_does_not_fit_its_storage_is_refused(tmp_path: Path, tenso
         (lambda: _file()[:-16] + struct.pack("<q", -5), "legacy format"),
     ],
 )
-def test_what_is_no_state_dict_is_refused(tmp_path: Path, make: Callable[[], bytes], why: str) -> None:
+def test_what_is_no_state_dict_is_refused(
+    tmp_path: Path, make: Callable[[], bytes], why: str
+) -> None:
     with pytest.raises(BackboneError, match=why):
         _read(tmp_path, make())
 
@@ -189,13 +202,19 @@ def test_a_large_number_in_a_pickle_takes_no_memory(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BackboneError, match=r"none\.pth is not a PyTorch state dict .*No such file"):
+    with pytest.raises(
+        BackboneError, match=r"none\.pth is not a PyTorch state dict .*No such file"
+    ):
         read_state_dict(tmp_path / "none.pth")
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_noise_is_refused_or_read_but_never_another_error(tmp_path: Path, data: st.DataObject) -> None:
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_noise_is_refused_or_read_but_never_another_error(
+    tmp_path: Path, data: st.DataObject
+) -> None:
     changed = bytearray(_file())
     for _ in range(data.draw(st.integers(1, 4))):
         changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))

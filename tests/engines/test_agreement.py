@@ -1,4 +1,4 @@
-"""With the real network: a feature depends on its picture alone, and the engines agree."""
+"""With the real network: a feature depends on its image alone, and the engines agree."""
 
 import os
 import random
@@ -13,20 +13,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.backbones.network import Backbone
-from pipeline.engines import Choice, Engine, open_engine
+from pipeline.backbones.backbone import Backbone
+from pipeline.engines import Engine, EngineConfig, open_engine
 from pipeline.params import BackboneParams
 
 pytestmark = pytest.mark.slow
 
 OPENVINO = pytest.param(
-    "openvino", marks=pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+    "openvino",
+    marks=pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed"),
 )
 SIZE = 224
 
 
 def _open(engine: Any, streams: int = 2, batch_size: int = 1) -> Engine:
-    choice = Choice(engine=engine, device="cpu", precision="float32", batch_size=batch_size, streams=streams)
+    choice = EngineConfig(
+        engine=engine, device="cpu", precision="float32", batch_size=batch_size, streams=streams
+    )
     return open_engine(choice, Backbone("efficientnet_lite0", BackboneParams()))
 
 
@@ -43,58 +46,63 @@ def engines() -> Callable[[str], Engine]:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> Any:
-    """Give 12 pictures: noise of several grains, gradients, black and white."""
+def images() -> Any:
+    """Give 12 images: noise of several grains, gradients, black and white."""
     rng = np.random.default_rng(7)
     grains = [
-        np.kron(rng.integers(0, 256, (n, n, 3)), np.ones((SIZE // n, SIZE // n, 1))) for n in (7, 14, 56, 224)
+        np.kron(rng.integers(0, 256, (n, n, 3)), np.ones((SIZE // n, SIZE // n, 1)))
+        for n in (7, 14, 56, 224)
     ]
     ramp = np.linspace(0, 255, SIZE)
-    gradients = [np.stack([a, b, 255 - a], axis=2) for a in np.meshgrid(ramp, ramp) for b in (a, 128 + 0 * a)]
+    gradients = [
+        np.stack([a, b, 255 - a], axis=2) for a in np.meshgrid(ramp, ramp) for b in (a, 128 + 0 * a)
+    ]
     flat = [np.full((SIZE, SIZE, 3), value) for value in (0, 255)]
     more = [rng.permutation(grains[k % 4].reshape(-1, 3)).reshape(SIZE, SIZE, 3) for k in range(2)]
     return np.array([*grains, *gradients, *flat, *more], np.uint8)
 
 
-def _run_each(engine: Engine, pictures: Any) -> Any:
-    return np.concatenate([engine.run(picture[None]) for picture in pictures])
+def _run_each(engine: Engine, images: Any) -> Any:
+    return np.concatenate([engine.run(image[None]) for image in images])
 
 
 @pytest.mark.parametrize("name", ["tensorflow", OPENVINO])
 def test_order_and_threads_do_not_change_a_bit(
-    engines: Callable[[str], Engine], pictures: Any, name: str
+    engines: Callable[[str], Engine], images: Any, name: str
 ) -> None:
     engine = engines(name)
-    expected = _run_each(engine, pictures)
+    expected = _run_each(engine, images)
     assert (expected.shape, expected.dtype) == ((12, 1280), np.float32)
     order = list(range(12)) * 2
     random.Random(7).shuffle(order)
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda k: engine.run(pictures[k][None]), order))
+        found = list(pool.map(lambda k: engine.run(images[k][None]), order))
     for k, features in zip(order, found, strict=True):
         np.testing.assert_array_equal(features[0], expected[k])
 
 
 @pytest.mark.parametrize("name", ["tensorflow", OPENVINO])
 def test_the_number_of_streams_does_not_change_a_bit(
-    engines: Callable[[str], Engine], pictures: Any, name: str
+    engines: Callable[[str], Engine], images: Any, name: str
 ) -> None:
-    one = _run_each(_open(name, streams=1), pictures[:6])
-    np.testing.assert_array_equal(one, _run_each(engines(name), pictures[:6]))
+    one = _run_each(_open(name, streams=1), images[:6])
+    np.testing.assert_array_equal(one, _run_each(engines(name), images[:6]))
 
 
 @pytest.mark.parametrize("name", ["tensorflow", OPENVINO])
-def test_neighbours_and_padding_do_not_change_a_bit(pictures: Any, name: str) -> None:
+def test_neighbours_and_padding_do_not_change_a_bit(images: Any, name: str) -> None:
     engine = _open(name, batch_size=4)
-    first = engine.run(pictures[:4])
-    alone = engine.run(np.concatenate([pictures[:1], np.zeros((3, SIZE, SIZE, 3), np.uint8)]))
+    first = engine.run(images[:4])
+    alone = engine.run(np.concatenate([images[:1], np.zeros((3, SIZE, SIZE, 3), np.uint8)]))
     np.testing.assert_array_equal(alone[0], first[0])
-    np.testing.assert_array_equal(engine.run(np.roll(pictures[:4], 1, axis=0)), np.roll(first, 1, axis=0))
+    np.testing.assert_array_equal(
+        engine.run(np.roll(images[:4], 1, axis=0)), np.roll(first, 1, axis=0)
+    )
 
 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
-def test_the_engines_agree(engines: Callable[[str], Engine], pictures: Any) -> None:
-    tensorflow, openvino = (_run_each(engines(name), pictures) for name in ("tensorflow", "openvino"))
+def test_the_engines_agree(engines: Callable[[str], Engine], images: Any) -> None:
+    tensorflow, openvino = (_run_each(engines(name), images) for name in ("tensorflow", "openvino"))
     scale = np.abs(tensorflow).max()
     assert scale > 0.1
     assert np.abs(tensorflow - openvino).max() <= 1e-4 * scale
@@ -105,27 +113,29 @@ def test_the_engines_agree(engines: Callable[[str], Engine], pictures: Any) -> N
 
 
 def test_the_features_are_those_of_the_network_itself(
-    engines: Callable[[str], Engine], pictures: Any
+    engines: Callable[[str], Engine], images: Any
 ) -> None:
     model = Backbone("efficientnet_lite0", BackboneParams()).model
-    expected = np.asarray(model(pictures[:4], training=False))
-    np.testing.assert_allclose(_run_each(engines("tensorflow"), pictures[:4]), expected, rtol=0, atol=1e-4)
+    expected = np.asarray(model(images[:4], training=False))
+    np.testing.assert_allclose(
+        _run_each(engines("tensorflow"), images[:4]), expected, rtol=0, atol=1e-4
+    )
 
 
 def test_tensorflow_with_other_threads_gives_the_same_bits(
-    engines: Callable[[str], Engine], pictures: Any, tmp_path: Path
+    engines: Callable[[str], Engine], images: Any, tmp_path: Path
 ) -> None:
     """As in a process where TensorFlow runs before it can be told how many threads to use."""
-    np.save(tmp_path / "pictures.npy", pictures[:3])
+    np.save(tmp_path / "images.npy", images[:3])
     code = (
         "import numpy as np, pipeline, tensorflow as tf\n"
         "tf.config.threading.set_intra_op_parallelism_threads(3)\n"
         "tf.random.uniform([2])\n"
         "from tests.engines.test_agreement import _open, _run_each\n"
-        "np.save('found.npy', _run_each(_open('tensorflow', streams=1), np.load('pictures.npy')))"
+        "np.save('found.npy', _run_each(_open('tensorflow', streams=1), np.load('images.npy')))"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
     np.testing.assert_array_equal(
-        np.load(tmp_path / "found.npy"), _run_each(engines("tensorflow"), pictures[:3])
+        np.load(tmp_path / "found.npy"), _run_each(engines("tensorflow"), images[:3])
     )

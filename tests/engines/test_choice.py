@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.engines import GPU_STREAMS, Choice, Hardware, choose, find_hardware, fitting_batch_size
+from pipeline.engines import (
+    GPU_STREAMS,
+    EngineConfig,
+    Hardware,
+    choose,
+    find_hardware,
+    fitting_batch_size,
+)
 from pipeline.errors import BackboneError
 from pipeline.params import ExtractParams
 
@@ -17,7 +24,9 @@ def _settings(**changes: Any) -> ExtractParams:
 
 
 def _hardware(gpu_gb: int | None = None, *, openvino: bool = True, cores: int = 4) -> Hardware:
-    return Hardware(gpu_bytes=None if gpu_gb is None else gpu_gb * GB, openvino=openvino, cores=cores)
+    return Hardware(
+        gpu_bytes=None if gpu_gb is None else gpu_gb * GB, openvino=openvino, cores=cores
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,7 +51,7 @@ def test_the_engine_follows_from_setting_and_hardware(
 
 @pytest.mark.parametrize("cores", [1, 2, 64])
 @pytest.mark.parametrize("batch_size", [1, 7, 64, None])
-def test_a_cpu_takes_one_picture_a_core(cores: int, batch_size: int | None) -> None:
+def test_a_cpu_takes_one_image_a_core(cores: int, batch_size: int | None) -> None:
     choice = choose(_settings(batch_size=batch_size), _hardware(cores=cores), 224)
     assert (choice.batch_size, choice.streams, choice.precision) == (1, cores, "float32")
 
@@ -77,7 +86,8 @@ def test_the_batch_by_memory_is_what_a_gpu_gets() -> None:
 def test_float16_is_for_a_gpu() -> None:
     assert choose(_settings(precision="float16"), _hardware(8), 224).precision == "float16"
     with pytest.raises(
-        BackboneError, match=r"needs a GPU; openvino would run on the CPU.*Set extract\.precision to"
+        BackboneError,
+        match=r"needs a GPU; openvino would run on the CPU.*Set extract\.precision to",
     ):
         choose(_settings(precision="float16"), _hardware(), 224)
     with pytest.raises(BackboneError, match=r"needs a GPU; openvino"):
@@ -92,8 +102,12 @@ def test_an_engine_that_is_not_installed_is_an_error() -> None:
 
 
 def test_a_choice_tells_what_decides_values() -> None:
-    cpu = Choice(engine="openvino", device="cpu", precision="float32", batch_size=1, streams=4).describe()
-    gpu = Choice(engine="tensorflow", device="gpu", precision="float16", batch_size=64, streams=3).describe()
+    cpu = EngineConfig(
+        engine="openvino", device="cpu", precision="float32", batch_size=1, streams=4
+    ).describe()
+    gpu = EngineConfig(
+        engine="tensorflow", device="gpu", precision="float16", batch_size=64, streams=3
+    ).describe()
     assert set(cpu["versions"]) == {"tensorflow", "keras", "openvino"}
     assert set(gpu["versions"]) == {"tensorflow", "keras"}
     assert (gpu["device"], gpu["precision"], gpu["batch_size"]) == ("gpu", "float16", 64)
@@ -102,7 +116,9 @@ def test_a_choice_tells_what_decides_values() -> None:
     assert "batch_size" not in cpu
 
 
-def test_without_a_gpus_device_file_tensorflow_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gpus_device_file_tensorflow_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("pipeline.engines.GPU_DEVICE_FILES", ())
     monkeypatch.setitem(
         __import__("sys").modules, "pipeline.engines.tensorflow", None

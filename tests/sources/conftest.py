@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sources import network
+from pipeline.sources import http
 from tests.sources.servers import Server, running_server
 
 
@@ -27,7 +27,9 @@ def pets() -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         for number in range(40):
             for label in ("cat", "dog"):
-                archive.writestr(zipfile.ZipInfo(f"train/{label}.{number}.jpg"), bytes([number]) * 997)
+                archive.writestr(
+                    zipfile.ZipInfo(f"train/{label}.{number}.jpg"), bytes([number]) * 997
+                )
     return buffer.getvalue()
 
 
@@ -42,13 +44,17 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "kagglehub.config.DEFAULT_KAGGLE_CREDENTIALS_FOLDER", str(tmp_path / "home" / ".kaggle")
     )
-    monkeypatch.setattr(network, "PATIENCE", replace(network.PATIENCE, pauses_seconds=(0.0, 0.0)))
+    monkeypatch.setattr(http, "RETRY_POLICY", replace(http.RETRY_POLICY, pauses_seconds=(0.0, 0.0)))
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make waiting short."""
-    short = network.Patience(
-        connect_seconds=0.5, silent_seconds=0.3, pace_seconds=0.5, pace_bytes=1000, pauses_seconds=()
+    short = http.RetryPolicy(
+        connect_seconds=0.5,
+        silent_seconds=0.3,
+        pace_seconds=0.5,
+        pace_bytes=1000,
+        pauses_seconds=(),
     )
-    monkeypatch.setattr(network, "PATIENCE", short)
+    monkeypatch.setattr(http, "RETRY_POLICY", short)

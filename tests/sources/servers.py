@@ -67,7 +67,9 @@ class Server(ThreadingHTTPServer):
             file: The storage's answer.
             first: What the API says before it is well.
         """
-        on = Answer(status=302, headers={"Location": f"{self.url}/storage/file.zip?token=storage-secret"})
+        on = Answer(
+            status=302, headers={"Location": f"{self.url}/storage/file.zip?token=storage-secret"}
+        )
         self.answer("/v1/competitions.CompetitionApiService/DownloadDataFile", *first, on)
         self.answer("/v1/datasets.DatasetApiService/DownloadDataset", *first, on)
         self.answer("/storage/file.zip", file)
@@ -120,7 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
 def running_server() -> Iterator[Server]:
     """Run a server in a thread until the test is over."""
     server = Server()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )
     thread.start()
     try:
         yield server

@@ -21,7 +21,9 @@ def only_file(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["pets.zip", "my own pets.zip", "Kätzchen und 狗.zip", "pets", "#1 50%.zip"])
+@pytest.mark.parametrize(
+    "name", ["pets.zip", "my own pets.zip", "Kätzchen und 狗.zip", "pets", "#1 50%.zip"]
+)
 def test_local_archive_is_copied_as_it_is(tmp_path: Path, pets: bytes, name: str) -> None:
     original = tmp_path / name
     original.write_bytes(pets)
@@ -37,7 +39,10 @@ def test_local_archive_is_copied_as_it_is(tmp_path: Path, pets: bytes, name: str
         files=80,
     )
     assert only_file(tmp_path / "raw").read_bytes() == pets
-    assert (original.stat().st_mtime_ns, original.stat().st_size) == (status.st_mtime_ns, status.st_size)
+    assert (original.stat().st_mtime_ns, original.stat().st_size) == (
+        status.st_mtime_ns,
+        status.st_size,
+    )
 
 
 def test_file_url_names_a_local_archive(tmp_path: Path, pets: bytes) -> None:
@@ -62,11 +67,17 @@ def test_folder_is_packed_the_same_each_time(tmp_path: Path) -> None:
     os.utime(tmp_path / "pets" / "cat" / "1.jpg", (0, 0))
     assert obtain("pets", "archive", str(tmp_path / "pets"), tmp_path / "raw") == first
     (tmp_path / "pets" / "cat" / "1.jpg").write_bytes(b"another cat")
-    assert obtain("pets", "archive", str(tmp_path / "pets"), tmp_path / "raw").sha256 != first.sha256
+    assert (
+        obtain("pets", "archive", str(tmp_path / "pets"), tmp_path / "raw").sha256 != first.sha256
+    )
 
 
-def test_url_is_downloaded_and_its_secrets_are_kept_out(tmp_path: Path, server: Server, pets: bytes) -> None:
-    url = server.answer("/files/my%20pets.zip", Answer(body=pets)).replace("http://", "http://user:hush@")
+def test_url_is_downloaded_and_its_secrets_are_kept_out(
+    tmp_path: Path, server: Server, pets: bytes
+) -> None:
+    url = server.answer("/files/my%20pets.zip", Answer(body=pets)).replace(
+        "http://", "http://user:hush@"
+    )
     provenance = obtain("pets", "archive", url + "?token=hush", tmp_path / "raw")
     assert provenance.file == "my pets.zip"
     assert provenance.origin == server.url + "/files/my%20pets.zip"
@@ -74,7 +85,9 @@ def test_url_is_downloaded_and_its_secrets_are_kept_out(tmp_path: Path, server: 
 
 
 @pytest.mark.parametrize("path", ["/", "/..%2F..%2F", "/a/..%5Cevil.zip", "/.hidden"])
-def test_url_without_a_fit_name_gives_one(tmp_path: Path, server: Server, pets: bytes, path: str) -> None:
+def test_url_without_a_fit_name_gives_one(
+    tmp_path: Path, server: Server, pets: bytes, path: str
+) -> None:
     server.answer(path, Answer(body=pets))
     assert obtain("pets", "archive", server.url + path, tmp_path / "raw").file == "pets.archive"
 
@@ -113,7 +126,9 @@ def test_missing_archive_is_told_with_the_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("inside", [True, False])
-def test_archive_and_target_must_not_lie_in_one_another(tmp_path: Path, pets: bytes, inside: bool) -> None:
+def test_archive_and_target_must_not_lie_in_one_another(
+    tmp_path: Path, pets: bytes, inside: bool
+) -> None:
     raw = tmp_path / "data" / "raw"
     raw.mkdir(parents=True)
     (raw / "pets.zip").write_bytes(pets)

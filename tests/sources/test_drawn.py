@@ -1,4 +1,4 @@
-"""The drawn source: any order and any number of processes give the same, distinct, readable pictures."""
+"""The drawn source: any order and any number of processes give the same, distinct, readable images."""
 
 import hashlib
 import io
@@ -18,17 +18,21 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedShuffleSplit
 
-from pipeline.datasets import CATALOGUE
+from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import SourceError
 from pipeline.sources import drawn
 
-EVERY_CLASS = [(dataset, label) for dataset in drawn.DRAWN for label in drawn.DRAWN[dataset].classes]
+EVERY_CLASS = [
+    (dataset, label) for dataset in drawn.DRAWN for label in drawn.DRAWN[dataset].classes
+]
 
 
 @pytest.fixture
 def small_sets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every dataset have three pictures a class; processes that are spawned do not see this."""
-    small = {name: replace(drawn_set, images_per_class=3) for name, drawn_set in drawn.DRAWN.items()}
+    """Let every dataset have three images a class; processes that are spawned do not see this."""
+    small = {
+        name: replace(drawn_set, images_per_class=3) for name, drawn_set in drawn.DRAWN.items()
+    }
     monkeypatch.setattr(drawn, "DRAWN", MappingProxyType(small))
 
 
@@ -43,7 +47,9 @@ def test_classes_are_those_of_the_catalogue(dataset: str) -> None:
 
 
 def test_an_unknown_dataset_is_refused_with_the_known_names() -> None:
-    with pytest.raises(SourceError, match=r"'flower'.*Known: cats_vs_dogs, flowers\..*mean 'flowers'"):
+    with pytest.raises(
+        SourceError, match=r"'flower'.*Known: cats_vs_dogs, flowers\..*mean 'flowers'"
+    ):
         drawn.classes("flower")
     with pytest.raises(SourceError, match="no drawn dataset is called 'birds'"):
         drawn.draw("birds", "wren", 1)
@@ -62,26 +68,32 @@ def test_a_negative_number_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("dataset", "label"), EVERY_CLASS)
-def test_a_picture_is_an_rgb_jpeg_of_240_to_320_pixels_without_metadata(dataset: str, label: str) -> None:
+def test_an_image_is_an_rgb_jpeg_of_240_to_320_pixels_without_metadata(
+    dataset: str, label: str
+) -> None:
     for index in range(1, 4):
-        with Image.open(io.BytesIO(drawn.draw(dataset, label, index))) as picture:
-            picture.load()
-            assert (picture.format, picture.mode) == ("JPEG", "RGB")
-            assert all(240 <= side <= 320 for side in picture.size)
-            assert set(picture.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
-            assert np.asarray(picture).std() > 5
+        with Image.open(io.BytesIO(drawn.draw(dataset, label, index))) as image:
+            image.load()
+            assert (image.format, image.mode) == ("JPEG", "RGB")
+            assert all(240 <= side <= 320 for side in image.size)
+            assert set(image.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+            assert np.asarray(image).std() > 5
 
 
-def test_pictures_have_the_same_bytes_in_another_process_and_another_order() -> None:
+def test_images_have_the_same_bytes_in_another_process_and_another_order() -> None:
     script = (
         "import hashlib; from pipeline.sources import drawn\n"
         "for name in reversed(drawn.DRAWN):\n"
         "    for label in reversed(drawn.classes(name)):\n"
         "        for index in (2, 1): print(hashlib.sha256(drawn.draw(name, label, index)).hexdigest())"
     )
-    there = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    pictures = [drawn.draw(dataset, label, index) for dataset, label in EVERY_CLASS for index in (1, 2)]
-    assert there.split()[::-1] == [hashlib.sha256(picture).hexdigest() for picture in pictures]
+    there = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    images = [
+        drawn.draw(dataset, label, index) for dataset, label in EVERY_CLASS for index in (1, 2)
+    ]
+    assert there.split()[::-1] == [hashlib.sha256(image).hexdigest() for image in images]
 
 
 def test_the_global_random_state_decides_nothing() -> None:
@@ -91,14 +103,18 @@ def test_the_global_random_state_decides_nothing() -> None:
     assert drawn.draw("flowers", "rose", 1) == first
 
 
-def test_pictures_of_one_dataset_differ_from_each_other() -> None:
-    pictures = [drawn.draw(dataset, label, index) for dataset, label in EVERY_CLASS for index in range(1, 5)]
-    assert len(set(pictures)) == len(pictures)
+def test_images_of_one_dataset_differ_from_each_other() -> None:
+    images = [
+        drawn.draw(dataset, label, index) for dataset, label in EVERY_CLASS for index in range(1, 5)
+    ]
+    assert len(set(images)) == len(images)
 
 
 def test_members_come_in_the_order_of_their_paths(small_sets: None) -> None:
     names = [name for name, _ in drawn.members("cats_vs_dogs")]
-    assert names == [f"{label}/{label}_000{number}.jpg" for label in ("cat", "dog") for number in (1, 2, 3)]
+    assert names == [
+        f"{label}/{label}_000{number}.jpg" for label in ("cat", "dog") for number in (1, 2, 3)
+    ]
     assert names == sorted(names)
 
 
@@ -113,7 +129,9 @@ def test_members_are_drawn_only_when_asked_for() -> None:
     assert content == drawn.draw("flowers", "daisy", 1)
 
 
-def test_an_archive_holds_the_members_stored_and_dated_1980(small_sets: None, tmp_path: Path) -> None:
+def test_an_archive_holds_the_members_stored_and_dated_1980(
+    small_sets: None, tmp_path: Path
+) -> None:
     path = tmp_path / "pets.zip"
     drawn.write_archive("cats_vs_dogs", path, workers=1)
     with zipfile.ZipFile(path) as archive:
@@ -141,28 +159,34 @@ def test_an_interrupted_archive_leaves_the_old_one_and_nothing_else(
     path.parent.mkdir()
     path.write_bytes(b"old")
 
-    def stop_after_one(picture: tuple[str, str, int]) -> tuple[str, bytes]:
-        if picture[2] > 1:
+    def stop_after_one(image: tuple[str, str, int]) -> tuple[str, bytes]:
+        if image[2] > 1:
             raise KeyboardInterrupt("stop")
         return "a.jpg", b""
 
     monkeypatch.setattr(drawn, "_draw_member", stop_after_one)
     with pytest.raises(KeyboardInterrupt, match="stop"):
         drawn.write_archive("cats_vs_dogs", path, workers=1)
-    assert [(file.name, file.read_bytes()) for file in path.parent.iterdir()] == [("pets.zip", b"old")]
+    assert [(file.name, file.read_bytes()) for file in path.parent.iterdir()] == [
+        ("pets.zip", b"old")
+    ]
 
 
 def test_an_archive_that_cannot_be_written_is_an_error_that_names_it(
     small_sets: None, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SourceError, match=r"drawn archive of flowers cannot be written to .*file/x\.zip"):
+    with pytest.raises(
+        SourceError, match=r"drawn archive of flowers cannot be written to .*file/x\.zip"
+    ):
         drawn.write_archive("flowers", tmp_path / "file" / "x.zip", workers=1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("dataset", "bound"), [("cats_vs_dogs", 0.7), ("flowers", 0.55)])
-def test_thumbnails_do_not_give_the_classes_away(dataset: str, bound: float, tmp_path: Path) -> None:
+def test_thumbnails_do_not_give_the_classes_away(
+    dataset: str, bound: float, tmp_path: Path
+) -> None:
     drawn.write_archive(dataset, tmp_path / "drawn.zip")
     with zipfile.ZipFile(tmp_path / "drawn.zip") as archive:
         thumbnails = [_thumbnail(name, archive.read(name)) for name in archive.namelist()]
@@ -173,8 +197,8 @@ def test_thumbnails_do_not_give_the_classes_away(dataset: str, bound: float, tmp
 
 def _thumbnail(name: str, content: bytes) -> tuple[NDArray[np.float64], str]:
     """Return 8 x 8 RGB pixels as float64 `(192,)` in 0..1, and the label."""
-    with Image.open(io.BytesIO(content)) as picture:
-        small = picture.resize((8, 8), Image.Resampling.BOX)
+    with Image.open(io.BytesIO(content)) as image:
+        small = image.resize((8, 8), Image.Resampling.BOX)
     return np.asarray(small).ravel() / 255, name.partition("/")[0]
 
 

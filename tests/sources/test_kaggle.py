@@ -80,7 +80,9 @@ def test_archive_in_archive_is_kept_whole(server: Server, raw: Path, pets: bytes
         archive.writestr("sample_submission.csv", "id,label\n")
     server.answer_kaggle(Answer(body=outer.getvalue()))
     assert obtain(PETS, "kaggle", None, raw).file == "train.zip"
-    assert "train.zip/train/cat.0.jpg" in [member.name for member in read_members(raw / "train.zip")]
+    assert "train.zip/train/cat.0.jpg" in [
+        member.name for member in read_members(raw / "train.zip")
+    ]
 
 
 def test_public_data_set_needs_no_account_and_gives_one_archive(
@@ -98,9 +100,16 @@ def test_public_data_set_needs_no_account_and_gives_one_archive(
     assert obtain(FLOWERS, "kaggle", None, raw) == first
 
 
-@pytest.mark.parametrize("where", ["access_token", "kaggle.json", "KAGGLE_API_TOKEN", "KAGGLE_CONFIG_DIR"])
+@pytest.mark.parametrize(
+    "where", ["access_token", "kaggle.json", "KAGGLE_API_TOKEN", "KAGGLE_CONFIG_DIR"]
+)
 def test_credentials_are_found_where_kaggle_looks(
-    server: Server, raw: Path, pets: bytes, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    raw: Path,
+    pets: bytes,
+    where: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server.answer_kaggle(Answer(body=pets))
     place = tmp_path / "config" if where == "KAGGLE_CONFIG_DIR" else tmp_path / "home" / ".kaggle"
@@ -119,7 +128,8 @@ def test_credentials_are_found_where_kaggle_looks(
 
 def test_competition_without_an_account_is_told_how_to_get_one(server: Server, raw: Path) -> None:
     message = (
-        rf"{COMPETITION} needs an account, and no credentials were found: make a token at .*kaggle\.json"
+        rf"{COMPETITION} needs an account, and no credentials were found: "
+        r"make a token at .*kaggle\.json"
     )
     with pytest.raises(SourceError, match=message):
         obtain(PETS, "kaggle", None, raw)
@@ -127,7 +137,9 @@ def test_competition_without_an_account_is_told_how_to_get_one(server: Server, r
 
 
 @pytest.mark.parametrize("content", ["no json", "{}", '{"username": "ada"}'])
-def test_broken_credentials_are_named_and_not_shown(raw: Path, content: str, tmp_path: Path) -> None:
+def test_broken_credentials_are_named_and_not_shown(
+    raw: Path, content: str, tmp_path: Path
+) -> None:
     (tmp_path / "home" / ".kaggle").mkdir()
     (tmp_path / "home" / ".kaggle" / "kaggle.json").write_text(content)
     with pytest.raises(SourceError, match=r"kaggle\.json") as caught:
@@ -150,7 +162,9 @@ REFUSALS: dict[str, tuple[str, Answer, str, int]] = {
     ),
     "403 in a body": (
         PETS,
-        Answer(body=b'{"code": 403, "message": "Accept"}', headers={"Content-Type": "application/json"}),
+        Answer(
+            body=b'{"code": 403, "message": "Accept"}', headers={"Content-Type": "application/json"}
+        ),
         "rules are accepted",
         1,
     ),
@@ -166,7 +180,12 @@ REFUSALS: dict[str, tuple[str, Answer, str, int]] = {
         rf"nothing at {re.escape(COMPETITION)} \(404\): removed or renamed",
         1,
     ),
-    "404 data set": (FLOWERS, Answer(status=404), r"nothing at .*\(404\).*Use source: mirror or archive", 1),
+    "404 data set": (
+        FLOWERS,
+        Answer(status=404),
+        r"nothing at .*\(404\).*Use source: mirror or archive",
+        1,
+    ),
     "410": (PETS, Answer(status=410), r"Kaggle refuses .* \(410\)", 1),
     "429": (PETS, Answer(status=429), r"too many requests \(429\)\. Run again later", 3),
     "429 for long": (
@@ -181,7 +200,9 @@ REFUSALS: dict[str, tuple[str, Answer, str, int]] = {
 
 
 @pytest.mark.usefixtures("account")
-@pytest.mark.parametrize(("dataset", "answer", "message", "times"), REFUSALS.values(), ids=REFUSALS.keys())
+@pytest.mark.parametrize(
+    ("dataset", "answer", "message", "times"), REFUSALS.values(), ids=REFUSALS.keys()
+)
 def test_refusal_is_told_with_what_to_do(
     server: Server, raw: Path, dataset: str, answer: Answer, message: str, times: int
 ) -> None:
@@ -227,7 +248,9 @@ def test_connection_that_always_breaks_never_passes_for_whole(
 
 @pytest.mark.usefixtures("account")
 def test_wrong_bytes_are_refused_with_both_hashes(server: Server, raw: Path, pets: bytes) -> None:
-    right, wrong = (base64.b64encode(hashlib.md5(data).digest()).decode() for data in (pets, pets + b"!"))
+    right, wrong = (
+        base64.b64encode(hashlib.md5(data).digest()).decode() for data in (pets, pets + b"!")
+    )
     server.answer_kaggle(Answer(body=pets + b"!", headers={"X-Goog-Hash": f"md5={right}"}))
     with pytest.raises(SourceError, match="is damaged and was deleted") as caught:
         obtain(PETS, "kaggle", None, raw)
@@ -271,7 +294,12 @@ def test_what_is_no_archive_is_refused(
     ids=["changed", "cut short", "hostile"],
 )
 def test_bad_data_set_is_refused_before_anything_is_unpacked(
-    server: Server, raw: Path, tmp_path: Path, flowers: bytes, change: Callable[[bytes], bytes], message: str
+    server: Server,
+    raw: Path,
+    tmp_path: Path,
+    flowers: bytes,
+    change: Callable[[bytes], bytes],
+    message: str,
 ) -> None:
     server.answer_kaggle(Answer(body=change(flowers)))
     with pytest.raises(ArchiveError, match=message):
@@ -292,7 +320,12 @@ def test_bad_data_set_is_refused_before_anything_is_unpacked(
     ids=["silent", "silent storage", "silent in the middle", "endless trickle"],
 )
 def test_slow_answer_is_given_up(
-    server: Server, raw: Path, pets: bytes, dataset: str, first: tuple[Answer, ...], file: dict[str, float]
+    server: Server,
+    raw: Path,
+    pets: bytes,
+    dataset: str,
+    first: tuple[Answer, ...],
+    file: dict[str, float],
 ) -> None:
     server.answer_kaggle(Answer(body=pets, **file), first=first)  # type: ignore[arg-type]
     with pytest.raises(SourceError, match=r"the server is silent or next to it \(time-out\)"):
@@ -305,7 +338,9 @@ def test_slow_answer_is_given_up(
 def test_no_network_is_told(server: Server, raw: Path, dataset: str) -> None:
     server.shutdown()
     server.server_close()
-    with pytest.raises(SourceError, match=r"no connection \(ConnectionError\)\. Check the name, the network"):
+    with pytest.raises(
+        SourceError, match=r"no connection \(ConnectionError\)\. Check the name, the network"
+    ):
         obtain(dataset, "kaggle", None, raw)
 
 
@@ -330,7 +365,12 @@ def test_full_disk_is_told(
 
 @pytest.mark.usefixtures("account")
 def test_nothing_secret_is_printed_or_left_anywhere(
-    server: Server, raw: Path, tmp_path: Path, pets: bytes, flowers: bytes, capfd: pytest.CaptureFixture[str]
+    server: Server,
+    raw: Path,
+    tmp_path: Path,
+    pets: bytes,
+    flowers: bytes,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     server.answer_kaggle(Answer(body=pets))
     obtain(PETS, "kaggle", None, raw / "pets")
@@ -358,5 +398,7 @@ def test_progress_is_shown_on_a_terminal(
 
 
 def test_dataset_that_kaggle_does_not_have_is_told(raw: Path) -> None:
-    with pytest.raises(SourceError, match=r"mine has no place at Kaggle; these have: cats_vs_dogs, flowers"):
+    with pytest.raises(
+        SourceError, match=r"mine has no place at Kaggle; these have: cats_vs_dogs, flowers"
+    ):
         obtain("mine", "kaggle", None, raw)

@@ -10,8 +10,8 @@ from typing import Any
 import pooch
 import pytest
 
-from pipeline import datasets
-from pipeline.datasets import CATALOGUE, Dataset, Mirror
+from pipeline.catalogue import datasets
+from pipeline.catalogue.datasets import CATALOGUE, Dataset, Mirror
 from pipeline.errors import SourceError
 from pipeline.sources import Provenance, mirror, obtain
 from tests.sources.servers import Answer, Server
@@ -22,8 +22,12 @@ def url(server: Server, pets: bytes, monkeypatch: pytest.MonkeyPatch) -> str:
     """Give the URL that the catalogue's mirror of `pets` has."""
     address = server.url + "/files/pets.zip"
     entry = Mirror(url=address, bytes=len(pets), sha256=hashlib.sha256(pets).hexdigest())
-    pet_set = Dataset(name="pets", title="Pets", classes=("cat", "dog"), licence="none", mirror=entry)
-    monkeypatch.setattr(mirror, "CATALOGUE", {"pets": pet_set, "own": datasets.CATALOGUE["flowers"]})
+    pet_set = Dataset(
+        name="pets", title="Pets", classes=("cat", "dog"), licence="none", mirror=entry
+    )
+    monkeypatch.setattr(
+        mirror, "CATALOGUE", {"pets": pet_set, "own": datasets.CATALOGUE["flowers"]}
+    )
     return address
 
 
@@ -85,16 +89,26 @@ def test_broken_connection_starts_again(server: Server, raw: Path, pets: bytes) 
     [
         (Answer(status=500), r"the server has a fault of its own \(500\)\. Run again later", 3),
         (Answer(status=429), r"too many requests \(429\)\. Run again later", 3),
-        (Answer(status=429, headers={"Retry-After": "7200"}), r"\(429\)\. Run again in 7,200 seconds", 1),
+        (
+            Answer(status=429, headers={"Retry-After": "7200"}),
+            r"\(429\)\. Run again in 7,200 seconds",
+            1,
+        ),
         (Answer(status=404), r"it is not there \(404\)", 1),
         (Answer(status=401), r"it needs a log-in \(401\)", 1),
         (Answer(status=403), r"access is refused \(403\)", 1),
         (Answer(body=bytes(9000), cut_at=5000), r"the connection broke off before the end", 3),
-        (Answer(body=b"", status=302, headers={"Location": "/files/pets.zip"}), "TooManyRedirects", 31),
+        (
+            Answer(body=b"", status=302, headers={"Location": "/files/pets.zip"}),
+            "TooManyRedirects",
+            31,
+        ),
     ],
     ids=["500", "429", "429 for long", "404", "401", "403", "cut", "round and round"],
 )
-def test_lasting_faults_are_told(server: Server, raw: Path, answer: Answer, message: str, times: int) -> None:
+def test_lasting_faults_are_told(
+    server: Server, raw: Path, answer: Answer, message: str, times: int
+) -> None:
     server.answer("/files/pets.zip", answer)
     with pytest.raises(SourceError, match=message) as caught:
         obtain("pets", "mirror", None, raw)
@@ -105,7 +119,9 @@ def test_lasting_faults_are_told(server: Server, raw: Path, answer: Answer, mess
 
 
 @pytest.mark.usefixtures("url")
-def test_wrong_bytes_are_refused_with_both_hashes_and_deleted(server: Server, raw: Path, pets: bytes) -> None:
+def test_wrong_bytes_are_refused_with_both_hashes_and_deleted(
+    server: Server, raw: Path, pets: bytes
+) -> None:
     wrong = pets[:-1] + b"!"
     server.answer("/files/pets.zip", Answer(body=wrong))
     with pytest.raises(SourceError, match="is not the file it should be") as caught:
@@ -122,7 +138,9 @@ def test_wrong_bytes_are_refused_with_both_hashes_and_deleted(server: Server, ra
     [{"silent_seconds": 20}, {"trickle_seconds": 5}, {"trickle_seconds": 0.02}],
     ids=["silent", "silent in the middle", "endless trickle"],
 )
-def test_slow_answer_is_given_up(server: Server, raw: Path, pets: bytes, slow: dict[str, float]) -> None:
+def test_slow_answer_is_given_up(
+    server: Server, raw: Path, pets: bytes, slow: dict[str, float]
+) -> None:
     server.answer("/files/pets.zip", Answer(body=pets, **slow))  # type: ignore[arg-type]
     with pytest.raises(SourceError, match=r"the server is silent or next to it \(time-out\)"):
         obtain("pets", "mirror", None, raw)
@@ -133,12 +151,16 @@ def test_slow_answer_is_given_up(server: Server, raw: Path, pets: bytes, slow: d
 def test_no_network_is_told(server: Server, raw: Path) -> None:
     server.shutdown()
     server.server_close()
-    with pytest.raises(SourceError, match=r"no connection \(ConnectionError\)\. Check the name, the network"):
+    with pytest.raises(
+        SourceError, match=r"no connection \(ConnectionError\)\. Check the name, the network"
+    ):
         obtain("pets", "mirror", None, raw)
 
 
 @pytest.mark.usefixtures("url")
-def test_full_disk_is_told(server: Server, raw: Path, pets: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_told(
+    server: Server, raw: Path, pets: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class FullDisk(io.FileIO):
         def write(self, data: Any) -> int:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,4 +1,4 @@
-"""Stage augment: every training picture gets its copies, the same bytes however many processes make them."""
+"""Stage augment: every training image gets its copies, the same bytes however many processes make them."""
 
 import io
 import os
@@ -14,31 +14,31 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import layout
+from pipeline import paths
 from pipeline.errors import ManifestError
 from pipeline.manifest import CopyRow, read_copies
 from pipeline.params import Params
 from pipeline.stages import augment
-from tests.pictures import encode, scene
-from tests.project import draw_picture, make_params, make_project, place
+from tests.project import draw_image, make_params, make_project, place
+from tests.sample_images import encode, scene
 
 ROOT = Path(__file__).parents[2]
-PICTURES = {
-    "train/cat/a.jpg": draw_picture(1),
+IMAGES = {
+    "train/cat/a.jpg": draw_image(1),
     "train/cat/b.png": encode(scene(), "PNG"),
-    "train/dog/c.jpg": draw_picture(2),
+    "train/dog/c.jpg": draw_image(2),
     "train/dog/d.gif": encode(scene(seed=3).convert("P"), "GIF"),
-    "val/cat/e.jpg": draw_picture(4),
-    "val/dog/f.jpg": draw_picture(5),
-    "test/cat/g.jpg": draw_picture(6),
+    "val/cat/e.jpg": draw_image(4),
+    "val/dog/f.jpg": draw_image(5),
+    "test/cat/g.jpg": draw_image(6),
 }
 
 
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    """A project whose pictures are split; copies: 2."""
+    """A project whose images are split; copies: 2."""
     params = make_project(tmp_path / "project", monkeypatch, {"augment.copies": 2})
-    place("pets", PICTURES)
+    place("pets", IMAGES)
     return params
 
 
@@ -49,7 +49,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def copies() -> list[CopyRow]:
-    return list(read_copies(layout.copies_file("pets")))
+    return list(read_copies(paths.copies_file("pets")))
 
 
 def results() -> dict[str, bytes]:
@@ -58,25 +58,27 @@ def results() -> dict[str, bytes]:
 
 
 @pytest.mark.usefixtures("in_process")
-def test_each_training_picture_gets_its_copies_and_no_other_picture_any(params: Params) -> None:
+def test_each_training_image_gets_its_copies_and_no_other_image_any(params: Params) -> None:
     assert augment.run("pets", params) == "pets: 8 copies, 2 of each training image"
     stems = ["cat/a", "cat/b", "dog/c", "dog/d"]
     expected = [f"train/{stem}__copy{number}.jpg" for stem in stems for number in (1, 2)]
     assert [row.path for row in copies()] == expected
     assert sorted(results()) == sorted(
-        str(layout.augmented_folder("pets") / name) for name in [*expected, "copies.csv"]
+        str(paths.augmented_folder("pets") / name) for name in [*expected, "copies.csv"]
     )
-    parents = {path: sha256(data).hexdigest() for path, data in PICTURES.items()}
+    parents = {path: sha256(data).hexdigest() for path, data in IMAGES.items()}
     for row in copies():
-        data = (layout.augmented_folder("pets") / row.path).read_bytes()
+        data = (paths.augmented_folder("pets") / row.path).read_bytes()
         assert row.sha256 == sha256(data).hexdigest()
         assert row.parent in {key for path, key in parents.items() if path.startswith("train/")}
 
 
 @pytest.mark.usefixtures("in_process")
 def test_a_copy_has_its_parents_size_and_looks_like_it(params: Params) -> None:
-    augment.run("pets", make_params({"augment.copies": 2, "augment.rotate": 5, "augment.flip": False}))
-    with Image.open(layout.augmented_folder("pets") / "train/cat/b__copy1.jpg") as image:
+    augment.run(
+        "pets", make_params({"augment.copies": 2, "augment.rotate": 5, "augment.flip": False})
+    )
+    with Image.open(paths.augmented_folder("pets") / "train/cat/b__copy1.jpg") as image:
         assert image.format == "JPEG"
         assert image.size == (60, 44)
         assert 0 < np.abs(np.asarray(image, float) - np.asarray(scene())).mean() < 60
@@ -89,24 +91,29 @@ def test_all_copies_differ(params: Params) -> None:
 
 
 @pytest.mark.usefixtures("in_process")
-def test_with_nothing_to_change_a_copy_is_the_picture_again(params: Params) -> None:
+def test_with_nothing_to_change_a_copy_is_the_image_again(params: Params) -> None:
     augment.run(
         "pets",
-        make_params({f"augment.{key}": 0 for key in ("rotate", "shift", "zoom")} | {"augment.flip": False}),
+        make_params(
+            {f"augment.{key}": 0 for key in ("rotate", "shift", "zoom")} | {"augment.flip": False}
+        ),
     )
     stream = io.BytesIO()
     scene().save(stream, "JPEG", quality=augment.JPEG_QUALITY)
-    assert (layout.augmented_folder("pets") / "train/cat/b__copy1.jpg").read_bytes() == stream.getvalue()
+    assert (
+        paths.augmented_folder("pets") / "train/cat/b__copy1.jpg"
+    ).read_bytes() == stream.getvalue()
 
 
 @pytest.mark.usefixtures("in_process")
 def test_without_copies_there_is_an_empty_table(params: Params) -> None:
     augment.run("pets", params)
     assert (
-        augment.run("pets", make_params({"augment.copies": 0})) == "pets: 0 copies, 0 of each training image"
+        augment.run("pets", make_params({"augment.copies": 0}))
+        == "pets: 0 copies, 0 of each training image"
     )
     assert copies() == []
-    assert list(results()) == [str(layout.copies_file("pets"))]
+    assert list(results()) == [str(paths.copies_file("pets"))]
 
 
 @pytest.mark.usefixtures("in_process")
@@ -187,19 +194,21 @@ if __name__ == "__main__":
 
 
 @pytest.mark.usefixtures("in_process")
-def test_a_picture_that_is_missing_or_another_is_named(params: Params) -> None:
+def test_an_image_that_is_missing_or_another_is_named(params: Params) -> None:
     augment.run("pets", params)
     before = results()
-    picture = layout.split_folder("pets") / "train/dog/c.jpg"
-    picture.write_bytes(draw_picture(99))
-    with pytest.raises(ManifestError, match=r"train/dog/c\.jpg is not the file that the manifest names: run"):
+    image = paths.split_folder("pets") / "train/dog/c.jpg"
+    image.write_bytes(draw_image(99))
+    with pytest.raises(
+        ManifestError, match=r"train/dog/c\.jpg is not the file that the manifest names: run"
+    ):
         augment.run("pets", params)
-    picture.unlink()
+    image.unlink()
     with pytest.raises(
         ManifestError, match=r"cannot read .*train/dog/c\.jpg: No such file.* Run the stage split"
     ):
         augment.run("pets", params)
-    layout.manifest_file("pets").unlink()
+    paths.manifest_file("pets").unlink()
     with pytest.raises(ManifestError, match=r"pets\.csv is missing: run the stage split first"):
         augment.run("pets", params)
     assert results() == before

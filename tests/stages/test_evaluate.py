@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import layout
+from pipeline import paths
 from pipeline.errors import PredictionsError
 from pipeline.params import Params, parse_params
 from pipeline.predictions import Predictions, write_predictions
@@ -40,20 +40,26 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path=tuple("abcdef"),
         labels=np.array([0, 1, 0, 0, 1, 1]),
         classes=("cat", "dog"),
-        probabilities=np.array([[0.9, 0.1], [0.1, 0.9], [0.8, 0.2], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]),
+        probabilities=np.array(
+            [[0.9, 0.1], [0.1, 0.9], [0.8, 0.2], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
+        ),
     )
-    write_predictions(layout.predictions_file("cats_vs_dogs", "efficientnet_lite0"), predictions)
+    write_predictions(paths.predictions_file("cats_vs_dogs", "efficientnet_lite0"), predictions)
     return tmp_path
 
 
 def test_metrics_and_curves_are_written(project: Path, params: Params) -> None:
     line = evaluate.run("cats_vs_dogs", "efficientnet_lite0", params)
-    assert line.startswith("cats_vs_dogs efficientnet_lite0: val accuracy 0.7500 (95 % interval 0.2500 to")
+    assert line.startswith(
+        "cats_vs_dogs efficientnet_lite0: val accuracy 0.7500 (95 % interval 0.2500 to"
+    )
     metrics = json.loads((project / "metrics/cats_vs_dogs/efficientnet_lite0.json").read_text())
     assert metrics["val"]["accuracy"] == 0.75
     assert metrics["train"]["accuracy"] == 1.0
     plots = project / "plots/cats_vs_dogs/efficientnet_lite0"
-    assert (plots / "confusion.csv").read_text() == "actual,predicted\ncat,cat\ncat,dog\ndog,dog\ndog,dog\n"
+    assert (
+        plots / "confusion.csv"
+    ).read_text() == "actual,predicted\ncat,cat\ncat,dog\ndog,dog\ndog,dog\n"
     assert (plots / "roc.csv").read_text().startswith("class,fpr,tpr,threshold\n")
     assert (plots / "calibration.csv").read_text().startswith("confidence,accuracy,n\n")
 

@@ -17,28 +17,29 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import layout
-from pipeline import store as store_module
-from pipeline.backbones.network import Backbone
-from pipeline.engines import Choice, Engine, open_engine
+from pipeline import paths
+from pipeline.backbones.backbone import Backbone
+from pipeline.engines import Engine, EngineConfig, open_engine
 from pipeline.errors import FeaturesError, ManifestError, StoreError
 from pipeline.features import read_features
 from pipeline.files import sha256_of
 from pipeline.images import decode_square
 from pipeline.params import Params
 from pipeline.stages import extract
+from pipeline.store import store as store_module
 from tests.damages import KINDS, damage, largest_file
 from tests.fakes import MeanColour, use_mean_colour
-from tests.project import BACKBONE, draw_folders, draw_picture, make_params, make_project, place
+from tests.project import BACKBONE, draw_folders, draw_image, make_params, make_project, place
 
 ROOT = Path(__file__).parents[2]
 OPENVINO = pytest.param(
-    "openvino", marks=pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+    "openvino",
+    marks=pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed"),
 )
-FEATURES = layout.features_file("pets", BACKBONE)
+FEATURES = paths.features_file("pets", BACKBONE)
 SHARD_ROWS = 10
 
-Pictures = dict[str, bytes]
+Images = dict[str, bytes]
 Copies = dict[str, dict[str, bytes]]
 
 
@@ -53,28 +54,30 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> MeanColour:
     return use_mean_colour(monkeypatch)
 
 
-def _pictures(count: int, first: int = 0, val_every: int = 4) -> Pictures:
+def _images(count: int, first: int = 0, val_every: int = 4) -> Images:
     numbers = range(first, first + count)
     sides = ("val" if number % val_every == 0 else "train" for number in numbers)
     return {
-        f"{side}/{'cat' if number % 2 else 'dog'}/{number}.jpg": draw_picture(number)
+        f"{side}/{'cat' if number % 2 else 'dog'}/{number}.jpg": draw_image(number)
         for side, number in zip(sides, numbers, strict=True)
     }
 
 
-def _copies_of(pictures: Pictures) -> Copies:
-    """Return one copy of each training picture, a function of its bytes alone."""
-    parents = [path for path in pictures if path.startswith("train/")]
+def _copies_of(images: Images) -> Copies:
+    """Return one copy of each training image, a function of its bytes alone."""
+    parents = [path for path in images if path.startswith("train/")]
     return {
-        path: {path.replace(".jpg", "__copy1.jpg"): draw_picture(int.from_bytes(pictures[path][-300:-290]))}
+        path: {
+            path.replace(".jpg", "__copy1.jpg"): draw_image(int.from_bytes(images[path][-300:-290]))
+        }
         for path in parents
     }
 
 
-def _place(pictures: Pictures, dataset: str = "pets", copies: bool = True) -> None:
-    for folder in (layout.split_folder(dataset), layout.augmented_folder(dataset)):
+def _place(images: Images, dataset: str = "pets", copies: bool = True) -> None:
+    for folder in (paths.split_folder(dataset), paths.augmented_folder(dataset)):
         shutil.rmtree(folder, ignore_errors=True)
-    place(dataset, pictures, _copies_of(pictures) if copies else {})
+    place(dataset, images, _copies_of(images) if copies else {})
 
 
 def _extract(dataset: str = "pets", changes: dict[str, Any] | None = None) -> tuple[int, int]:
@@ -92,16 +95,16 @@ def _extract(dataset: str = "pets", changes: dict[str, Any] | None = None) -> tu
     return total, computed
 
 
-def _moved(pictures: Pictures, change: Callable[[str], str]) -> Pictures:
-    return {change(path): data for path, data in pictures.items()}
+def _moved(images: Images, change: Callable[[str], str]) -> Images:
+    return {change(path): data for path, data in images.items()}
 
 
 # Only new images are computed.
 
 
-def test_features_are_those_of_the_pictures_in_manifest_order(engine: MeanColour) -> None:
-    pictures = _pictures(30)
-    _place(pictures)
+def test_features_are_those_of_the_images_in_manifest_order(engine: MeanColour) -> None:
+    images = _images(30)
+    _place(images)
     assert _extract() == (30 + 22, 52)
     assert engine.computed == 52
     features = read_features(FEATURES)
@@ -111,10 +114,12 @@ def test_features_are_those_of_the_pictures_in_manifest_order(engine: MeanColour
     for split, block in features.splits.items():
         originals = block.copy == 0
         paths = [path.decode() for path in block.path[originals]]
-        assert paths == sorted(path for path in pictures if path.startswith(split))
-        for path, row, label in zip(paths, block.features[originals], block.labels[originals], strict=True):
+        assert paths == sorted(path for path in images if path.startswith(split))
+        for path, row, label in zip(
+            paths, block.features[originals], block.labels[originals], strict=True
+        ):
             np.testing.assert_array_equal(
-                row, MeanColour.features_of(decode_square(pictures[path], 32)[None])[0]
+                row, MeanColour.features_of(decode_square(images[path], 32)[None])[0]
             )
             assert features.header.classes[label] == path.split("/")[1]
     train = features.splits["train"]
@@ -123,7 +128,7 @@ def test_features_are_those_of_the_pictures_in_manifest_order(engine: MeanColour
 
 
 def test_a_second_run_computes_nothing_and_gives_the_same_bytes(engine: MeanColour) -> None:
-    _place(_pictures(30))
+    _place(_images(30))
     _extract()
     before = sha256_of(FEATURES)
     assert _extract() == (52, 0)
@@ -144,19 +149,19 @@ def _to_train(path: str) -> str:
 
 @pytest.mark.parametrize("change", [_rename, _relabel], ids=["renamed", "relabelled"])
 def test_names_and_labels_cost_nothing(engine: MeanColour, change: Callable[[str], str]) -> None:
-    pictures = _pictures(30)
-    _place(pictures)
+    images = _images(30)
+    _place(images)
     _extract()
-    _place(_moved(pictures, change))
+    _place(_moved(images, change))
     assert _extract() == (52, 0)
     assert engine.computed == 52
 
 
 def test_another_split_costs_only_the_copies_of_new_training_images(engine: MeanColour) -> None:
-    pictures = _pictures(30)
-    _place(pictures)
+    images = _images(30)
+    _place(images)
     _extract()
-    changed = _moved(pictures, _to_train)
+    changed = _moved(images, _to_train)
     newly_train = len([path for path in changed if path.startswith("train/")]) - 22
     assert newly_train == 2
     _place(changed)
@@ -167,25 +172,25 @@ def test_another_split_costs_only_the_copies_of_new_training_images(engine: Mean
 
 
 def test_an_original_moved_to_val_costs_nothing(engine: MeanColour) -> None:
-    pictures = _pictures(30)
-    _place(pictures)
+    images = _images(30)
+    _place(images)
     _extract()
-    _place(_moved(pictures, lambda path: path.replace("train/", "val/") if "7.jpg" in path else path))
+    _place(_moved(images, lambda path: path.replace("train/", "val/") if "7.jpg" in path else path))
     assert _extract()[1] == 0
 
 
 def test_added_images_and_their_copies_are_computed_alone(engine: MeanColour) -> None:
-    _place(_pictures(30))
+    _place(_images(30))
     _extract()
-    added = _pictures(37, first=100)
-    _place(_pictures(30) | added)
+    added = _images(37, first=100)
+    _place(_images(30) | added)
     new = len(added) + len(_copies_of(added))
     assert _extract() == (52 + new, new)
     assert engine.computed == 52 + new
 
 
 def test_without_its_features_file_nothing_is_computed(engine: MeanColour) -> None:
-    _place(_pictures(30))
+    _place(_images(30))
     _extract()
     before = sha256_of(FEATURES)
     FEATURES.unlink()
@@ -194,24 +199,27 @@ def test_without_its_features_file_nothing_is_computed(engine: MeanColour) -> No
 
 
 def test_an_image_of_two_datasets_is_computed_once(engine: MeanColour) -> None:
-    _place(_pictures(30))
-    _place(_pictures(30) | _pictures(5, first=50), dataset="others")
+    _place(_images(30))
+    _place(_images(30) | _images(5, first=50), dataset="others")
     _extract()
-    new = 5 + len(_copies_of(_pictures(5, first=50)))
+    new = 5 + len(_copies_of(_images(5, first=50)))
     assert _extract("others")[1] == new
     assert engine.computed == 52 + new
 
 
 def test_an_image_that_occurs_twice_is_computed_once(engine: MeanColour) -> None:
-    one = draw_picture(1)
-    _place({"train/cat/a.jpg": one, "train/dog/b.jpg": one, "val/cat/c.jpg": draw_picture(2)}, copies=False)
+    one = draw_image(1)
+    _place(
+        {"train/cat/a.jpg": one, "train/dog/b.jpg": one, "val/cat/c.jpg": draw_image(2)},
+        copies=False,
+    )
     assert _extract() == (3, 2)
     train = read_features(FEATURES).splits["train"]
     np.testing.assert_array_equal(train.features[0], train.features[1])
 
 
 def test_another_fingerprint_computes_all(engine: MeanColour) -> None:
-    _place(_pictures(30))
+    _place(_images(30))
     _extract()
     assert _extract(changes={"extract.dtype": "float16"}) == (52, 52)
     assert read_features(FEATURES).splits["val"].features.dtype == np.float16
@@ -227,7 +235,7 @@ def test_the_whole_road_from_an_archive_costs_only_what_is_new(engine: MeanColou
         fetch.run("pets", changed)
         split.run("pets", changed)
         augment.run("pets", changed)
-        return {path.name for path in layout.split_folder("pets").glob("train/*/*")}
+        return {path.name for path in paths.split_folder("pets").glob("train/*/*")}
 
     draw_folders(Path("pets"), {"cat": 20, "dog": 20})
     train = prepare(7)
@@ -243,25 +251,27 @@ def test_the_whole_road_from_an_archive_costs_only_what_is_new(engine: MeanColou
 def test_the_bytes_do_not_depend_on_folder_store_or_order(
     engine: MeanColour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _place(_pictures(30))
+    _place(_images(30))
     _extract()
     cold = sha256_of(FEATURES)
     make_project(tmp_path / "elsewhere/deeper", monkeypatch)
-    _place(_pictures(10, first=20))
+    _place(_images(10, first=20))
     _extract()
-    _place(_pictures(3, first=15) | _pictures(10), dataset="others")
+    _place(_images(3, first=15) | _images(10), dataset="others")
     _extract("others")
-    _place(_pictures(30))
+    _place(_images(30))
     assert 0 < _extract()[1] < 52
     assert sha256_of(FEATURES) == cold
 
 
-def test_the_bytes_do_not_depend_on_the_batch_or_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bytes_do_not_depend_on_the_batch_or_the_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     digests = set()
     for batch_size, streams in [(1, 1), (1, 7), (7, 3), (64, 2)]:
         engine = use_mean_colour(monkeypatch, MeanColour(batch_size=batch_size, streams=streams))
         shutil.rmtree("features", ignore_errors=True)
-        _place(_pictures(30))
+        _place(_images(30))
         assert _extract() == (52, 52)
         assert engine.computed == 52
         digests.add(sha256_of(FEATURES))
@@ -269,7 +279,7 @@ def test_the_bytes_do_not_depend_on_the_batch_or_the_threads(monkeypatch: pytest
 
 
 def test_the_batch_size_setting_changes_nothing_on_a_cpu(engine: MeanColour) -> None:
-    _place(_pictures(10))
+    _place(_images(10))
     digests = set()
     for size in (1, 7, 64, None):
         _extract(changes={"extract.batch_size": size})
@@ -286,22 +296,22 @@ def test_the_batch_size_setting_changes_nothing_on_a_cpu(engine: MeanColour) -> 
 def test_a_real_network_gives_the_same_bits_whatever_the_batch_size_and_the_order(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    opened: dict[Choice, Engine] = {}  # building one takes seconds
+    opened: dict[EngineConfig, Engine] = {}  # building one takes seconds
 
-    def open_once(choice: Choice, network: Backbone) -> Engine:
+    def open_once(choice: EngineConfig, network: Backbone) -> Engine:
         if choice not in opened:
             opened[choice] = open_engine(choice, network)
         return opened[choice]
 
     monkeypatch.setattr(extract, "open_engine", open_once)
-    pictures = _pictures(20)
+    images = _images(20)
     numbers = random.Random(7).sample(range(20), 20)
     shuffled = {
-        f"{path.rpartition('/')[0]}/{number:02}.jpg": pictures[path]
-        for number, path in zip(numbers, pictures, strict=True)
+        f"{path.rpartition('/')[0]}/{number:02}.jpg": images[path]
+        for number, path in zip(numbers, images, strict=True)
     }
     found = []
-    for batch_size, some in [(1, pictures), (7, pictures), (64, pictures), (7, shuffled)]:
+    for batch_size, some in [(1, images), (7, images), (64, images), (7, shuffled)]:
         shutil.rmtree("features", ignore_errors=True)
         _place(some, copies=False)
         settings = {"extract.engine": name, "extract.batch_size": batch_size}
@@ -325,25 +335,25 @@ def test_a_real_network_gives_the_same_bits_whatever_the_batch_size_and_the_orde
 def test_the_store_lies_where_dvc_root_says(
     engine: MeanColour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _place(_pictures(30))
+    _place(_images(30))
     _extract()
     workspace = Path.cwd()
     make_project(tmp_path / "temporary copy", monkeypatch)
     monkeypatch.setenv("DVC_ROOT", str(workspace))
-    _place(_pictures(30))
+    _place(_images(30))
     assert _extract() == (52, 0)
     assert not Path("features/.store").exists()
     assert sha256_of(FEATURES) == sha256_of(workspace / FEATURES)
 
 
 def test_an_empty_store_is_refilled_from_the_features_file(engine: MeanColour) -> None:
-    _place(_pictures(30))
+    _place(_images(30))
     _extract()
     before = sha256_of(FEATURES)
-    shutil.rmtree(layout.store_folder())
-    _place(_pictures(30) | _pictures(4, first=101, val_every=1))
+    shutil.rmtree(paths.store_folder())
+    _place(_images(30) | _images(4, first=101, val_every=1))
     assert _extract() == (56, 4)
-    _place(_pictures(30))
+    _place(_images(30))
     FEATURES.unlink()
     assert _extract() == (52, 0)
     assert sha256_of(FEATURES) == before
@@ -353,12 +363,12 @@ def test_an_empty_store_is_refilled_from_the_features_file(engine: MeanColour) -
 def test_a_damaged_features_file_is_reported_and_not_used(
     engine: MeanColour, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
-    _place(_pictures(30))
+    _place(_images(30))
     _extract()
     data, before = FEATURES.read_bytes(), sha256_of(FEATURES)
     rng = np.random.default_rng(1)
     for _ in range(5):
-        shutil.rmtree(layout.store_folder())
+        shutil.rmtree(paths.store_folder())
         FEATURES.write_bytes(damage(data, kind, rng))
         caplog.clear()
         _, computed = _extract()
@@ -372,9 +382,9 @@ def test_a_damaged_features_file_is_reported_and_not_used(
 def test_a_features_file_of_another_fingerprint_is_no_source(
     engine: MeanColour, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _place(_pictures(30))
+    _place(_images(30))
     _extract()
-    shutil.rmtree(layout.store_folder())
+    shutil.rmtree(paths.store_folder())
     assert _extract(changes={"extract.dtype": "float16"}) == (52, 52)
     assert caplog.text == ""
 
@@ -383,7 +393,7 @@ def test_a_features_file_of_another_fingerprint_is_no_source(
 
 
 def _shards() -> list[Path]:
-    return sorted(layout.store_folder().glob("*/[!.]*.h5"))
+    return sorted(paths.store_folder().glob("*/[!.]*.h5"))
 
 
 @pytest.mark.slow
@@ -392,12 +402,16 @@ def test_damaged_shards_are_computed_again_with_a_warning(
     engine: MeanColour, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
     rng = np.random.default_rng(len(kind))
-    _place(_pictures(30))
+    _place(_images(30))
     _extract()
     before = sha256_of(FEATURES)
     for _ in range(8):
         victim, other = rng.permutation(np.array(_shards(), object))[:2]
-        data = other.read_bytes() if kind == "another shard" else damage(victim.read_bytes(), kind, rng)
+        data = (
+            other.read_bytes()
+            if kind == "another shard"
+            else damage(victim.read_bytes(), kind, rng)
+        )
         victim.write_bytes(data)
         FEATURES.unlink()
         caplog.clear()
@@ -411,7 +425,7 @@ def test_damaged_shards_are_computed_again_with_a_warning(
 def test_a_shard_damaged_while_the_file_is_assembled_is_computed_again(
     engine: MeanColour, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _place(_pictures(30))
+    _place(_images(30))
     _extract()
     before = sha256_of(FEATURES)
     FEATURES.unlink()
@@ -434,13 +448,13 @@ def test_shards_that_go_before_the_file_is_assembled_are_computed_again(
     engine: MeanColour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when `bottleneck store gc` runs at that moment."""
-    _place(_pictures(30))
+    _place(_images(30))
     real, gone = extract._compute_missing, []
 
     def compute_and_lose(*args: Any) -> tuple[int, float]:
         computed = real(*args)
         if not gone:
-            gone.append(_shards()[0])
+            gone.append(max(_shards(), key=lambda shard: shard.stat().st_size))
             gone[0].unlink()
         return computed
 
@@ -459,12 +473,14 @@ def test_a_manifest_without_a_used_image_is_an_error(engine: MeanColour) -> None
 
 
 @pytest.mark.parametrize("streams", [1, 3])
-def test_an_interrupted_run_keeps_what_it_computed(monkeypatch: pytest.MonkeyPatch, streams: int) -> None:
+def test_an_interrupted_run_keeps_what_it_computed(
+    monkeypatch: pytest.MonkeyPatch, streams: int
+) -> None:
     def interrupt(computed: int) -> None:
         if computed == 33:
             raise KeyboardInterrupt("stop")
 
-    _place(_pictures(30))
+    _place(_images(30))
     use_mean_colour(monkeypatch, MeanColour(before=interrupt, streams=streams))
     with pytest.raises(KeyboardInterrupt, match="stop"):
         _extract()
@@ -477,21 +493,21 @@ def test_an_interrupted_run_keeps_what_it_computed(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_full_disk_while_computing_keeps_the_shards(engine: MeanColour) -> None:
-    _place(_pictures(30))
+    _place(_images(30))
     with (
         largest_file(2500),
         pytest.raises(StoreError, match=r"cannot write to the feature store.*File too large"),
     ):
         _extract()
-    assert list(layout.store_folder().glob("*/.*")) == []
+    assert list(paths.store_folder().glob("*/.*")) == []
     assert _extract() == (52, 52)
 
 
 def test_a_full_disk_while_assembling_leaves_the_old_features_file(engine: MeanColour) -> None:
-    _place(_pictures(10))
+    _place(_images(10))
     _extract()
     before = sha256_of(FEATURES)
-    _place(_pictures(30))
+    _place(_images(30))
     with (
         largest_file(8000),
         pytest.raises(FeaturesError, match=r"cannot write the features file.*File too large"),
@@ -509,7 +525,7 @@ def test_the_stage_tells_what_will_be_computed_before_it_begins(engine: MeanColo
         totals.append(total)
         return batches
 
-    _place(_pictures(30))
+    _place(_images(30))
     extract.run("pets", BACKBONE, make_params(), track)
     extract.run("pets", BACKBONE, make_params(), track)
     assert totals == [52]
@@ -535,8 +551,10 @@ def _start(log: Path, milliseconds: float) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-def test_25_kills_lose_at_most_one_shard_each_and_change_no_byte(tmp_path: Path, engine: MeanColour) -> None:
-    _place(_pictures(300), copies=False)
+def test_25_kills_lose_at_most_one_shard_each_and_change_no_byte(
+    tmp_path: Path, engine: MeanColour
+) -> None:
+    _place(_images(300), copies=False)
     _extract()
     expected = sha256_of(FEATURES)
     shutil.rmtree("features")
@@ -565,7 +583,7 @@ def test_25_kills_lose_at_most_one_shard_each_and_change_no_byte(tmp_path: Path,
 
 @pytest.mark.slow
 def test_what_was_computed_before_ctrl_c_is_stored(tmp_path: Path) -> None:
-    _place(_pictures(100), copies=False)
+    _place(_images(100), copies=False)
     log = tmp_path / "log"
     process = _start(log, 20)
     while process.poll() is None and (not log.exists() or log.stat().st_size < 35):
@@ -585,7 +603,7 @@ def test_what_was_computed_before_ctrl_c_is_stored(tmp_path: Path) -> None:
 def test_processes_on_one_empty_store_all_end_with_equal_files(
     engine: MeanColour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
-    _place(_pictures(60))
+    _place(_images(60))
     _extract()
     expected = sha256_of(FEATURES)
     root = tmp_path / "root"
@@ -605,7 +623,7 @@ def test_processes_on_one_empty_store_all_end_with_equal_files(
 
 
 def test_a_warm_extract_does_without_tensorflow(engine: MeanColour) -> None:
-    _place(_pictures(10))
+    _place(_images(10))
     _extract()
     code = (
         "import sys; from pipeline.params import load_params; from pipeline.stages import extract; "
@@ -613,16 +631,20 @@ def test_a_warm_extract_does_without_tensorflow(engine: MeanColour) -> None:
         "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'openvino', 'pandas')))"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith(f"pets/{BACKBONE}: 17 features, 0 computed, 17 from the store")
 
 
-def test_warnings_are_plain_log_records(engine: MeanColour, caplog: pytest.LogCaptureFixture) -> None:
-    _place(_pictures(10))
+def test_warnings_are_plain_log_records(
+    engine: MeanColour, caplog: pytest.LogCaptureFixture
+) -> None:
+    _place(_images(10))
     _extract()
     _shards()[0].write_bytes(b"")
     _extract()
     assert [(record.levelno, record.name) for record in caplog.records] == [
-        (logging.WARNING, "pipeline.store")
+        (logging.WARNING, "pipeline.store.store")
     ]

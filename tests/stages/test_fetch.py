@@ -11,35 +11,39 @@ from typing import Any
 
 import pytest
 
-from pipeline import layout
+from pipeline import paths
 from pipeline.archives import pack_folder
 from pipeline.errors import ArchiveError, ParamsError, SourceError
 from pipeline.params import Params
 from pipeline.sources import drawn
 from pipeline.stages import fetch
-from tests.project import draw_folders, draw_picture, make_params, make_project
+from tests.project import draw_folders, draw_image, make_params, make_project
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    """A project beside a folder of pictures."""
+    """A project beside a folder of images."""
     params = make_project(tmp_path / "project", monkeypatch)
     draw_folders(Path("pets"), {"cat": 3, "dog": 3})
     return params
 
 
 def raw() -> dict[str, bytes]:
-    return {str(file): file.read_bytes() for file in sorted(Path("data/raw").rglob("*")) if file.is_file()}
+    return {
+        str(file): file.read_bytes()
+        for file in sorted(Path("data/raw").rglob("*"))
+        if file.is_file()
+    }
 
 
 def test_the_archive_lies_beside_its_provenance(params: Params) -> None:
     line = fetch.run("pets", params)
-    archive = layout.raw_archive("pets")
+    archive = paths.raw_archive("pets")
     data = archive.read_bytes()
     digest = sha256(data).hexdigest()
-    assert json.loads(layout.provenance_file("pets").read_text()) == {
+    assert json.loads(paths.provenance_file("pets").read_text()) == {
         "source": "archive",
         "file": "pets.zip",
         "bytes": len(data),
@@ -50,7 +54,7 @@ def test_the_archive_lies_beside_its_provenance(params: Params) -> None:
     assert line == f"pets: pets.zip, {len(data):,} bytes, sha256 {digest[:12]}, from archive"
 
 
-def test_the_same_pictures_give_the_same_bytes_in_another_folder_on_another_day(
+def test_the_same_images_give_the_same_bytes_in_another_folder_on_another_day(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetch.run("pets", params)
@@ -58,7 +62,7 @@ def test_the_same_pictures_give_the_same_bytes_in_another_folder_on_another_day(
     make_project(tmp_path / "elsewhere", monkeypatch)
     draw_folders(Path("pets"), {"cat": 3, "dog": 0})
     for number in (2, 0, 1):
-        (Path("pets/dog") / f"dog.{number}.jpg").write_bytes(draw_picture(10_000 + number))
+        (Path("pets/dog") / f"dog.{number}.jpg").write_bytes(draw_image(10_000 + number))
     for file in Path("pets").rglob("*.jpg"):
         os.utime(file, (1e9, 1e9))
         file.chmod(0o600)
@@ -66,14 +70,16 @@ def test_the_same_pictures_give_the_same_bytes_in_another_folder_on_another_day(
     assert raw() == first
 
 
-def test_drawn_pictures_need_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drawn_images_need_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = {"datasets.flowers": {"source": "drawn", "archive": None}}
     params = make_project(tmp_path, monkeypatch, changes)
     draw_folders(Path("pets"), {"rose": 2, "tulip": 2})
-    monkeypatch.setattr(drawn, "write_archive", lambda dataset, target: pack_folder(Path("pets"), target))
+    monkeypatch.setattr(
+        drawn, "write_archive", lambda dataset, target: pack_folder(Path("pets"), target)
+    )
     fetch.run("flowers", params)
-    assert json.loads(layout.provenance_file("flowers").read_text())["origin"] is None
-    assert layout.raw_archive("flowers").name == "flowers.zip"
+    assert json.loads(paths.provenance_file("flowers").read_text())["origin"] is None
+    assert paths.raw_archive("flowers").name == "flowers.zip"
 
 
 @pytest.mark.parametrize("content", [b"PK\3\4 not a zip", b"", b"<html>404</html>"])
@@ -90,12 +96,14 @@ def test_a_damaged_archive_leaves_the_old_one(params: Params, content: bytes) ->
     ("archive", "message"),
     [
         ("nowhere.zip", r"no archive 'nowhere\.zip'; .*datasets\.pets\.archive"),
-        ("pets/cat", "(no labelled pictures|only one class).*datasets.pets.archive"),
+        ("pets/cat", "(no labelled images|only one class).*datasets.pets.archive"),
         ("one", "only one class, 'cat'.*datasets.pets.archive"),
-        ("empty", "no labelled pictures: .*found no files at all.*datasets.pets.archive"),
+        ("empty", "no labelled images: .*found no files at all.*datasets.pets.archive"),
     ],
 )
-def test_what_is_no_labelled_set_of_pictures_is_refused(params: Params, archive: str, message: str) -> None:
+def test_what_is_no_labelled_set_of_images_is_refused(
+    params: Params, archive: str, message: str
+) -> None:
     draw_folders(Path("one"), {"cat": 2})
     Path("empty").mkdir()
     with pytest.raises((ArchiveError, SourceError), match=message):
@@ -104,7 +112,9 @@ def test_what_is_no_labelled_set_of_pictures_is_refused(params: Params, archive:
 
 
 def test_an_unknown_dataset_is_answered_with_the_near_one(params: Params) -> None:
-    with pytest.raises(ParamsError, match=r"no dataset 'pet'\. It has: pets\. Did you mean 'pets'\?"):
+    with pytest.raises(
+        ParamsError, match=r"no dataset 'pet'\. It has: pets\. Did you mean 'pets'\?"
+    ):
         fetch.run("pet", params)
 
 
@@ -114,7 +124,7 @@ def test_an_unknown_dataset_is_answered_with_the_near_one(params: Params) -> Non
         "pipeline.sources._fetch",
         "pipeline.sources._verify",
         "pipeline.sources.sha256_of",
-        "pipeline.stages.fetch.replace_text",
+        "pipeline.stages.fetch.atomic_write_text",
     ],
 )
 def test_stopped_and_run_again_it_gives_the_same_results(

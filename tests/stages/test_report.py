@@ -12,21 +12,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import layout
+from pipeline import paths
 from pipeline.errors import PipelineError
 from pipeline.manifest import QUARANTINED, USED, ImageRow, write_manifest
 from pipeline.metrics import CALIBRATION_BINS, RESAMPLES
 from pipeline.params import Params, load_params
 from pipeline.predictions import Predictions, write_predictions
 from pipeline.stages import evaluate, report
-from tests.pictures import encode, scene
+from tests.sample_images import encode, scene
 
 CLASSES = {"cats_vs_dogs": ("cat", "dog"), "my_<own>": ("a&b", "daisy", "rose")}
 BACKBONES = ("efficientnet_lite0", "resnet50")
 METRICS = Path("metrics/cats_vs_dogs/resnet50.json")
 ROC = Path("plots/cats_vs_dogs/resnet50/roc.csv")
 HISTORY = (
-    "epoch,loss,val_loss,accuracy,val_accuracy\n1,0.9,0.8,0.5,0.6\n2,0.5,0.6,0.7,0.7\n3,0.4,0.7,0.8,0.7\n"
+    "epoch,loss,val_loss,accuracy,val_accuracy\n"
+    "1,0.9,0.8,0.5,0.6\n2,0.5,0.6,0.7,0.7\n3,0.4,0.7,0.8,0.7\n"
 )
 
 
@@ -52,9 +53,11 @@ def results(tmp_path_factory: pytest.TempPathFactory, params: Params) -> Path:
         for dataset, classes in CLASSES.items():
             write_dataset(dataset, classes)
             for backbone in BACKBONES:
-                write_predictions(layout.predictions_file(dataset, backbone), predictions_for(classes))
+                write_predictions(
+                    paths.predictions_file(dataset, backbone), predictions_for(classes)
+                )
                 evaluate.run(dataset, backbone, params)
-                layout.history_file(dataset, backbone).write_text(HISTORY)
+                paths.history_file(dataset, backbone).write_text(HISTORY)
     return root
 
 
@@ -66,7 +69,7 @@ def project(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def write_dataset(dataset: str, classes: tuple[str, ...]) -> None:
-    """Write a dataset's counts and its validation pictures."""
+    """Write a dataset's counts and its validation images."""
     data = {
         "images": {"found": 1234, "used": 1229, "quarantined": 5},
         "splits": {"train": 4 * len(classes), "val": 4 * len(classes)},
@@ -76,21 +79,21 @@ def write_dataset(dataset: str, classes: tuple[str, ...]) -> None:
         "leaks_prevented": 17,
         "something_new": [1, 2],
     }
-    path = layout.data_metrics_file(dataset)
+    path = paths.data_metrics_file(dataset)
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(data))
-    write_manifest(layout.manifest_file(dataset), rows_for(classes))
-    layout.raw_folder(dataset).mkdir(parents=True)
-    with zipfile.ZipFile(layout.raw_folder(dataset) / "pictures.zip", "w") as archive:
+    write_manifest(paths.manifest_file(dataset), rows_for(classes))
+    paths.raw_folder(dataset).mkdir(parents=True)
+    with zipfile.ZipFile(paths.raw_folder(dataset) / "images.zip", "w") as archive:
         archive.writestr("both.jpg", encode(scene(), "JPEG"))
-    for picture in predictions_for(classes).path:
-        file = layout.split_folder(dataset) / picture
+    for image in predictions_for(classes).path:
+        file = paths.split_folder(dataset) / image
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (40, 30), "teal").save(file)
 
 
 def rows_for(classes: tuple[str, ...]) -> list[ImageRow]:
-    """Return the manifest: the pictures of val, the first two alike; and two that were set aside."""
+    """Return the manifest: the images of val, the first two alike; and two that were set aside."""
     val = [path for path in predictions_for(classes).path if path.startswith("val/")]
     rows = [
         ImageRow(
@@ -99,7 +102,7 @@ def rows_for(classes: tuple[str, ...]) -> list[ImageRow]:
         )
         for number, path in enumerate(val)
     ]  # fmt: skip
-    damaged = {"label": classes[0], "fate": QUARANTINED, "bytes": 1}
+    damaged = {"label": classes[0], "status": QUARANTINED, "bytes": 1}
     return [
         *rows,
         ImageRow(sha256="a" * 64, member="cut<.jpg", reason="damaged: it ends early", **damaged),
@@ -124,7 +127,9 @@ def predictions_for(classes: tuple[str, ...]) -> Predictions:
     return Predictions(
         splits=splits,
         sha256=tuple(f"{row:04d}" for row in range(8 * k)),
-        path=tuple(f"{splits[row]}/{classes[label]}/{row}.jpg" for row, label in enumerate(labels.tolist())),
+        path=tuple(
+            f"{splits[row]}/{classes[label]}/{row}.jpg" for row, label in enumerate(labels.tolist())
+        ),
         labels=labels,
         classes=classes,
         probabilities=p,
@@ -179,7 +184,7 @@ def page(html: str) -> Page:
 
 def test_the_page_is_the_same_in_another_folder(project: Path, params: Params, html: str) -> None:
     report.run(params)
-    assert layout.REPORT.read_bytes() == html.encode()
+    assert paths.REPORT.read_bytes() == html.encode()
 
 
 def test_the_page_stands_alone(page: Page, html: str) -> None:
@@ -204,14 +209,19 @@ def test_every_dataset_backbone_and_class_is_there(page: Page) -> None:
 
 def test_the_figures_are_there(page: Page, results: Path) -> None:
     val = json.loads((results / METRICS).read_text())["val"]
-    for figure in (val["log_loss"], val["roc_auc"], val["ece"], val["per_class"]["cat"]["specificity"]):
+    for figure in (
+        val["log_loss"],
+        val["roc_auc"],
+        val["ece"],
+        val["per_class"]["cat"]["specificity"],
+    ):
         assert f"{figure:.3f}" in page.text
     assert f"{val['accuracy'] * 100:.1f}\u202f%" in page.text
     for fact in (
         "1,234 images found",
         "5 \u00d7 truncated.",
         "3 exact, 2 groups",
-        "17 groups: had the pictures been dealt one by one",
+        "17 groups: had the images been dealt one by one",
         "lowest val loss, epoch 2",
     ):
         assert fact in page.text
@@ -226,15 +236,17 @@ def test_what_was_set_aside_is_shown_with_its_reason(page: Page) -> None:
         "cannot be shown",
     ):
         assert page.text.count(text) == len(CLASSES)
-    pictures = [
-        attrs for tag, attrs in page.tags if tag == "img" and str(attrs["alt"]).startswith("both.jpg")
+    images = [
+        attrs
+        for tag, attrs in page.tags
+        if tag == "img" and str(attrs["alt"]).startswith("both.jpg")
     ]
-    assert len(pictures) == len(CLASSES)
+    assert len(images) == len(CLASSES)
 
 
 def test_near_duplicates_are_shown_side_by_side_another_label_marked(page: Page) -> None:
     text = " ".join(page.text.split())
-    assert text.count("Pictures of a group look alike") == len(CLASSES)
+    assert text.count("Images of a group look alike") == len(CLASSES)
     first, second = (path.split("/")[2] for path in predictions_for(("cat", "dog")).path[:2])
     assert re.search(rf"val cat {first} dog {second}", text)
 
@@ -249,11 +261,11 @@ def test_sizes_and_brightness_are_drawn(page: Page) -> None:
 
 def test_a_page_of_a_dataset_without_faults_shows_none(project: Path, params: Params) -> None:
     for dataset, classes in CLASSES.items():
-        used = [row._replace(group=row.sha256) for row in rows_for(classes) if row.fate == USED]
-        write_manifest(layout.manifest_file(dataset), used)
-        shutil.rmtree(layout.raw_folder(dataset))
+        used = [row._replace(group=row.sha256) for row in rows_for(classes) if row.status == USED]
+        write_manifest(paths.manifest_file(dataset), used)
+        shutil.rmtree(paths.raw_folder(dataset))
     report.run(params)
-    text = Page(layout.REPORT.read_text(encoding="utf-8")).text
+    text = Page(paths.REPORT.read_text(encoding="utf-8")).text
     assert "cannot be shown" not in text
     assert "look alike" not in text
 
@@ -271,28 +283,48 @@ def test_what_the_page_says_of_metrics_is_what_they_are(page: Page) -> None:
     assert f"{CALIBRATION_BINS} bins" in text
 
 
-def test_pictures_and_charts_have_words(page: Page) -> None:
+def test_images_and_charts_have_words(page: Page) -> None:
     images = [attrs for tag, attrs in page.tags if tag == "img"]
     assert 4 * 6 <= len(images) <= 4 * 12
     assert all("labelled" in str(attrs["alt"]) for attrs in images)
     charts = [attrs for _, attrs in page.tags if attrs.get("role") == "img"]
-    assert len(charts) == 4 * 4 + 2 * 3  # four a head; two a dataset, and a picture that cannot be shown
+    assert (
+        len(charts) == 4 * 4 + 2 * 3
+    )  # four a head; two a dataset, and an image that cannot be shown
     assert all(attrs["aria-label"] for attrs in charts)
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (METRICS.unlink, r"needs metrics/cats_vs_dogs/resnet50\.json, which is missing\. The evaluate stage"),
-        (lambda: METRICS.write_text("{"), r"resnet50\.json is not what the evaluate stage writes: Expecting"),
+        (
+            METRICS.unlink,
+            r"needs metrics/cats_vs_dogs/resnet50\.json, which is missing\. The evaluate stage",
+        ),
+        (
+            lambda: METRICS.write_text("{"),
+            r"resnet50\.json is not what the evaluate stage writes: Expecting",
+        ),
         (lambda: METRICS.write_text("{}"), r"resnet50\.json is not what .*: no key val\."),
-        (Path("metrics/cats_vs_dogs/data.json").unlink, r"data\.json, which is missing\. The split stage"),
-        (Path("plots/cats_vs_dogs/resnet50/history.csv").unlink, r"history\.csv, .* The train stage"),
+        (
+            Path("metrics/cats_vs_dogs/data.json").unlink,
+            r"data\.json, which is missing\. The split stage",
+        ),
+        (
+            Path("plots/cats_vs_dogs/resnet50/history.csv").unlink,
+            r"history\.csv, .* The train stage",
+        ),
         (lambda: ROC.write_text("class,fpr,tpr\n"), r"roc\.csv is not what .*: it has no rows\."),
         (lambda: ROC.write_text("class,fpr\na,1\n"), r"roc\.csv is not what .*: no column tpr\."),
         (lambda: ROC.write_text("class,fpr,tpr\na,1\n"), r"roc\.csv is not what the evaluate"),
-        (lambda: ROC.write_text("class,fpr,tpr\na,1,x\n"), r"roc\.csv is not what .*could not convert"),
-        (Path("models/cats_vs_dogs/resnet50/predictions.csv").unlink, "The train stage writes them"),
+        (
+            lambda: ROC.write_text("class,fpr,tpr\na,1,x\n"),
+            r"roc\.csv is not what .*could not convert",
+        ),
+        (
+            Path("models/cats_vs_dogs/resnet50/predictions.csv").unlink,
+            "The train stage writes them",
+        ),
     ],
 )
 def test_what_is_missing_or_damaged_is_named(
@@ -301,4 +333,4 @@ def test_what_is_missing_or_damaged_is_named(
     damage()
     with pytest.raises(PipelineError, match=message):
         report.run(params)
-    assert not layout.REPORT.exists()
+    assert not paths.REPORT.exists()

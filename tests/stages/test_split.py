@@ -16,15 +16,15 @@ from typing import Any
 
 import pytest
 
-from pipeline import layout
+from pipeline import paths
 from pipeline.errors import ArchiveError, DiskFull, ManifestError, SourceError, SplitError
 from pipeline.manifest import QUARANTINED, USED, ImageRow, read_manifest
 from pipeline.parallel import open_processes
 from pipeline.params import Params
 from pipeline.stages import fetch, split
 from tests.damages import largest_file
-from tests.pictures import encode, odd_pictures, scene
 from tests.project import draw_folders, make_params, make_project
+from tests.sample_images import encode, odd_images, scene
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"
@@ -41,12 +41,12 @@ def results() -> dict[str, bytes]:
 
 
 def rows() -> list[ImageRow]:
-    return list(read_manifest(layout.manifest_file("pets")))
+    return list(read_manifest(paths.manifest_file("pets")))
 
 
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    """A project whose archive of 24 pictures has been fetched; this process checks them: it is quicker."""
+    """A project whose archive of 24 images has been fetched; this process checks them: it is quicker."""
     params = make_project(tmp_path / "project", monkeypatch)
     monkeypatch.setattr(split, "open_processes", lambda _: ThreadPoolExecutor(2))
     draw_folders(Path("pets"), {"cat": 12, "dog": 12})
@@ -78,11 +78,13 @@ def test_photos_under_two_species_are_taken_out_of_the_flower_archive(
     )  # fmt: skip
     fetch.run("flowers", params)
     split.run("flowers", params)
-    found = list(read_manifest(layout.manifest_file("flowers")))
-    quarantined = {"/".join(row.member.split("/")[-2:]): row for row in found if row.fate == QUARANTINED}
+    found = list(read_manifest(paths.manifest_file("flowers")))
+    quarantined = {
+        "/".join(row.member.split("/")[-2:]): row for row in found if row.status == QUARANTINED
+    }
     assert sorted(quarantined) == [f"{file.parent.name}/{file.name}" for file in doubtful]
     assert {row.reason for row in quarantined.values()} == {"conflicting labels: rose, tulip"}
-    used = {row.sha256 for row in found if row.fate == USED}
+    used = {row.sha256 for row in found if row.status == USED}
     assert not used & {row.sha256 for row in quarantined.values()}
     assert len(used) >= 490
 
@@ -90,14 +92,15 @@ def test_photos_under_two_species_are_taken_out_of_the_flower_archive(
 def test_folders_manifest_and_counts_agree(params: Params) -> None:
     line = split.run("pets", params)
     found = {
-        str(file.relative_to(layout.split_folder("pets"))): file for file in Path("data/split").rglob("*.jpg")
+        str(file.relative_to(paths.split_folder("pets"))): file
+        for file in Path("data/split").rglob("*.jpg")
     }
     assert sorted(found) == sorted(row.path for row in rows())
     for row in rows():
         assert sha256(found[row.path].read_bytes()).hexdigest() == row.sha256
         assert (Path("pets") / row.member).read_bytes() == found[row.path].read_bytes()
         assert row.path.split("/")[:2] == [row.split, row.label]
-    counts = json.loads(layout.data_metrics_file("pets").read_text())
+    counts = json.loads(paths.data_metrics_file("pets").read_text())
     assert counts["splits"] == Counter(row.split for row in rows())
     assert counts["images"] == {"found": 24, "used": 24, "quarantined": 0}
     numbers = f"{counts['splits']['train']} train, {counts['splits']['val']} val"
@@ -116,10 +119,10 @@ def test_running_again_on_its_own_results_changes_nothing(params: Params) -> Non
 def test_results_are_the_same_whatever_the_number_of_workers_and_the_order_of_members(
     params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetch_files({f"cat/{name}": data for name, data in odd_pictures().items()}, params)
+    fetch_files({f"cat/{name}": data for name, data in odd_images().items()}, params)
     split.run("pets", params)
     first = results()
-    archive = layout.raw_archive("pets")
+    archive = paths.raw_archive("pets")
     with zipfile.ZipFile(archive) as source:
         members = {name: source.read(name) for name in source.namelist()}
     with zipfile.ZipFile(archive, "w") as target:
@@ -132,28 +135,33 @@ def test_results_are_the_same_whatever_the_number_of_workers_and_the_order_of_me
         assert results() == first
 
 
-def test_bad_pictures_are_set_aside_with_their_reason_and_counted(params: Params) -> None:
-    picture = encode(scene(), "JPEG")
+def test_bad_images_are_set_aside_with_their_reason_and_counted(params: Params) -> None:
+    image = encode(scene(), "JPEG")
     bad = {
         "cat/empty.jpg": b"",
         "cat/Thumbs.db": b"\xd0\xcf",
         "dog/page.jpg": b"<html>",
-        "dog/cut.jpg": picture[:600],
+        "dog/cut.jpg": image[:600],
     }
-    fetch_files({**bad, "cat/both.jpg": picture, "dog/both.jpg": picture}, params)
+    fetch_files({**bad, "cat/both.jpg": image, "dog/both.jpg": image}, params)
     line = split.run("pets", params)
     assert line.startswith("pets: 30 images, ")
     assert line.endswith(", 6 quarantined")
-    reasons = {row.member: row.reason for row in rows() if row.fate == "quarantined"}
+    reasons = {row.member: row.reason for row in rows() if row.status == "quarantined"}
     assert reasons.pop("dog/cut.jpg").startswith("damaged: ")
     assert reasons == {
         "cat/empty.jpg": "0 bytes", "cat/Thumbs.db": "not an image", "dog/page.jpg": "not an image",
         "cat/both.jpg": "conflicting labels: cat, dog", "dog/both.jpg": "conflicting labels: cat, dog",
     }  # fmt: skip
-    counts = json.loads(layout.data_metrics_file("pets").read_text())
-    assert counts["quarantined"] == {"0 bytes": 1, "not an image": 2, "damaged": 1, "conflicting labels": 2}
-    assert len(list(layout.split_folder("pets").rglob("*.*"))) == 24
-    assert {file.name for file in layout.split_folder("pets").iterdir()} == {"train", "val"}
+    counts = json.loads(paths.data_metrics_file("pets").read_text())
+    assert counts["quarantined"] == {
+        "0 bytes": 1,
+        "not an image": 2,
+        "damaged": 1,
+        "conflicting labels": 2,
+    }
+    assert len(list(paths.split_folder("pets").rglob("*.*"))) == 24
+    assert {file.name for file in paths.split_folder("pets").iterdir()} == {"train", "val"}
 
 
 def test_files_whose_names_tell_no_class_are_no_part_of_the_dataset(params: Params) -> None:
@@ -164,7 +172,9 @@ def test_files_whose_names_tell_no_class_are_no_part_of_the_dataset(params: Para
 
 
 def test_it_tells_how_many_files_there_are_before_it_examines_them(params: Params) -> None:
-    fetch_files({f"cat/many.{number}.jpg": encode(scene(seed=1), "JPEG") for number in range(100)}, params)
+    fetch_files(
+        {f"cat/many.{number}.jpg": encode(scene(seed=1), "JPEG") for number in range(100)}, params
+    )
     shown = []
 
     def track(batches: Iterator[Any], total: int) -> Iterator[Any]:
@@ -190,7 +200,7 @@ def test_growth_moves_no_image(params: Params) -> None:
     assert {key: after[key] for key in before} == before
 
 
-def test_a_test_split_has_pictures_too(params: Params) -> None:
+def test_a_test_split_has_images_too(params: Params) -> None:
     with_test = make_params({"split.test_fraction": 0.3, "split.val_fraction": 0.3})
     split.run("pets", with_test)
     assert {row.split for row in rows()} == {"train", "val", "test"}
@@ -215,28 +225,28 @@ def test_ready_made_splits_are_kept_if_wanted(
 def test_near_duplicates_are_on_one_side_if_wanted(params: Params, near_duplicates: bool) -> None:
     files = {}
     for number in range(12):
-        picture = scene(320, 240, seed=500 + number)
-        files[f"cat/{number}.jpg"] = encode(picture, "JPEG", quality=95)
-        files[f"cat/{number}-small.jpg"] = encode(picture.resize((280, 210)), "JPEG", quality=80)
+        image = scene(320, 240, seed=500 + number)
+        files[f"cat/{number}.jpg"] = encode(image, "JPEG", quality=95)
+        files[f"cat/{number}-small.jpg"] = encode(image.resize((280, 210)), "JPEG", quality=80)
     fetch_files(files, params)
     split.run("pets", make_params({"split.near_duplicates": near_duplicates}))
     sides = {row.member: row.split for row in rows() if row.member in files}
     torn = [n for n in range(12) if sides[f"cat/{n}.jpg"] != sides[f"cat/{n}-small.jpg"]]
-    counts = json.loads(layout.data_metrics_file("pets").read_text())
+    counts = json.loads(paths.data_metrics_file("pets").read_text())
     assert (torn == []) == near_duplicates
     assert (counts["duplicates"]["near_groups"] > 0) == near_duplicates
     assert (counts["leaks_prevented"] > 0) == near_duplicates
 
 
 STOPS = [
-    "Shelf",
+    "StagingFolder",
     "examine",
     "settle_duplicates",
     "group_rows",
     "place_rows",
     "write_manifest",
     "count_rows",
-    "replace_text",
+    "atomic_write_text",
 ]
 
 
@@ -272,7 +282,10 @@ def test_whatever_stops_it_running_again_gives_the_same_results(
 def test_a_full_disk_is_told_and_leaves_the_old_results(params: Params) -> None:
     split.run("pets", params)
     before = results()
-    with largest_file(500), pytest.raises(DiskFull, match="cannot write data/split/pets: File too large"):
+    with (
+        largest_file(500),
+        pytest.raises(DiskFull, match="cannot write data/split/pets: File too large"),
+    ):
         split.run("pets", params)
     assert results() == before
 
@@ -281,17 +294,17 @@ def test_killed_in_the_middle_and_run_again_it_gives_the_same_results(params: Pa
     code = """
 import os, signal
 from concurrent.futures import ThreadPoolExecutor
-from pipeline import intake
+from pipeline.splitting import screening
 from pipeline.params import load_params
 from pipeline.stages import split
 split.open_processes = lambda _: ThreadPoolExecutor(1)
-examine, seen = intake._look, []
+examine, seen = screening._look, []
 def kill(*args):
     seen.append(args)
     if len(seen) == 10:
         os.kill(os.getpid(), signal.SIGKILL)
     return examine(*args)
-intake._look = kill
+screening._look = kill
 split.run("pets", load_params())
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -308,7 +321,7 @@ split.run("pets", load_params())
 
 
 def damage_archive() -> None:
-    archive = layout.raw_archive("pets")
+    archive = paths.raw_archive("pets")
     data = bytearray(archive.read_bytes())
     data[len(data) // 3] ^= 0xFF
     archive.write_bytes(data)
@@ -318,33 +331,41 @@ def damage_archive() -> None:
     ("damage", "error", "message"),
     [
         (damage_archive, ArchiveError, r"data/raw/pets/pets\.zip: .*\.jpg"),
-        (lambda: layout.raw_archive("pets").write_bytes(b"PK"), ArchiveError, r"data/raw/pets/pets\.zip"),
         (
-            lambda: layout.raw_archive("pets").unlink(),
+            lambda: paths.raw_archive("pets").write_bytes(b"PK"),
+            ArchiveError,
+            r"data/raw/pets/pets\.zip",
+        ),
+        (
+            lambda: paths.raw_archive("pets").unlink(),
             SourceError,
             "holds 0 archives.*run the stage fetch first",
         ),
         (
-            lambda: layout.provenance_file("pets").unlink(),
+            lambda: paths.provenance_file("pets").unlink(),
             SourceError,
             r"provenance\.json is missing or damaged",
         ),
         (
-            lambda: layout.provenance_file("pets").write_text("[]"),
+            lambda: paths.provenance_file("pets").write_text("[]"),
             SourceError,
             "missing or damaged .*fetch again",
         ),
     ],
 )
 def test_without_a_sound_archive_the_old_results_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[], object], error: Any, message: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[], object],
+    error: Any,
+    message: str,
 ) -> None:
     params = make_project(tmp_path / "project", monkeypatch, {"datasets.pets.archive": "pets"})
     draw_folders(Path("pets"), {"cat": 12, "dog": 12})
     fetch.run("pets", params)
     split.run("pets", params)
     if "provenance" in message or "damaged" in message:
-        from pipeline.datasets import CATALOGUE
+        from pipeline.catalogue.datasets import CATALOGUE
 
         flowers = CATALOGUE["flowers"]
         monkeypatch.setattr(split, "CATALOGUE", {"pets": flowers})
@@ -366,7 +387,7 @@ def test_without_a_sound_archive_the_old_results_stay(
         ),
     ],
 )
-def test_a_class_with_too_few_pictures_is_named(
+def test_a_class_with_too_few_images_is_named(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     counts: dict[str, int],
@@ -381,26 +402,26 @@ def test_a_class_with_too_few_pictures_is_named(
     assert results() == {}
 
 
-def test_a_class_of_which_no_picture_can_be_used_is_named_with_an_example(params: Params) -> None:
+def test_a_class_of_which_no_image_can_be_used_is_named_with_an_example(params: Params) -> None:
     fetch_files({"fox/1.jpg": b"", "fox/2.jpg": b"<html>"}, params)
     with pytest.raises(
-        SplitError, match=r"no picture of these classes can be used: fox \(fox/1\.jpg: 0 bytes\)"
+        SplitError, match=r"no image of these classes can be used: fox \(fox/1\.jpg: 0 bytes\)"
     ):
         split.run("pets", params)
     assert results() == {}
 
 
-def test_a_known_archive_with_other_broken_pictures_than_known_is_refused(
+def test_a_known_archive_with_other_broken_images_than_known_is_refused(
     params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dataclasses import replace
 
-    from pipeline.datasets import CATALOGUE
+    from pipeline.catalogue.datasets import CATALOGUE
 
     fetch_files({"cat/0.jpg": b""}, params)
     known = CATALOGUE["cats_vs_dogs"]
     assert known.mirror is not None
-    digest = json.loads(layout.provenance_file("pets").read_text())["sha256"]
+    digest = json.loads(paths.provenance_file("pets").read_text())["sha256"]
 
     def know(*names: str) -> None:
         mirror = replace(known.mirror, sha256=digest, known_unreadable=frozenset(names))  # type: ignore[type-var]
@@ -416,7 +437,9 @@ def test_a_known_archive_with_other_broken_pictures_than_known_is_refused(
         split.run("pets", params)
 
 
-def test_names_in_many_scripts_and_a_tar_are_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_in_many_scripts_and_a_tar_are_fine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     params = make_project(
         tmp_path / "my project ü", monkeypatch, {"datasets.pets.archive": "Tiere & mehr.tgz"}
     )
@@ -426,27 +449,31 @@ def test_names_in_many_scripts_and_a_tar_are_fine(tmp_path: Path, monkeypatch: p
     fetch.run("pets", params)
     split.run("pets", params)
     assert {row.label for row in rows()} == {"Kätzchen", "犬 (dog)"}
-    assert len(list(layout.split_folder("pets").rglob("*.jpg"))) == 24
+    assert len(list(paths.split_folder("pets").rglob("*.jpg"))) == 24
 
 
 @pytest.mark.slow
-def test_keras_lists_and_reads_exactly_the_pictures_of_the_manifest(params: Params) -> None:
+def test_keras_lists_and_reads_exactly_the_images_of_the_manifest(params: Params) -> None:
     import keras
 
-    files = {f"cat/{name}": data for name, data in odd_pictures().items()}
-    fetch_files({**files, "dog/.hidden.png": encode(scene(seed=77), "PNG"), "cat/bad.jpg": b""}, params)
+    files = {f"cat/{name}": data for name, data in odd_images().items()}
+    fetch_files(
+        {**files, "dog/.hidden.png": encode(scene(seed=77), "PNG"), "cat/bad.jpg": b""}, params
+    )
     split.run("pets", params)
     listed = []
     for side in ("train", "val"):
-        pictures = keras.utils.image_dataset_from_directory(
-            layout.split_folder("pets") / side,
+        images = keras.utils.image_dataset_from_directory(
+            paths.split_folder("pets") / side,
             shuffle=False,
             image_size=(16, 16),
             batch_size=8,
             verbose=False,
         )
-        assert pictures.class_names == ["cat", "dog"]
-        listed += [str(Path(path).relative_to(layout.split_folder("pets"))) for path in pictures.file_paths]
-        assert sum(len(batch) for batch, _ in pictures) == len(pictures.file_paths)
+        assert images.class_names == ["cat", "dog"]
+        listed += [
+            str(Path(path).relative_to(paths.split_folder("pets"))) for path in images.file_paths
+        ]
+        assert sum(len(batch) for batch, _ in images) == len(images.file_paths)
     assert sorted(listed) == sorted(row.path for row in rows() if row.split)
-    assert len(listed) == 24 + len(odd_pictures()) + 1
+    assert len(listed) == 24 + len(odd_images()) + 1

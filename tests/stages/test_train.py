@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import layout
+from pipeline import paths
 from pipeline.errors import FeaturesError, HeadError, ParamsError
 from pipeline.features import Block, Header, create_features
 from pipeline.heads import load_head
@@ -48,9 +48,13 @@ def block(split: str, rows: int, copies: int, width: int, classes: int) -> Block
 
 def write(dataset: str = "pets", backbone: str = BACKBONE, **sizes: int) -> None:
     header = Header(
-        dataset=dataset, classes=CLASSES, backbone=backbone, fingerprint="f" * 32, made_of='{"a":1}'
+        dataset=dataset,
+        classes=CLASSES,
+        backbone=backbone,
+        fingerprint="f" * 32,
+        fingerprint_parts='{"a":1}',
     )
-    with create_features(layout.features_file("pets", BACKBONE), header) as writer:
+    with create_features(paths.features_file("pets", BACKBONE), header) as writer:
         for split, rows in (sizes or SIZES).items():
             found = block(split, rows, 2 if split == "train" else 0, 4, 2)
             writer.add_split(split, len(found), (4,), np.float16, 40)
@@ -68,7 +72,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Params, str
 
 
 @pytest.fixture
-def params(trained: tuple[Path, Params, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+def params(
+    trained: tuple[Path, Params, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Params:
     """A copy of the project, in which the test runs."""
     monkeypatch.chdir(shutil.copytree(trained[0], tmp_path / "project"))
     monkeypatch.delenv("DVC_ROOT", raising=False)
@@ -77,7 +83,10 @@ def params(trained: tuple[Path, Params, str], tmp_path: Path, monkeypatch: pytes
 
 def results() -> dict[str, bytes]:
     files = [
-        file for folder in ("models", "plots") for file in sorted(Path(folder).rglob("*")) if file.is_file()
+        file
+        for folder in ("models", "plots")
+        for file in sorted(Path(folder).rglob("*"))
+        if file.is_file()
     ]
     return {str(file): file.read_bytes() for file in files}
 
@@ -86,9 +95,10 @@ def results() -> dict[str, bytes]:
 def test_head_predictions_and_history_are_written(trained: tuple[Path, Params, str]) -> None:
     line = trained[2]
     assert sorted(results()) == [
-        f"models/pets/{BACKBONE}/{name}" for name in ("head.json", "head.safetensors", "predictions.csv")
+        f"models/pets/{BACKBONE}/{name}"
+        for name in ("head.json", "head.safetensors", "predictions.csv")
     ] + [f"plots/pets/{BACKBONE}/history.csv"]
-    with layout.history_file("pets", BACKBONE).open() as stream:
+    with paths.history_file("pets", BACKBONE).open() as stream:
         history = list(csv.DictReader(stream))
     assert [row["epoch"] for row in history] == [str(epoch) for epoch in range(1, 9)]
     assert list(history[0]) == ["epoch", "loss", "val_loss", "accuracy", "val_accuracy"]
@@ -102,7 +112,7 @@ def test_head_predictions_and_history_are_written(trained: tuple[Path, Params, s
 
 @pytest.mark.usefixtures("params")
 def test_every_original_of_every_split_is_predicted_and_no_copy() -> None:
-    table = read_predictions(layout.predictions_file("pets", BACKBONE))
+    table = read_predictions(paths.predictions_file("pets", BACKBONE))
     assert len(table) == sum(SIZES.values())
     for split, rows in SIZES.items():
         part = table.of_split(split)
@@ -114,9 +124,9 @@ def test_every_original_of_every_split_is_predicted_and_no_copy() -> None:
 
 @pytest.mark.usefixtures("params")
 def test_the_predictions_are_those_of_the_saved_head() -> None:
-    head = load_head(layout.model_folder("pets", BACKBONE))
+    head = load_head(paths.model_folder("pets", BACKBONE))
     expected = head.probabilities(block("val", SIZES["val"], 0, 4, 2).features)
-    found = read_predictions(layout.predictions_file("pets", BACKBONE)).of_split("val").probabilities
+    found = read_predictions(paths.predictions_file("pets", BACKBONE)).of_split("val").probabilities
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -131,14 +141,16 @@ def test_training_again_in_one_process_gives_the_same_bytes(params: Params) -> N
 def test_another_seed_gives_another_head() -> None:
     first = results()
     train.run("pets", BACKBONE, make_params({**SETTINGS, "head.seed": 8}))
-    assert {name for name in first if first[name] == results()[name]} == {f"models/pets/{BACKBONE}/head.json"}
+    assert {name for name in first if first[name] == results()[name]} == {
+        f"models/pets/{BACKBONE}/head.json"
+    }
 
 
 @pytest.mark.parametrize(
     ("prepare", "error", "message"),
     [
         (
-            lambda: layout.features_file("pets", BACKBONE).unlink(),
+            lambda: paths.features_file("pets", BACKBONE).unlink(),
             FeaturesError,
             "is missing: run the stage extract",
         ),
@@ -152,7 +164,11 @@ def test_another_seed_gives_another_head() -> None:
             FeaturesError,
             f"holds pets/vgg16, not pets/{BACKBONE}: run the stage",
         ),
-        (lambda: write(train=6), FeaturesError, r"has the groups \['train'\]; train and val are needed"),
+        (
+            lambda: write(train=6),
+            FeaturesError,
+            r"has the groups \['train'\]; train and val are needed",
+        ),
     ],
 )
 def test_features_that_do_not_fit_are_refused_and_the_old_head_stays(
@@ -166,7 +182,7 @@ def test_features_that_do_not_fit_are_refused_and_the_old_head_stays(
 
 
 def test_truncated_features_are_refused(params: Params) -> None:
-    file = layout.features_file("pets", BACKBONE)
+    file = paths.features_file("pets", BACKBONE)
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(FeaturesError, match="damaged"):
         train.run("pets", BACKBONE, params)
@@ -177,7 +193,9 @@ def test_truncated_features_are_refused(params: Params) -> None:
 def test_a_learning_rate_beyond_reason_is_named_and_the_old_head_stays() -> None:
     before = results()
     wild = {"head.optimizer": "sgd", "head.learning_rate": 1e30, "head.l2": 1.0}
-    with pytest.raises(HeadError, match=r"training diverged: .* Lower head\.learning_rate, 1e\+30 now"):
+    with pytest.raises(
+        HeadError, match=r"training diverged: .* Lower head\.learning_rate, 1e\+30 now"
+    ):
         train.run("pets", BACKBONE, make_params(wild))
     assert results() == before
 

@@ -33,7 +33,13 @@ SKIES: tuple[Colour, ...] = (
     (240, 200, 160),
     (90, 110, 160),
 )
-GREENS: tuple[Colour, ...] = ((84, 130, 52), (58, 102, 48), (126, 156, 70), (92, 120, 84), (150, 150, 80))
+GREENS: tuple[Colour, ...] = (
+    (84, 130, 52),
+    (58, 102, 48),
+    (126, 156, 70),
+    (92, 120, 84),
+    (150, 150, 80),
+)
 WOODS: tuple[Colour, ...] = ((150, 104, 66), (196, 154, 108), (98, 66, 46), (190, 180, 168))
 
 
@@ -81,7 +87,9 @@ def _sky(rng: Generator, size: Size) -> Image.Image:
     for _ in range(int(rng.integers(0, 5))):
         x, y = between(rng, 0, width), between(rng, 0, height)
         for _ in range(int(rng.integers(4, 9))):
-            puff = oval(between(rng, -1.0, 1.0), between(rng, -0.2, 0.2), 0.5, between(rng, 0.15, 0.4))
+            puff = oval(
+                between(rng, -1.0, 1.0), between(rng, -0.2, 0.2), 0.5, between(rng, 0.15, 0.4)
+            )
             pen.fill(Frame.at(x, y, between(rng, 60.0, 120.0)), puff, cloud, 90)
     return soften(canvas, 10)
 
@@ -95,9 +103,12 @@ def _meadow(rng: Generator, size: Size) -> Image.Image:
     frame = Frame.at(0.0, 0.0, 1.0)
     for step in range(3):
         ridge = [
-            (width * share, horizon + between(rng, -30, 30) + step * 24) for share in (-0.1, 0.3, 0.6, 1.1)
+            (width * share, horizon + between(rng, -30, 30) + step * 24)
+            for share in (-0.1, 0.3, 0.6, 1.1)
         ]
-        hill = np.concatenate([bend(ridge), [(width * 1.2, height * 1.1), (-width * 0.2, height * 1.1)]])
+        hill = np.concatenate(
+            [bend(ridge), [(width * 1.2, height * 1.1), (-width * 0.2, height * 1.1)]]
+        )
         pen.fill(frame, hill, vary(rng, pick(rng, GREENS), 18))
     grass(rng, pen, horizon + 40, vary(rng, pick(rng, GREENS), 20), 200)
     return canvas
@@ -110,7 +121,9 @@ def grass(rng: Generator, pen: Pen, top: float, colour: Colour, blades: int) -> 
     roots = np.stack([rng.random(blades) * width, top + depth * (height - top) + 20], axis=1)
     reach = (14 + depth * 44)[:, None]
     tips = (
-        roots + np.concatenate([(rng.random((blades, 1)) - 0.5) * 0.9, -np.ones((blades, 1))], axis=1) * reach
+        roots
+        + np.concatenate([(rng.random((blades, 1)) - 0.5) * 0.9, -np.ones((blades, 1))], axis=1)
+        * reach
     )
     for part in range(4):
         shade = vary(rng, mix(darker(colour, 0.3), lighter(colour, 0.25), part / 3), 8)
@@ -121,7 +134,9 @@ def _foliage(rng: Generator, size: Size) -> Image.Image:
     """Leaves upon leaves, the darker ones behind."""
     width, height = size
     base = vary(rng, pick(rng, GREENS), 20)
-    canvas = _vertical(size, darker(base, between(rng, 0.2, 0.7)), darker(base, between(rng, 0.2, 0.7)))
+    canvas = _vertical(
+        size, darker(base, between(rng, 0.2, 0.7)), darker(base, between(rng, 0.2, 0.7))
+    )
     pen = Pen(canvas)
     leaf = smooth([(0, -1), (0.42, -0.2), (0.25, 0.6), (0, 1), (-0.25, 0.6), (-0.42, -0.2)], 4)
     for step in range(90):
@@ -160,7 +175,9 @@ def _paper(rng: Generator, canvas: Image.Image, pattern: str, colour: Colour) ->
     pen = Pen(canvas)
     width, height = canvas.size
     step = between(rng, 34, 80)
-    frame = Frame.at(width / 2, height / 2, step).turned(0 if pattern == "bricks" else between(rng, -45, 45))
+    frame = Frame.at(width / 2, height / 2, step).turned(
+        0 if pattern == "bricks" else between(rng, -45, 45)
+    )
     count = int(max(width, height) / step * 0.75) + 1
     bar = np.array([(-0.25, -count), (0.25, -count), (0.25, count), (-0.25, count)])
     alpha = int(rng.integers(90, 220))
@@ -234,7 +251,9 @@ def _cloth(rng: Generator, size: Size) -> Image.Image:
     _paper(rng, canvas, pick(rng, ("stripes", "dots", "checks")), mix(base, any_colour(rng), 0.5))
     pen = Pen(canvas)
     for _ in range(int(rng.integers(2, 7))):
-        path = [(between(rng, -0.2, 1.2) * width, between(rng, -0.2, 1.2) * height) for _ in range(3)]
+        path = [
+            (between(rng, -0.2, 1.2) * width, between(rng, -0.2, 1.2) * height) for _ in range(3)
+        ]
         pen.stroke(Frame.at(0.0, 0.0, 1.0), path, darker(base, 0.6), (between(rng, 10, 60), 4), 60)
     return canvas
 
@@ -245,11 +264,26 @@ def _studio(rng: Generator, size: Size) -> Image.Image:
     base = any_colour(rng, 40, 225)
     canvas = gradient(size, (darker(base, 0.4), base, vary(rng, base, 25), darker(base, 0.5)))
     pen = Pen(canvas)
-    frame = Frame.at(between(rng, 0.2, 0.8) * width, between(rng, 0.2, 0.8) * height, max(size) * 0.5)
+    frame = Frame.at(
+        between(rng, 0.2, 0.8) * width, between(rng, 0.2, 0.8) * height, max(size) * 0.5
+    )
     for ring in range(8):
         pen.fill(frame.scaled(1.0 - ring / 8), oval(0, 0, 1), lighter(base, 0.5), 20)
     return soften(canvas, 12)
 
 
-OUTDOORS: tuple[Callable[[Generator, Size], Image.Image], ...] = (_meadow, _meadow, _sky, _foliage, _bokeh)
-INDOORS: tuple[Callable[[Generator, Size], Image.Image], ...] = (_wall, _room, _room, _cloth, _studio, _bokeh)
+OUTDOORS: tuple[Callable[[Generator, Size], Image.Image], ...] = (
+    _meadow,
+    _meadow,
+    _sky,
+    _foliage,
+    _bokeh,
+)
+INDOORS: tuple[Callable[[Generator, Size], Image.Image], ...] = (
+    _wall,
+    _room,
+    _room,
+    _cloth,
+    _studio,
+    _bokeh,
+)

@@ -57,14 +57,22 @@ class Bloom:
         """Return the colours of one flower, or of all in a bed."""
         petal = vary(rng, pick(rng, pick(rng, self.palettes)), 12)
         deepens = happens(rng, 0.7)
-        base = darker(petal, between(rng, 0.15, 0.4)) if deepens else lighter(petal, between(rng, 0.3, 0.6))
+        base = (
+            darker(petal, between(rng, 0.15, 0.4))
+            if deepens
+            else lighter(petal, between(rng, 0.3, 0.6))
+        )
         return Dye(petal=petal, base=base, heart=vary(rng, self.heart, 12))
 
 
 _DAISY = Bloom(
-    paint=paint_daisy, is_upright=False, palettes=(WHITES, WHITES, WHITES, PINKS, YELLOWS, PURPLES, ORANGES)
+    paint=paint_daisy,
+    is_upright=False,
+    palettes=(WHITES, WHITES, WHITES, PINKS, YELLOWS, PURPLES, ORANGES),
 )
-_DANDELION = Bloom(paint=paint_dandelion, is_upright=False, palettes=(YELLOWS,), heart=(236, 160, 20))
+_DANDELION = Bloom(
+    paint=paint_dandelion, is_upright=False, palettes=(YELLOWS,), heart=(236, 160, 20)
+)
 _CLOCK = Bloom(paint=paint_clock, is_upright=False, palettes=(SILVERS,), least_squash=0.9)
 _ROSE = Bloom(paint=paint_rose, is_upright=False, palettes=_ANY, least_squash=0.75)
 _ROSE_CUP = Bloom(paint=paint_rose_from_the_side, is_upright=True, palettes=_ANY)

@@ -31,7 +31,13 @@ def paint_bust(rng: Generator, sitter: Sitter, upright: Frame, tail: str) -> Non
     neck, shoulder = between(rng, 0.5, 0.75), between(rng, 1.0, 1.4)
     if happens(rng, 0.3):
         _paint_tail(rng, sitter, upright.moved(0.9, 2.6), tail)
-    right = [(neck * 0.8, 0.1), (neck, 0.7), (shoulder, 1.5), (shoulder * 1.12, 2.6), (shoulder, 5.0)]
+    right = [
+        (neck * 0.8, 0.1),
+        (neck, 0.7),
+        (shoulder, 1.5),
+        (shoulder * 1.12, 2.6),
+        (shoulder, 5.0),
+    ]
     _paint_part(rng, sitter, upright, _symmetric(right), (0.0, 2.0, 1.3))
     _paint_bib(rng, sitter, upright.moved(0, 1.5), 0.5)
 
@@ -41,13 +47,19 @@ def paint_sitting(rng: Generator, sitter: Sitter, upright: Frame, tail: str) -> 
     hip, side = between(rng, 1.0, 1.35), 1.0 if happens(rng, 0.5) else -1.0
     ground = upright.moved(0.0, 3.0)
     paint_shadow(
-        sitter.canvas, ground.place(oval(0, 0.05, hip * 1.3, 0.3)), sitter.light, upright.scale * 0.3, 150
+        sitter.canvas,
+        ground.place(oval(0, 0.05, hip * 1.3, 0.3)),
+        sitter.light,
+        upright.scale * 0.3,
+        150,
     )
     _paint_tail(rng, sitter, upright.moved(side * hip * 0.8, 2.7).scaled(side, 1.0), tail)
     right = [(0.5, 0.3), (0.62, 0.9), (0.8, 1.5), (hip, 2.3), (hip * 1.02, 2.85), (0.5, 3.05)]
     _paint_part(rng, sitter, upright, _symmetric(right), (0.0, 1.7, 1.4))
     _paint_bib(rng, sitter, upright.moved(0, 1.3), 0.36)
-    leg = smooth([(0.06, 1.4), (0.5, 1.5), (0.5, 2.4), (0.56, 3.0), (0.3, 3.14), (0.04, 3.0), (0.1, 2.3)])
+    leg = smooth(
+        [(0.06, 1.4), (0.5, 1.5), (0.5, 2.4), (0.56, 3.0), (0.3, 3.14), (0.04, 3.0), (0.1, 2.3)]
+    )
     for flip in (-1.0, 1.0):
         frame = upright.scaled(flip, 1.0)
         _paint_part(rng, sitter, frame, leg, (0.3, 2.2, 0.9))
@@ -60,7 +72,11 @@ def paint_lying(rng: Generator, sitter: Sitter, upright: Frame, tail: str) -> No
     side = 1.0 if happens(rng, 0.5) else -1.0
     frame = upright.scaled(side, 1.0)
     paint_shadow(
-        sitter.canvas, frame.place(oval(0.9, 1.75, 2.3, 0.3)), sitter.light, upright.scale * 0.3, 150
+        sitter.canvas,
+        frame.place(oval(0.9, 1.75, 2.3, 0.3)),
+        sitter.light,
+        upright.scale * 0.3,
+        150,
     )
     _paint_tail(rng, sitter, frame.moved(2.5, 1.4), tail)
     back = between(rng, -0.25, 0.15)
@@ -73,7 +89,13 @@ def paint_lying(rng: Generator, sitter: Sitter, upright: Frame, tail: str) -> No
         (2.75, 1.3),
         (2.3, 1.75),
     ]
-    _paint_part(rng, sitter, frame, smooth([*trunk, (0.8, 1.8), (-0.6, 1.75), (-0.95, 1.3)]), (0.9, 0.9, 1.7))
+    _paint_part(
+        rng,
+        sitter,
+        frame,
+        smooth([*trunk, (0.8, 1.8), (-0.6, 1.75), (-0.95, 1.3)]),
+        (0.9, 0.9, 1.7),
+    )
     _paint_part(rng, sitter, frame, oval(2.0, 1.15, 0.72, 0.62), (2.0, 1.15, 0.9))
     _paint_paw(sitter, frame.moved(2.0, 1.72), 0.36)
     for u in (-0.5, 0.35):
@@ -84,12 +106,16 @@ def paint_lying(rng: Generator, sitter: Sitter, upright: Frame, tail: str) -> No
 def paint_collar(rng: Generator, sitter: Sitter, upright: Frame) -> None:
     """Paint a collar with a tag below the chin."""
     colour = any_colour(rng, 20, 230)
-    band = ribbon(bend([(-0.64, 0.62), (-0.4, 0.98), (0, 1.12), (0.4, 0.98), (0.64, 0.62)]), 0.17, 0.17)
+    band = ribbon(
+        bend([(-0.64, 0.62), (-0.4, 0.98), (0, 1.12), (0.4, 0.98), (0.64, 0.62)]), 0.17, 0.17
+    )
     pen = Pen(sitter.canvas)
     pen.fill(upright, band, colour)
     pen.edge(upright, band, darker(colour, 0.4), 160)
     pen.fill(
-        upright.moved(0, 1.28), oval(0, 0, 0.13), (218, 184, 84) if happens(rng, 0.5) else (190, 190, 196)
+        upright.moved(0, 1.28),
+        oval(0, 0, 0.13),
+        (218, 184, 84) if happens(rng, 0.5) else (190, 190, 196),
     )
     pen.edge(upright.moved(0, 1.28), oval(0, 0, 0.13), (90, 76, 50), 200)
 
@@ -112,7 +138,11 @@ def _symmetric(right: list[tuple[float, float]]) -> Points:
 
 
 def _paint_part(
-    rng: Generator, sitter: Sitter, frame: Frame, outline: Points, cloth_at: tuple[float, float, float]
+    rng: Generator,
+    sitter: Sitter,
+    frame: Frame,
+    outline: Points,
+    cloth_at: tuple[float, float, float],
 ) -> None:
     """Paint one furry part; `cloth_at` is the middle (u, v) and the reach of its piece of coat."""
     corners = frame.place(ruffle(rng, outline, sitter.coat.hair_length * 0.5))
@@ -143,7 +173,9 @@ def _paint_paw(sitter: Sitter, frame: Frame, width: float) -> None:
 def _paint_tail(rng: Generator, sitter: Sitter, frame: Frame, kind: str) -> None:
     """Paint a tail that starts at the origin of the frame and goes off to its right."""
     if kind == "long":
-        path = bend([(-0.4, 0.1), (0.5, 0.15), (0.9, -0.5), (between(rng, 0.6, 1.0), -1.3), (1.1, -1.8)], 8)
+        path = bend(
+            [(-0.4, 0.1), (0.5, 0.15), (0.9, -0.5), (between(rng, 0.6, 1.0), -1.3), (1.1, -1.8)], 8
+        )
         outline = ribbon(path, 0.34, 0.26)
     else:
         path = bend([(-0.4, 0.0), (0.3, -0.2), (0.6, -0.7), (0.6, between(rng, -1.3, -1.0))], 8)

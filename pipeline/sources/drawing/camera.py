@@ -49,7 +49,9 @@ def _expose(rng: Generator, picture: Image.Image) -> Image.Image:
 
 def _tone(contrast: int, offset: int) -> list[int]:
     """Return the table of one channel: contrast in 256ths about mid grey, then an offset in grey levels."""
-    return [min(255, max(0, (level - 128) * contrast // 256 + 128 + offset)) for level in range(256)]
+    return [
+        min(255, max(0, (level - 128) * contrast // 256 + 128 + offset)) for level in range(256)
+    ]
 
 
 def _falloff(rng: Generator) -> NDArray[np.uint8]:

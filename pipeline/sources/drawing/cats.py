@@ -60,14 +60,23 @@ def shape_cat_skull(rng: Generator) -> Points:
     return smooth(mirrored([*right, (0.0, chin + 0.04)]), 8)
 
 
-def paint_cat_ears(rng: Generator, sitter: Sitter, fur: Colour, seen_from_behind: bool = False) -> None:
+def paint_cat_ears(
+    rng: Generator, sitter: Sitter, fur: Colour, seen_from_behind: bool = False
+) -> None:
     """Paint two pointed ears; from in front their pink insides show."""
     height, splay = between(rng, 1.3, 1.62), between(rng, 0.62, 0.92)
     for side in (-1.0, 1.0):
         twitch = between(rng, -0.08, 0.08)
         tip = (side * (splay + twitch), -height)
         outer = smooth(
-            [(side * 0.14, -0.6), (side * 0.4, -1.02), tip, (side * 1.0, -0.85), (side * 0.97, -0.15)], 6
+            [
+                (side * 0.14, -0.6),
+                (side * 0.4, -1.02),
+                tip,
+                (side * 1.0, -0.85),
+                (side * 0.97, -0.15),
+            ],
+            6,
         )
         paint_ear(rng, sitter, outer, fur)
         if not seen_from_behind:
@@ -97,7 +106,9 @@ def _paint_muzzle(rng: Generator, pen: Pen, sitter: Sitter) -> None:
     pen.fill(sitter.standing_out(0.24), oval(0, 0.66, 0.2, 0.16), pale, 220)
     mouth = happens(rng, 0.22)
     if mouth:
-        pen.fill(frame, smooth([(-0.2, 0.5), (0.2, 0.5), (0.12, 0.76), (-0.12, 0.76)]), (110, 40, 48))
+        pen.fill(
+            frame, smooth([(-0.2, 0.5), (0.2, 0.5), (0.12, 0.76), (-0.12, 0.76)]), (110, 40, 48)
+        )
         pen.fill(frame, oval(0, 0.68, 0.1, 0.06), TONGUE)
     for side in (-1.0, 1.0):
         pen.fill(frame, oval(side * 0.18, 0.43, 0.24, 0.18), darker(pale, 0.2), 90)
@@ -107,8 +118,12 @@ def _paint_muzzle(rng: Generator, pen: Pen, sitter: Sitter) -> None:
         paint_tongue(pen, frame.moved(0, 0.52), 0.17, 0.17)
     pen.stroke(frame, [(0, 0.28), (0.005, 0.4), (0, 0.46)], line, (0.03, 0.03))
     for side in (-1.0, 1.0):
-        pen.stroke(frame, [(0, 0.45), (side * 0.1, 0.55), (side * 0.25, 0.52)], line, (0.035, 0.015))
-    nose = smooth([(-0.13, 0.19), (0, 0.17), (0.13, 0.19), (0.09, 0.27), (0, 0.33), (-0.09, 0.27)], 4)
+        pen.stroke(
+            frame, [(0, 0.45), (side * 0.1, 0.55), (side * 0.25, 0.52)], line, (0.035, 0.015)
+        )
+    nose = smooth(
+        [(-0.13, 0.19), (0, 0.17), (0.13, 0.19), (0.09, 0.27), (0, 0.33), (-0.09, 0.27)], 4
+    )
     pen.fill(frame, nose, sitter.coat.nose)
     pen.edge(frame, nose, darker(sitter.coat.nose, 0.5), 150)
     pen.fill(frame, oval(-0.04, 0.21, 0.045, 0.018, corners=10), WHITE, 120)
@@ -130,12 +145,16 @@ def _paint_eyes(rng: Generator, pen: Pen, sitter: Sitter) -> None:
 
 def _paint_almond(pen: Pen, eye: Frame, iris: Colour, slit: float, side: float) -> None:
     """Paint one eye at the origin of its frame, its inner corner at the left and low."""
-    almond = smooth([(-0.26, 0.08), (-0.12, -0.12), (0.08, -0.17), (0.24, -0.06), (0.12, 0.13), (-0.1, 0.15)])
+    almond = smooth(
+        [(-0.26, 0.08), (-0.12, -0.12), (0.08, -0.17), (0.24, -0.06), (0.12, 0.13), (-0.1, 0.15)]
+    )
     pen.fill(eye.scaled(1.16), almond, BLACK)
     pen.fill(eye, almond, iris)
     pen.fill(eye.moved(0, 0.04).scaled(0.72), almond, lighter(iris, 0.4), 120)
     pen.fill(eye, smooth([(0, -0.155), (slit, 0), (0, 0.14), (-slit, 0)]), BLACK)
-    pen.stroke(eye, bend([(-0.24, 0.02), (-0.1, -0.13), (0.08, -0.17), (0.25, -0.06)]), BLACK, (0.04, 0.05))
+    pen.stroke(
+        eye, bend([(-0.24, 0.02), (-0.1, -0.13), (0.08, -0.17), (0.25, -0.06)]), BLACK, (0.04, 0.05)
+    )
     paint_glint(pen, eye.scaled(side, 1.0), 0.17)
 
 
@@ -147,10 +166,17 @@ def _paint_whiskers(rng: Generator, pen: Pen, sitter: Sitter) -> None:
     for side in (-1.0, 1.0):
         for row in range(int(rng.integers(3, 5))):
             root = (side * 0.24, 0.37 + row * 0.05)
-            end = (side * reach * between(rng, 0.9, 1.1), 0.12 + row * 0.2 + between(rng, -0.06, 0.06))
+            end = (
+                side * reach * between(rng, 0.9, 1.1),
+                0.12 + row * 0.2 + between(rng, -0.06, 0.06),
+            )
             middle = ((root[0] + end[0]) / 2, (root[1] + end[1]) / 2 - 0.09)
             pen.stroke(frame, [root, middle, end], colour, (0.034, 0.012), 235)
             pen.fill(frame, oval(*root, 0.018, corners=8), BLACK, 140)
         for root_u in (0.4, 0.5):
-            brow = [(side * root_u, -0.32), (side * (root_u + 0.08), -0.6), (side * (root_u + 0.22), -0.85)]
+            brow = [
+                (side * root_u, -0.32),
+                (side * (root_u + 0.08), -0.6),
+                (side * (root_u + 0.22), -0.85),
+            ]
             pen.stroke(frame, brow, colour, (0.026, 0.01), 200)

@@ -31,7 +31,9 @@ def _leaves(rng: Generator, canvas: Image.Image) -> None:
         pick(rng, (0, width)), pick(rng, (0, height)), min(width, height) * between(rng, 0.18, 0.3)
     )
     for _ in range(int(rng.integers(3, 8))):
-        frame = corner.moved(between(rng, -0.5, 0.5), between(rng, -0.5, 0.5)).turned(between(rng, 0, 360))
+        frame = corner.moved(between(rng, -0.5, 0.5), between(rng, -0.5, 0.5)).turned(
+            between(rng, 0, 360)
+        )
         ImageDraw.Draw(mask).polygon(frame.place(leaf), fill=255)
     colour = vary(rng, pick(rng, GREENS), 30)
     canvas.paste(colour, (0, 0, width, height), soften(mask, int(rng.integers(3, 9))))
@@ -45,7 +47,11 @@ def _bars(rng: Generator, canvas: Image.Image) -> None:
     frame = Frame.at(between(rng, 0, width * 0.3), height / 2, 1.0).turned(between(rng, -8, 8))
     step = width / int(rng.integers(2, 5))
     for bar in range(5):
-        for inset, shade in ((0.0, darker(colour, 0.3)), (0.25, colour), (0.6, lighter(colour, 0.2))):
+        for inset, shade in (
+            (0.0, darker(colour, 0.3)),
+            (0.25, colour),
+            (0.6, lighter(colour, 0.2)),
+        ):
             left, right = bar * step + thick * inset / 2, bar * step + thick * (1 - inset / 2)
             corners = [(left, -height), (right, -height), (right, height), (left, height)]
             pen.fill(frame, corners, shade)
@@ -59,7 +65,9 @@ def _ledge(rng: Generator, canvas: Image.Image) -> None:
     pen = Pen(canvas)
     pen.fill(frame, [(-width, 0), (width, 0), (width, height), (-width, height)], colour)
     pen.fill(frame, [(-width, 0), (width, 0), (width, 10), (-width, 10)], lighter(colour, 0.35))
-    pen.fill(frame, [(-width, 10), (width, 10), (width, 16), (-width, 16)], darker(colour, 0.4), 150)
+    pen.fill(
+        frame, [(-width, 10), (width, 10), (width, 16), (-width, 16)], darker(colour, 0.4), 150
+    )
 
 
 def _specks(rng: Generator, canvas: Image.Image) -> None:
@@ -68,7 +76,18 @@ def _specks(rng: Generator, canvas: Image.Image) -> None:
     places = rng.random((int(rng.integers(8, 40)), 2)) * np.array(canvas.size)
     colour = lighter(any_colour(rng), 0.5)
     for x, y in places.tolist():
-        pen.fill(Frame.at(x, y, between(rng, 3, 14)), oval(0, 0, 1, between(rng, 0.5, 1), 14), colour, 130)
+        pen.fill(
+            Frame.at(x, y, between(rng, 3, 14)),
+            oval(0, 0, 1, between(rng, 0.5, 1), 14),
+            colour,
+            130,
+        )
 
 
-_CLUTTER: tuple[Callable[[Generator, Image.Image], None], ...] = (_blades, _leaves, _bars, _ledge, _specks)
+_CLUTTER: tuple[Callable[[Generator, Image.Image], None], ...] = (
+    _blades,
+    _leaves,
+    _bars,
+    _ledge,
+    _specks,
+)

@@ -63,7 +63,9 @@ def any_coat(rng: Generator, has_bib: bool) -> Coat:
     )
 
 
-def weave(rng: Generator, size: tuple[int, int], frame: Frame, coat: Coat, part: str) -> Image.Image:
+def weave(
+    rng: Generator, size: tuple[int, int], frame: Frame, coat: Coat, part: str
+) -> Image.Image:
     """Return a canvas covered with a coat: markings and hairs for the part that lies in the frame.
 
     Args:
@@ -104,7 +106,9 @@ def _stripes(rng: Generator, pen: Pen, frame: Frame, coat: Coat, part: str) -> N
             pen.stroke(frame, bar, coat.marking, (between(rng, 0.1, 0.18), 0.02), alpha)
 
 
-def _blots(rng: Generator, pen: Pen, frame: Frame, colour: Colour, radii: NDArray[np.float64]) -> None:
+def _blots(
+    rng: Generator, pen: Pen, frame: Frame, colour: Colour, radii: NDArray[np.float64]
+) -> None:
     """Irregular patches or spots of the given radii `(n,)`."""
     for radius in radii.tolist():
         around = oval(between(rng, -0.95, 0.95), between(rng, -0.95, 0.95), radius, corners=9)

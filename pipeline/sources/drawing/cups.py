@@ -22,7 +22,9 @@ from pipeline.sources.drawing.petals import Dye, Easel, petal_outline, shade_of
 
 SEPAL: Colour = (92, 136, 62)
 
-_LOBE = mirrored([(0.5, 0.1), (0.72, -0.35), (0.62, -0.8), (0.25, -1.0)])  # a petal, its foot at the origin
+_LOBE = mirrored(
+    [(0.5, 0.1), (0.72, -0.35), (0.62, -0.8), (0.25, -1.0)]
+)  # a petal, its foot at the origin
 
 
 def paint_rose(easel: Easel, frame: Frame, dye: Dye) -> None:
@@ -49,12 +51,20 @@ def paint_rose_from_the_side(easel: Easel, frame: Frame, dye: Dye) -> None:
     _rose_heart(pen, frame.moved(0, -0.42).scaled(0.5, 0.34), dye.petal, deep)
     for side in (1.0, -1.0):
         high = between(rng, -0.5, -0.25)
-        wrap = [(0, 0.95), (side * 0.62, 0.7), (side * 0.92, 0.05), (side * 0.98, -0.5), (side * 0.55, high)]
+        wrap = [
+            (0, 0.95),
+            (side * 0.62, 0.7),
+            (side * 0.92, 0.05),
+            (side * 0.98, -0.5),
+            (side * 0.55, high),
+        ]
         wrap += [(0, -0.08), (-side * 0.42, 0.2), (-side * 0.42, 0.66)]
         outline = smooth(wrap)
         pen.fill(frame, outline, rim)
         pen.fill(
-            frame.moved(0, 0.07).scaled(0.95, 0.93), outline, darker(dye.petal, _shade_on(side, easel.light))
+            frame.moved(0, 0.07).scaled(0.95, 0.93),
+            outline,
+            darker(dye.petal, _shade_on(side, easel.light)),
         )
         pen.fill(frame.moved(0, 0.4).scaled(0.7, 0.55), outline, deep, 70)
         pen.edge(frame, outline, deep, 190)
@@ -70,7 +80,12 @@ def paint_tulip(easel: Easel, frame: Frame, dye: Dye) -> None:
     slim = frame.scaled(between(rng, 0.78, 0.95), 1.0)
     far = replace(dye, petal=darker(dye.petal, 0.3), base=darker(dye.base, 0.3))
     for side in (-1.0, 1.0):
-        behind = [(0, 0.6), (side * 0.5, 0.2), (side * (0.5 + flare), -0.5), (side * (0.3 + flare), -0.98)]
+        behind = [
+            (0, 0.6),
+            (side * 0.5, 0.2),
+            (side * (0.5 + flare), -0.5),
+            (side * (0.3 + flare), -0.98),
+        ]
         _tulip_petal(easel, slim, smooth([*behind, (side * 0.02, -0.3)]), far)
     for side in (-1.0, 1.0):
         wing = [(0, 0.9), (side * 0.5, 0.72), (side * 0.74, 0.15), (side * (0.72 + flare), -0.4)]

@@ -43,7 +43,9 @@ def paint_dandelion(easel: Easel, frame: Frame, dye: Dye) -> None:
             turned = frame.turned(360.0 * number / rays + between(rng, -6.0, 6.0) + ring * 5)
             length = reach * between(rng, 0.85, 1.08)
             shade = vary(rng, mix(dye.petal, dye.heart, ring / 9), 9)
-            pen.fill(turned.scaled(1.0, length), ray, shade if number % 3 else mix(edge, shade, 0.4))
+            pen.fill(
+                turned.scaled(1.0, length), ray, shade if number % 3 else mix(edge, shade, 0.4)
+            )
             if number % 4 == 0 and detail == _FULL:
                 pen.edge(turned.scaled(1.0, length), ray, edge, 70)
 

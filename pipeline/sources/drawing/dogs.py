@@ -63,9 +63,16 @@ def paint_hanging_ears(rng: Generator, sitter: Sitter, fur: Colour, width: float
     for side in (-1.0, 1.0):
         out = width + flare + side * sitter.yaw * 0.08
         lobe = [(0.4, -0.84), (0.7, -0.86), (out, -0.5), (out + 0.06, length - 0.3)]
-        lobe += [(out - 0.08, length), (out - 0.3, length - 0.05), (width - 0.08, 0.0), (width - 0.12, -0.42)]
+        lobe += [
+            (out - 0.08, length),
+            (out - 0.3, length - 0.05),
+            (width - 0.08, 0.0),
+            (width - 0.12, -0.42),
+        ]
         outline = smooth([(side * u, v) for u, v in lobe])
-        paint_shadow(sitter.canvas, sitter.head.place(outline), sitter.light, sitter.head.scale * 0.15, 90)
+        paint_shadow(
+            sitter.canvas, sitter.head.place(outline), sitter.light, sitter.head.scale * 0.15, 90
+        )
         paint_ear(rng, sitter, outline, fur)
 
 
@@ -73,7 +80,13 @@ def _paint_folded_ears(rng: Generator, sitter: Sitter, fur: Colour, width: float
     """Ears that rise from the skull and fold over into a triangle."""
     rise, drop = between(rng, -1.12, -0.95), between(rng, -0.5, -0.15)
     for side in (-1.0, 1.0):
-        base = [(0.26, -0.78), (0.46, rise), (0.78, rise + 0.06), (width + 0.06, -0.5), (0.6, -0.55)]
+        base = [
+            (0.26, -0.78),
+            (0.46, rise),
+            (0.78, rise + 0.06),
+            (width + 0.06, -0.5),
+            (0.6, -0.55),
+        ]
         flap = [
             (0.36, rise + 0.06),
             (0.6, rise - 0.02),
@@ -83,7 +96,9 @@ def _paint_folded_ears(rng: Generator, sitter: Sitter, fur: Colour, width: float
         ]
         paint_ear(rng, sitter, smooth([(side * u, v) for u, v in base]), darker(fur, 0.3))
         outline = smooth([(side * u, v) for u, v in flap])
-        paint_shadow(sitter.canvas, sitter.head.place(outline), sitter.light, sitter.head.scale * 0.12, 110)
+        paint_shadow(
+            sitter.canvas, sitter.head.place(outline), sitter.light, sitter.head.scale * 0.12, 110
+        )
         paint_ear(rng, sitter, outline, fur)
 
 
@@ -94,7 +109,13 @@ def _paint_tall_ears(rng: Generator, sitter: Sitter, fur: Colour, width: float) 
     for side in (-1.0, 1.0):
         ear = [(0.1, -0.72), (0.24, -1.2), (splay, -height), (0.74, -1.15), (width, -0.4)]
         paint_ear(rng, sitter, smooth([(side * u, v) for u, v in ear]), fur)
-        inside = [(0.3, -0.8), (0.36, -1.16), (splay * 0.97, -height + 0.2), (0.64, -1.1), (0.62, -0.7)]
+        inside = [
+            (0.3, -0.8),
+            (0.36, -1.16),
+            (splay * 0.97, -height + 0.2),
+            (0.64, -1.1),
+            (0.62, -0.7),
+        ]
         pen.fill(sitter.head, smooth([(side * u, v) for u, v in inside]), darker(fur, 0.45), 200)
         inner = [(u * 0.92 + 0.04, v + 0.06) for u, v in inside]
         pen.fill(sitter.head, smooth([(side * u, v) for u, v in inner]), (196, 140, 130), 90)
@@ -121,7 +142,13 @@ def _paint_muzzle(rng: Generator, sitter: Sitter) -> None:
     """A long rounded muzzle in front of the face, the nose at its end, the jowls and the mouth below."""
     frame = sitter.standing_out(0.5)
     half, length = between(rng, 0.36, 0.5), between(rng, 0.42, 0.58)
-    right = [(0, -0.1), (half * 0.55, 0.0), (half * 0.9, 0.3), (half, 0.55), (half * 0.66, 0.4 + length)]
+    right = [
+        (0, -0.1),
+        (half * 0.55, 0.0),
+        (half * 0.9, 0.3),
+        (half, 0.55),
+        (half * 0.66, 0.4 + length),
+    ]
     outline = smooth(mirrored([*right, (0.0, 0.36 + length)]))
     grin = happens(rng, 0.55)
     if grin:
@@ -137,10 +164,14 @@ def _paint_muzzle(rng: Generator, sitter: Sitter) -> None:
 def _paint_open_mouth(rng: Generator, pen: Pen, sitter: Sitter, half: float, length: float) -> None:
     """The lower jaw, dark inside, with the tongue out."""
     frame = sitter.standing_out(0.42).moved(0.0, 0.34 + length)
-    jaw = smooth([(-half * 0.72, -0.2), (half * 0.72, -0.2), (half * 0.5, 0.24), (-half * 0.5, 0.24)])
+    jaw = smooth(
+        [(-half * 0.72, -0.2), (half * 0.72, -0.2), (half * 0.5, 0.24), (-half * 0.5, 0.24)]
+    )
     pen.fill(frame, jaw, darker(sitter.coat.pale, 0.15))
     pen.fill(frame.scaled(0.84), jaw, (96, 34, 42))
-    paint_tongue(pen, frame.moved(between(rng, -0.06, 0.06), -0.02), half * 0.72, between(rng, 0.2, 0.5))
+    paint_tongue(
+        pen, frame.moved(between(rng, -0.06, 0.06), -0.02), half * 0.72, between(rng, 0.2, 0.5)
+    )
 
 
 def _paint_nose(rng: Generator, pen: Pen, sitter: Sitter, half: float, length: float) -> None:
@@ -154,7 +185,10 @@ def _paint_nose(rng: Generator, pen: Pen, sitter: Sitter, half: float, length: f
         pen.stroke(frame, path, darker(sitter.coat.nose, 0.6), (0.045, 0.02), 220)
         for dot in range(4):
             pen.fill(
-                frame, oval(side * (0.18 + dot % 2 * 0.1), 0.24 + dot * 0.06, 0.016, corners=8), BLACK, 130
+                frame,
+                oval(side * (0.18 + dot % 2 * 0.1), 0.24 + dot * 0.06, 0.016, corners=8),
+                BLACK,
+                130,
             )
     pen.stroke(frame, [(0, 0.1), (0.004, lip * 0.5), (0, lip * 0.8)], BLACK, (0.05, 0.035), 230)
     nose = smooth(mirrored([(0, -0.15), (0.15, -0.14), (0.22, -0.02), (0.12, 0.1), (0, 0.15)]))
@@ -162,6 +196,8 @@ def _paint_nose(rng: Generator, pen: Pen, sitter: Sitter, half: float, length: f
     pen.fill(frame.scaled(size), oval(-0.02, -0.09, 0.11, 0.035), lighter(nose_colour, 0.5), 170)
     for side in (-1.0, 1.0):
         pen.fill(
-            frame.scaled(size), oval(side * 0.1, 0.02, 0.05, 0.032, corners=12), darker(nose_colour, 0.75)
+            frame.scaled(size),
+            oval(side * 0.1, 0.02, 0.05, 0.032, corners=12),
+            darker(nose_colour, 0.75),
         )
     pen.fill(frame.scaled(size), oval(-0.06, -0.1, 0.035, 0.018, corners=8), WHITE, 200)

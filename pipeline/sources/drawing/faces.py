@@ -64,7 +64,9 @@ def paint_ear(rng: Generator, sitter: Sitter, outline: Points, fur: Colour) -> N
 
 def ear_colour(rng: Generator, coat: Coat) -> Colour:
     """Return the fur of an animal's ears: marked where its coat has markings."""
-    if coat.pattern == "mask" or (coat.pattern in ("patches", "spots", "blaze") and happens(rng, 0.5)):
+    if coat.pattern == "mask" or (
+        coat.pattern in ("patches", "spots", "blaze") and happens(rng, 0.5)
+    ):
         return vary(rng, coat.marking if coat.pattern != "blaze" else coat.base, 8)
     return darker(coat.base, between(rng, 0.0, 0.3))
 
@@ -92,11 +94,17 @@ def paint_closed_eye(pen: Pen, frame: Frame, radius: float) -> None:
 def paint_tongue(pen: Pen, frame: Frame, width: float, length: float) -> None:
     """Paint a tongue that hangs down from the origin of the frame."""
     right = [(width * 0.5, 0.0), (width * 0.56, length * 0.6), (width * 0.36, length * 0.95)]
-    outline = smooth([(0, -0.03), *right, (0, length * 1.05), *[(-u, v) for u, v in reversed(right)]])
+    outline = smooth(
+        [(0, -0.03), *right, (0, length * 1.05), *[(-u, v) for u, v in reversed(right)]]
+    )
     pen.fill(frame, outline, TONGUE)
     pen.edge(frame, outline, darker(TONGUE, 0.45), 160)
     pen.stroke(
-        frame, [(0, 0), (0.01, length * 0.4), (0, length * 0.8)], darker(TONGUE, 0.35), (0.035, 0.01), 200
+        frame,
+        [(0, 0), (0.01, length * 0.4), (0, length * 0.8)],
+        darker(TONGUE, 0.35),
+        (0.035, 0.01),
+        200,
     )
 
 

@@ -51,5 +51,7 @@ def _tilt(rng: Generator, upright: Frame, bloom: Bloom) -> Frame:
     """Return a bloom's own frame: a cup leans a little, a disc is also seen at a slant."""
     if bloom.is_upright:
         return upright.turned(between(rng, -28.0, 28.0)).moved(0.0, -0.85)
-    slanted = upright.turned(between(rng, -50.0, 50.0)).scaled(1.0, between(rng, bloom.least_squash, 1.0))
+    slanted = upright.turned(between(rng, -50.0, 50.0)).scaled(
+        1.0, between(rng, bloom.least_squash, 1.0)
+    )
     return slanted.turned(between(rng, 0.0, 360.0))

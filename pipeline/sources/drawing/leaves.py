@@ -17,12 +17,26 @@ from pipeline.sources.drawing.pen import (
     smooth,
 )
 
-GREENS: tuple[Colour, ...] = ((92, 140, 60), (70, 120, 62), (120, 156, 84), (104, 138, 96), (60, 100, 50))
+GREENS: tuple[Colour, ...] = (
+    (92, 140, 60),
+    (70, 120, 62),
+    (120, 156, 84),
+    (104, 138, 96),
+    (60, 100, 50),
+)
 
 _NEAR = 80.0  # canvas pixels: shorter leaves show no veins
 _VEIN_FEET = np.array([(0.0, -0.2), (0.0, -0.4), (0.0, -0.6)] * 2)
-_VEINS = np.array([(0.7, -0.16)] * 3 + [(-0.7, -0.16)] * 3)  # from foot to tip, in half widths and lengths
-_THICKNESS = {"daisy": 0.09, "dandelion": 0.12, "rose": 0.1, "sunflower": 0.17, "tulip": 0.14}  # bloom radii
+_VEINS = np.array(
+    [(0.7, -0.16)] * 3 + [(-0.7, -0.16)] * 3
+)  # from foot to tip, in half widths and lengths
+_THICKNESS = {
+    "daisy": 0.09,
+    "dandelion": 0.12,
+    "rose": 0.1,
+    "sunflower": 0.17,
+    "tulip": 0.14,
+}  # bloom radii
 
 
 def any_green(rng: Generator) -> Colour:
@@ -42,12 +56,16 @@ def paint_plant(rng: Generator, pen: Pen, bloom: Frame, label: str, green: Colou
     """
     lean = between(rng, -0.9, 0.9)
     length = between(rng, 3.2, 5.0)
-    path = bend([(0, 0), (lean * 0.15, length * 0.3), (lean * 0.5, length * 0.65), (lean, length)], 8)
+    path = bend(
+        [(0, 0), (lean * 0.15, length * 0.3), (lean * 0.5, length * 0.65), (lean, length)], 8
+    )
     _LEAVES[label](rng, pen, bloom, path, green)
     thick = _THICKNESS[label]
     stem = mix(green, (170, 130, 110), 0.4) if label == "dandelion" else green
     pen.fill(bloom, ribbon(path, thick, thick * 1.25), darker(stem, 0.3))
-    pen.fill(bloom, ribbon(path - (thick * 0.18, 0.0), thick * 0.5, thick * 0.65), lighter(stem, 0.12))
+    pen.fill(
+        bloom, ribbon(path - (thick * 0.18, 0.0), thick * 0.5, thick * 0.65), lighter(stem, 0.12)
+    )
     if label == "rose":
         _paint_thorns(rng, pen, bloom, path, stem)
 
@@ -132,7 +150,9 @@ def _sunflower_leaves(rng: Generator, pen: Pen, bloom: Frame, path: Points, gree
         side = 1.0 if number % 2 else -1.0
         stalk = _along(bloom, path, share).turned(side * between(rng, 50, 85))
         pen.stroke(stalk, [(0, 0), (0, -0.5)], green, (0.08, 0.06))
-        paint_leaf(pen, stalk.moved(0, -0.45).scaled(between(rng, 1.0, 1.5)), heart, vary(rng, green, 10))
+        paint_leaf(
+            pen, stalk.moved(0, -0.45).scaled(between(rng, 1.0, 1.5)), heart, vary(rng, green, 10)
+        )
 
 
 def _tulip_leaves(rng: Generator, pen: Pen, bloom: Frame, path: Points, green: Colour) -> None:
@@ -150,7 +170,9 @@ def _paint_thorns(rng: Generator, pen: Pen, bloom: Frame, path: Points, green: C
     for share in (0.25, 0.4, 0.55, 0.72):
         side = 1.0 if happens(rng, 0.5) else -1.0
         frame = _along(bloom, path, share)
-        pen.fill(frame, [(0, -0.1), (side * 0.17, -0.06), (0, 0.08)], mix(green, (120, 60, 50), 0.5))
+        pen.fill(
+            frame, [(0, -0.1), (side * 0.17, -0.06), (0, 0.08)], mix(green, (120, 60, 50), 0.5)
+        )
 
 
 _LEAVES: dict[str, Callable[[Generator, Pen, Frame, Points, Colour], None]] = {

@@ -53,7 +53,9 @@ def paint_form(canvas: Image.Image, corners: Corners, coat: Image.Image, light: 
     canvas.paste(shaded, box, mask)
 
 
-def paint_shadow(canvas: Image.Image, corners: Corners, light: Light, reach: float, alpha: int) -> None:
+def paint_shadow(
+    canvas: Image.Image, corners: Corners, light: Light, reach: float, alpha: int
+) -> None:
     """Throw the soft shadow of an outline onto the canvas; `reach` in canvas pixels, `alpha` in 0..255."""
     box = _box_round(corners, 2 * round(reach) + 2 * _REDUCTION)
     small = _silhouette(corners, box, alpha).reduce(_REDUCTION)
@@ -66,7 +68,9 @@ def paint_shadow(canvas: Image.Image, corners: Corners, light: Light, reach: flo
 def _box_round(corners: Corners, margin: int) -> Box:
     """Return the smallest box with a margin round an outline; it may reach beyond the canvas."""
     across, down = corners[::2], corners[1::2]
-    left, top, right, bottom = (int(side) for side in (min(across), min(down), max(across), max(down)))
+    left, top, right, bottom = (
+        int(side) for side in (min(across), min(down), max(across), max(down))
+    )
     return left - margin, top - margin, right + margin, bottom + margin
 
 
@@ -75,7 +79,9 @@ def _silhouette(corners: Corners, box: Box, level: int) -> Image.Image:
     left, top, right, bottom = box
     mask = Image.new("L", (right - left, bottom - top), 0)
     offset = (left, top)
-    ImageDraw.Draw(mask).polygon([at - offset[place % 2] for place, at in enumerate(corners)], fill=level)
+    ImageDraw.Draw(mask).polygon(
+        [at - offset[place % 2] for place, at in enumerate(corners)], fill=level
+    )
     return mask
 
 

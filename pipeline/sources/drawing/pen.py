@@ -64,7 +64,9 @@ class Frame:
     def scaled(self, along_u: float, along_v: float | None = None) -> "Frame":
         """Return this frame with its axes stretched; by one factor where only one is given."""
         across = along_u if along_v is None else along_v
-        return Frame(self.x, self.y, self.xu * along_u, self.xv * across, self.yu * along_u, self.yv * across)
+        return Frame(
+            self.x, self.y, self.xu * along_u, self.xv * across, self.yu * along_u, self.yv * across
+        )
 
     def turned(self, degrees: float) -> "Frame":
         """Return this frame with its axes turned clockwise (as seen on the canvas)."""
@@ -111,7 +113,12 @@ def _catmull_rom(points: Points, steps: int) -> Points:
     """Interpolate between all but the outermost of `(n, 2)` points; the result is `((n - 3) * steps, 2)`."""
     before, start, end, after = _catmull_rom_weights(steps)
     segments = points[:, None, :]
-    curve = segments[:-3] * before + segments[1:-2] * start + segments[2:-1] * end + segments[3:] * after
+    curve = (
+        segments[:-3] * before
+        + segments[1:-2] * start
+        + segments[2:-1] * end
+        + segments[3:] * after
+    )
     flat: Points = curve.reshape(-1, 2)
     return flat
 

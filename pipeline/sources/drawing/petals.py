@@ -53,7 +53,12 @@ def petal_outline(width: float, tip: str, steps: int = 4) -> Points:
     half = width / 2
     right = {
         "round": [(half * 0.4, -0.1), (half * 0.92, -0.5), (half, -0.78), (half * 0.62, -0.97)],
-        "pointed": [(half * 0.5, -0.08), (half * 1.0, -0.42), (half * 0.78, -0.72), (half * 0.2, -0.95)],
+        "pointed": [
+            (half * 0.5, -0.08),
+            (half * 1.0, -0.42),
+            (half * 0.78, -0.72),
+            (half * 0.2, -0.95),
+        ],
         "notched": [(half * 0.4, -0.1), (half * 0.9, -0.5), (half, -0.82), (half * 0.5, -1.0)],
     }[tip]
     end = {"round": -1.0, "pointed": -1.04, "notched": -0.93}[tip]
@@ -117,5 +122,7 @@ def paint_disc(easel: Easel, frame: Frame, seeds: int, outer: Colour, inner: Col
         u, v = direction(seed * GOLDEN_ANGLE)
         places.append((u * radius, v * radius))
         shade = mix(inner, outer, radius)
-        grains.append(vary(rng, darker(shade, 0.35) if happens(rng, 0.4) else lighter(shade, 0.15), 8))
+        grains.append(
+            vary(rng, darker(shade, 0.35) if happens(rng, 0.4) else lighter(shade, 0.15), 8)
+        )
     pen.dots(frame, np.array(places), 0.8 / math.sqrt(seeds), grains)

@@ -44,10 +44,16 @@ class Species:
 SPECIES: Mapping[str, Species] = MappingProxyType(
     {
         "cat": Species(
-            front=paint_cat_head, profile=paint_cat_profile, behind=paint_cat_from_behind, tail="long"
+            front=paint_cat_head,
+            profile=paint_cat_profile,
+            behind=paint_cat_from_behind,
+            tail="long",
         ),
         "dog": Species(
-            front=paint_dog_head, profile=paint_dog_profile, behind=paint_dog_from_behind, tail="short"
+            front=paint_dog_head,
+            profile=paint_dog_profile,
+            behind=paint_dog_from_behind,
+            tail="short",
         ),
     }
 )
@@ -62,7 +68,9 @@ def draw_pet(rng: Generator, label: str) -> bytes:
     size = canvas_size(rng)
     canvas = paint_backdrop(rng, size, outdoors=0.45)
     view = pick(rng, _VIEWS)
-    posture = pick(rng, ("bust", "bust", "sitting", "lying") if view != "behind" else ("bust", "sitting"))
+    posture = pick(
+        rng, ("bust", "bust", "sitting", "lying") if view != "behind" else ("bust", "sitting")
+    )
     upright = _place_head(rng, size, posture)
     sitter = _seat(rng, canvas, upright, view)
     if posture != "bust" and happens(rng, 0.5):

@@ -18,9 +18,23 @@ from pipeline.sources.drawing.faces import (
 from pipeline.sources.drawing.light import paint_shadow
 from pipeline.sources.drawing.pen import Generator, Pen, oval, smooth
 
-_CAT_PROFILE = [(-0.85, 0.1), (-0.74, -0.5), (-0.3, -0.82), (0.24, -0.76), (0.56, -0.42), (0.74, -0.12)]
+_CAT_PROFILE = [
+    (-0.85, 0.1),
+    (-0.74, -0.5),
+    (-0.3, -0.82),
+    (0.24, -0.76),
+    (0.56, -0.42),
+    (0.74, -0.12),
+]
 _CAT_PROFILE += [(0.99, 0.1), (0.97, 0.3), (0.8, 0.52), (0.4, 0.7), (-0.3, 0.82), (-0.76, 0.6)]
-_DOG_PROFILE = [(-0.85, 0.0), (-0.7, -0.5), (-0.25, -0.76), (0.2, -0.7), (0.42, -0.42), (0.62, -0.2)]
+_DOG_PROFILE = [
+    (-0.85, 0.0),
+    (-0.7, -0.5),
+    (-0.25, -0.76),
+    (0.2, -0.7),
+    (0.42, -0.42),
+    (0.62, -0.2),
+]
 _DOG_PROFILE += [
     (1.05, -0.13),
     (1.38, -0.1),
@@ -44,7 +58,9 @@ def paint_cat_profile(rng: Generator, sitter: Sitter) -> None:
     pen, head = Pen(sitter.canvas), sitter.head
     pen.fill(
         head,
-        smooth([(-0.34, -0.66), (-0.36, -1.0), (-0.32, -height + 0.18), (-0.12, -0.94), (0, -0.68)]),
+        smooth(
+            [(-0.34, -0.66), (-0.36, -1.0), (-0.32, -height + 0.18), (-0.12, -0.94), (0, -0.68)]
+        ),
         darker(fur, 0.4),
         150,
     )
@@ -56,7 +72,9 @@ def paint_cat_profile(rng: Generator, sitter: Sitter) -> None:
     pen.fill(eye, oval(0.07, -0.01, between(rng, 0.025, 0.05), 0.11), BLACK)
     pen.fill(eye, oval(0.02, -0.06, 0.026, corners=8), WHITE)
     pen.fill(head, smooth([(0.9, 0.05), (1.0, 0.08), (1.0, 0.17), (0.93, 0.17)]), sitter.coat.nose)
-    pen.stroke(head, [(0.97, 0.3), (0.84, 0.38), (0.66, 0.36)], darker(sitter.coat.nose, 0.5), (0.03, 0.02))
+    pen.stroke(
+        head, [(0.97, 0.3), (0.84, 0.38), (0.66, 0.36)], darker(sitter.coat.nose, 0.5), (0.03, 0.02)
+    )
     for row in range(4):
         root = (0.76, 0.24 + row * 0.05)
         backward = [root, (0.5, 0.32 + row * 0.11), (0.1, 0.3 + row * 0.19)]
@@ -102,7 +120,11 @@ def paint_cat_from_behind(rng: Generator, sitter: Sitter) -> None:
     pen = Pen(sitter.canvas)
     for side in (-1.0, 1.0):
         for row in range(3):
-            whisker = [(side * 0.7, 0.36), (side * 1.1, 0.3 + row * 0.1), (side * 1.4, 0.2 + row * 0.2)]
+            whisker = [
+                (side * 0.7, 0.36),
+                (side * 1.1, 0.3 + row * 0.1),
+                (side * 1.4, 0.2 + row * 0.2),
+            ]
             pen.stroke(sitter.head, whisker, (248, 246, 240), (0.03, 0.01), 220)
     paint_cat_ears(rng, sitter, ear_colour(rng, sitter.coat), seen_from_behind=True)
     paint_skull(rng, sitter, shape_cat_skull(rng))

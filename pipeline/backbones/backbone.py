@@ -1,0 +1,188 @@
+"""A backbone: a frozen ImageNet network, cut at a layer, that takes raw pixels.
+
+The only user of `keras.applications`. Keras is imported when a network is built, not before.
+"""
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.backbones.weights import imagenet_weights_file
+from pipeline.catalogue.backbones import CATALOGUE, Scaling, unknown
+from pipeline.errors import BackboneError, did_you_mean
+from pipeline.files import sha256_of
+from pipeline.params import BackboneParams
+
+if TYPE_CHECKING:
+    import keras
+
+SEED = 0  # of `weights: random`
+CAFFE_MEAN = (123.68, 116.779, 103.939)  # of ImageNet, RGB, 0..255
+TORCH_MEAN, TORCH_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB, 0..1
+ALPHAS = {
+    "MobileNet": (1.0, 0.75, 0.5, 0.25),
+    "MobileNetV2": (1.0, 1.4, 1.3, 0.75, 0.5, 0.35),
+    "MobileNetV3Small": (1.0, 0.75),
+    "MobileNetV3Large": (1.0, 0.75),
+}  # the widths in which Keras offers these networks; a weights file tells which one it is for
+
+
+class Backbone:
+    """A frozen network as params.yaml asks for it, built when it is first needed.
+
+    Args:
+        name: Key of the catalogue.
+        settings: Where it is cut, and its weights.
+
+    Raises:
+        BackboneError: No backbone has this name.
+    """
+
+    def __init__(self, name: str, settings: BackboneParams) -> None:
+        if name not in CATALOGUE:
+            raise BackboneError(f"{unknown(name)} (params.yaml, backbones)")
+        self.name = name
+        self.settings = settings
+        self._info = CATALOGUE[name]
+
+    @property
+    def input_size(self) -> int:
+        """Height and width of the images it takes, pixels."""
+        return self.settings.input_size
+
+    def describe(self) -> dict[str, Any]:
+        """Return what decides this network's values, for fingerprints.
+
+        Builds the network only where Keras alone knows its weights.
+        """
+        cut = self.settings.model_dump(include={"layer", "pooling", "input_size"})
+        return {
+            "backbone": self.name,
+            "scaling": self._info.scaling,
+            "weights": self._weights_digest(),
+            **cut,
+        }
+
+    @cached_property
+    def model(self) -> "keras.Model":
+        """The network: uint8 `(b, input_size, input_size, 3)`, RGB, to float32 `(b, d)` or `(b, h, w, d)`.
+
+        Raises:
+            BackboneError: The weights cannot be had or do not fit, or there is no such layer.
+        """
+        import keras
+
+        network = self._network
+        output = self._cut(network)
+        pixels = keras.Input((self.input_size, self.input_size, 3), dtype="uint8")
+        features = keras.Model(network.input, output)(_scale(pixels, self._info.scaling))
+        if self.settings.pooling is not None and len(features.shape) == 4:
+            pool = {
+                "avg": keras.layers.GlobalAveragePooling2D,
+                "max": keras.layers.GlobalMaxPooling2D,
+            }
+            features = pool[self.settings.pooling](dtype="float32")(features)
+        model = keras.Model(pixels, features, name=self.name)
+        model.trainable = False
+        return model
+
+    @cached_property
+    def _network(self) -> "keras.Model":
+        """The network with its weights, from scaled pixels to the last map."""
+        import keras
+
+        keras.utils.set_random_seed(SEED)
+        weights = self.settings.weights
+        try:
+            if self.name == "efficientnet_lite0":
+                return self._lite0(weights)
+            builder = getattr(keras.applications, self._info.builder)
+            shape = (self.input_size, self.input_size, 3)
+            if weights in ("imagenet", "random"):
+                given = None if weights == "random" else weights
+                return builder(include_top=False, weights=given, input_shape=shape)
+            return self._from_file(builder, shape, self._weights_path())
+        except BackboneError:
+            raise
+        except Exception as error:  # noqa: BLE001 (Keras raises plain Exception when a download fails)
+            raise BackboneError(
+                f"cannot build {self.name} with weights {weights!r} and input_size {self.input_size}: "
+                f"{str(error).strip().splitlines()[0]} (params.yaml, backbones.{self.name})"
+            ) from None
+
+    def _lite0(self, weights: str) -> "keras.Model":
+        from pipeline.backbones.efficientnet_lite import build_lite0, load_imagenet_weights
+
+        network = build_lite0(self.input_size)
+        if weights == "imagenet":
+            load_imagenet_weights(network, imagenet_weights_file())
+        elif weights != "random":
+            network.load_weights(self._weights_path())
+        return network
+
+    def _from_file(self, builder: Any, shape: tuple[int, int, int], path: Path) -> "keras.Model":
+        """Build the width of the network that a weights file fits."""
+        fault = ValueError("")
+        for alpha in ALPHAS.get(self._info.builder, (None,)):
+            width = {} if alpha is None else {"alpha": alpha}
+            network = builder(include_top=False, weights=None, input_shape=shape, **width)
+            try:
+                network.load_weights(path)
+            except ValueError as error:
+                fault = error
+            else:
+                return network
+        raise fault
+
+    def _weights_path(self) -> Path:
+        path = Path(self.settings.weights)
+        if not path.is_file():
+            raise BackboneError(
+                f"the weights file {path} of {self.name} does not exist; expected 'imagenet', 'random' or "
+                f"the path of a Keras weights file (params.yaml, backbones.{self.name}.weights)"
+            )
+        return path
+
+    def _weights_digest(self) -> str:
+        weights = self.settings.weights
+        if weights == "random":
+            return f"random, seed {SEED}"
+        if weights != "imagenet":
+            return sha256_of(self._weights_path())
+        if self.name == "efficientnet_lite0":
+            return sha256_of(imagenet_weights_file())
+        digest = hashlib.sha256()
+        for value in self._network.get_weights():
+            digest.update(value.tobytes())
+        return digest.hexdigest()
+
+    def _cut(self, network: "keras.Model") -> Any:
+        layer = self.settings.layer
+        if layer is None:
+            return network.output
+        names = [one.name for one in network.layers]
+        if layer not in names:
+            raise BackboneError(
+                f"{self.name} has no layer {layer!r}; its last ones are {', '.join(names[-5:])}."
+                f"{did_you_mean(layer, names)} (params.yaml, backbones.{self.name}.layer)"
+            )
+        return network.get_layer(layer).output
+
+
+def _scale(pixels: Any, scaling: Scaling) -> Any:
+    """Scale RGB pixels 0..255 as the network was trained; Keras's `preprocess_input`, as layers."""
+    from keras import layers, ops
+
+    x = ops.cast(pixels, "float32")
+    if scaling == "lite":
+        return layers.Rescaling(1 / 128, -127 / 128)(x)
+    if scaling == "tf":
+        return layers.Rescaling(1 / 127.5, -1.0)(x)
+    if scaling == "torch":
+        return layers.Normalization(mean=TORCH_MEAN, variance=[d * d for d in TORCH_DEVIATION])(
+            x / 255.0
+        )
+    if scaling == "caffe":
+        return ops.flip(layers.Normalization(mean=CAFFE_MEAN, variance=[1.0] * 3)(x), axis=-1)
+    return x

@@ -1,0 +1,1 @@
+"""From a dataset's tables to its features: which rows are wanted, how they are computed."""

@@ -1,0 +1,114 @@
+"""The rows of a features file before they have features, streamed from a dataset's tables."""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import paths
+from pipeline.errors import ManifestError
+from pipeline.manifest import read_copies, read_used
+from pipeline.store.shards import Keys
+
+ROWS_AT_ONCE = 4096
+
+
+class Row(NamedTuple):
+    """One row of a features file, before it has features; a tuple because there may be millions.
+
+    Attributes:
+        folder: Where `path` begins.
+    """
+
+    split: str
+    label: str
+    sha256: str
+    parent: str
+    copy: int
+    path: str
+    folder: Path
+
+    @property
+    def file(self) -> Path:
+        """The image's file."""
+        return self.folder / self.path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Plan:
+    """The rows of a features file as columns, some 100 bytes a row, so that millions fit memory.
+
+    Attributes:
+        splits: Name to number of rows, in order.
+        classes: In alphabetical order.
+        keys: uint8 `(n, 32)`, sha256 of every row's file, in order.
+        labels: int64 `(n,)`, indices into `classes`.
+        copies: uint8 `(n,)`, number of the copy; 0 for an original.
+        paths: S `(n,)`, in UTF-8; see `Row`.
+    """
+
+    splits: dict[str, int]
+    classes: tuple[str, ...]
+    keys: Keys
+    labels: NDArray[np.int64]
+    copies: NDArray[np.uint8]
+    paths: NDArray[np.bytes_]
+
+    @property
+    def parents(self) -> NDArray[np.int64]:
+        """int64 `(n,)`: the row of each row's original, which stands before its copies."""
+        numbers = np.arange(len(self.keys))
+        originals: NDArray[np.int64] = np.maximum.accumulate(np.where(self.copies == 0, numbers, 0))
+        return originals
+
+
+def iterate_rows(dataset: str) -> Iterator[Row]:
+    """Yield a dataset's rows in manifest order: each original, then its copies.
+
+    Raises:
+        ManifestError: The tables are missing, damaged, or do not fit one another.
+    """
+    copies = iter(read_copies(paths.copies_file(dataset)))
+    split_folder, copies_folder = paths.split_folder(dataset), paths.augmented_folder(dataset)
+    held = next(copies, None)
+    for split, label, path, sha256 in read_used(paths.manifest_file(dataset)):
+        yield Row(split, label, sha256, sha256, 0, path, split_folder)
+        while held is not None and held.parent == sha256:
+            yield Row(split, label, held.sha256, sha256, held.copy, held.path, copies_folder)
+            held = next(copies, None)
+    if held is not None:
+        raise ManifestError(
+            f"{paths.copies_file(dataset)} has copies of {held.parent[:12]}, which is not where "
+            f"{paths.manifest_file(dataset)} has it: run the stages split and augment again."
+        )
+
+
+def make_plan(rows: Iterable[Row]) -> Plan:
+    """Gather rows into columns."""
+    splits, numbers = Counter[str](), dict[str, int]()
+    keys, labels, copies = bytearray(), array("q"), bytearray()
+    paths = [np.zeros(0, "S1")]
+    rows = iter(rows)
+    while some := list(islice(rows, ROWS_AT_ONCE)):
+        split, label, sha256, _, copy, path, _ = zip(*some, strict=True)
+        splits.update(split)
+        keys += bytes.fromhex("".join(sha256))
+        labels.extend(numbers.setdefault(name, len(numbers)) for name in label)
+        copies += bytes(copy)
+        paths.append(np.array([name.encode() for name in path], np.bytes_))
+    classes = sorted(numbers)
+    ranks = np.array([classes.index(name) for name in numbers], np.int64)
+    return Plan(
+        splits=dict(splits),
+        classes=tuple(classes),
+        keys=np.frombuffer(keys, np.uint8).reshape(-1, 32),
+        labels=ranks[np.frombuffer(labels, np.int64)],
+        copies=np.frombuffer(copies, np.uint8),
+        paths=np.concatenate(paths),
+    )

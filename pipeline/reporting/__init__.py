@@ -1,0 +1,1 @@
+"""The report: what was found, its charts and galleries, and the page."""

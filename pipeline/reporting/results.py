@@ -1,0 +1,149 @@
+"""What the stages have written about each dataset and head, read for the report."""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import paths
+from pipeline.archives import read_members
+from pipeline.errors import PipelineError
+from pipeline.manifest import read_manifest
+from pipeline.predictions import Predictions, read_predictions
+from pipeline.reporting.dataset_gallery import DatasetGallery, build_dataset_gallery
+from pipeline.reporting.prediction_gallery import PredictionGallery, build_prediction_gallery
+
+Column = NDArray[np.float64]
+Columns = dict[str, Column]
+
+HISTORY_COLUMNS = ("epoch", "loss", "val_loss", "accuracy", "val_accuracy")
+CALIBRATION_COLUMNS = ("confidence", "accuracy", "n")
+ROC_COLUMNS = ("fpr", "tpr")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadResult:
+    """How one head does on the validation images of its dataset.
+
+    Attributes:
+        dataset: Its name.
+        backbone: Its name.
+        metrics: As `pipeline.metrics.compute_metrics` returns them.
+        history: Columns `epoch`, `loss`, `val_loss`, `accuracy`, `val_accuracy`.
+        roc: Columns `fpr` and `tpr` of each class.
+        calibration: Columns `confidence`, `accuracy`, `n`.
+        val: The predictions for split `val`.
+        gallery: Validation images worth a look.
+    """
+
+    dataset: str
+    backbone: str
+    metrics: dict[str, Any]
+    history: Columns
+    roc: dict[str, Columns]
+    calibration: Columns
+    val: Predictions
+    gallery: PredictionGallery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetResult:
+    """A dataset's counts, as the split stage wrote them, images that tell of its health, and its heads."""
+
+    name: str
+    data: dict[str, Any]
+    exhibits: DatasetGallery
+    heads: tuple[HeadResult, ...]
+
+
+def read_dataset_result(dataset: str, backbones: Sequence[str]) -> DatasetResult:
+    """Read the counts and the manifest of a dataset and the results of its heads, one a backbone.
+
+    Raises:
+        PipelineError: A file is missing or damaged; names it and the stage that writes it.
+    """
+    with _reading(paths.data_metrics_file(dataset), "split") as path:
+        data = _read_json(path, ("images", "splits", "classes", "quarantined"))
+    exhibits = build_dataset_gallery(
+        read_manifest(paths.manifest_file(dataset)),
+        paths.split_folder(dataset),
+        lambda: read_members(paths.raw_archive(dataset)),
+    )
+    heads = tuple(read_head_result(dataset, backbone) for backbone in backbones)
+    return DatasetResult(name=dataset, data=data, exhibits=exhibits, heads=heads)
+
+
+def read_head_result(dataset: str, backbone: str) -> HeadResult:
+    """Read all that is known of one head.
+
+    Raises:
+        PipelineError: A file is missing or damaged; names it and the stage that writes it.
+    """
+    plots = paths.plots_folder(dataset, backbone)
+    with _reading(paths.metrics_file(dataset, backbone), "evaluate") as path:
+        metrics = _read_json(path, ("val",))
+    with _reading(paths.history_file(dataset, backbone), "train") as path:
+        history = _as_columns(_read_rows(path, HISTORY_COLUMNS), HISTORY_COLUMNS)
+    with _reading(plots / "calibration.csv", "evaluate") as path:
+        calibration = _as_columns(_read_rows(path, CALIBRATION_COLUMNS), CALIBRATION_COLUMNS)
+    with _reading(plots / "roc.csv", "evaluate") as path:
+        points = _read_rows(path, ("class", *ROC_COLUMNS))
+        classes = dict.fromkeys(row["class"] for row in points)
+        roc = {
+            name: _as_columns([row for row in points if row["class"] == name], ROC_COLUMNS)
+            for name in classes
+        }
+    val = read_predictions(paths.predictions_file(dataset, backbone)).of_split("val")
+    return HeadResult(
+        dataset=dataset,
+        backbone=backbone,
+        metrics=metrics,
+        history=history,
+        roc=roc,
+        calibration=calibration,
+        val=val,
+        gallery=build_prediction_gallery(val, paths.split_folder(dataset)),
+    )
+
+
+@contextmanager
+def _reading(path: Path, stage: str) -> Iterator[Path]:
+    """Turn whatever goes wrong with a file into an error that names it and the stage that writes it."""
+    try:
+        yield path
+    except FileNotFoundError:
+        raise PipelineError(
+            f"the report needs {path}, which is missing. The {stage} stage writes it: run `dvc repro`."
+        ) from None
+    except (OSError, TypeError, ValueError, csv.Error) as error:
+        raise PipelineError(
+            f"{path} is not what the {stage} stage writes: {error}. Run that stage again."
+        ) from None
+
+
+def _read_json(path: Path, keys: Sequence[str]) -> dict[str, Any]:
+    tree = json.loads(path.read_text(encoding="utf-8"))
+    missing = [key for key in keys if key not in tree]
+    if missing:
+        raise ValueError(f"no key {', '.join(missing)}")
+    return dict(tree)
+
+
+def _read_rows(path: Path, names: Sequence[str]) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        table = csv.DictReader(stream, strict=True)
+        rows = list(table)
+    missing = [name for name in names if name not in (table.fieldnames or ())]
+    if missing or not rows:
+        raise ValueError(f"no column {', '.join(missing)}" if missing else "it has no rows")
+    return rows
+
+
+def _as_columns(rows: Sequence[dict[str, str]], names: Sequence[str]) -> Columns:
+    return {name: np.array([float(row[name]) for row in rows]) for name in names}

@@ -1,0 +1,35 @@
+"""What decides a feature's value, as one hash.
+
+Everything that can change a bit of a feature goes in; nothing else does. So the same image
+has the same feature under any name, label, split, dataset, batch or path, and features of
+another network, decoder or version are never taken for these.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+KEY_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """The settings and versions behind a feature.
+
+    Attributes:
+        parts: JSON-like values: backbone, weights' sha256, layer, pooling, input size, scaling,
+            decoder, engine, precision, dtype, and the versions of all that computes.
+    """
+
+    parts: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """32 hexadecimal digits: the name of these features in the store."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:KEY_LENGTH]
+
+    def to_json(self) -> str:
+        """Return the parts as JSON text, the same for equal parts."""
+        return json.dumps(self.parts, sort_keys=True, separators=(",", ":"))

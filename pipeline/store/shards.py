@@ -1,0 +1,204 @@
+"""One shard: an immutable file with the features of some images, each row checked on its own.
+
+A shard is HDF5: `sha256` uint8 (n, 32), `features` (n, ...) float16 or float32 in one piece,
+`checksums` uint32 (n,), a CRC-32 over a row's sha256 and its features. The file's name is a digest
+of the fingerprint, the shape, the hashes and the checksums. HDF5's own structures carry checksums
+as well (format 1.10), all but its heap, which is therefore not used: no text of variable length,
+since HDF5 can run for ever on a damaged heap. So any damage shows when it is read, and reading
+some rows costs only those rows.
+"""
+
+import hashlib
+import math
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.files import atomic_write
+
+SCHEMA = "bottleneck-shard"
+SUFFIX = ".h5"
+LIBVER = ("v110", "v110")
+DIGEST_LENGTH = 32
+
+Keys = NDArray[np.uint8]
+Features = NDArray[Any]
+
+
+class ShardDamaged(Exception):
+    """A shard cannot be trusted; the message says why, `path` which one."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shard:
+    """What is known of a shard after its table was read and checked.
+
+    Attributes:
+        path: The file.
+        keys: uint8 `(n, 32)`, the images' sha256.
+        checksums: uint32 `(n,)`.
+        shape: Of one feature: `(d,)` or `(h, w, d)`.
+        dtype: float16 or float32.
+        offset: Where the first feature lies in the file, bytes.
+    """
+
+    path: Path
+    keys: Keys
+    checksums: NDArray[np.uint32]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int
+
+
+def write_shard(folder: Path, fingerprint: str, keys: Keys, features: Features) -> Path:
+    """Write a shard under the name of its digest, whole or not at all; return its path.
+
+    Args:
+        folder: Where the fingerprint's shards lie.
+        fingerprint: The fingerprint's key.
+        keys: uint8 `(n, 32)`.
+        features: float16 or float32 `(n, d)` or `(n, h, w, d)`.
+    """
+    features = np.ascontiguousarray(features)
+    checksums = np.array([_checksum(k, f) for k, f in zip(keys, features, strict=True)], np.uint32)
+    digest = _digest(fingerprint, keys, checksums, features.shape[1:], features.dtype)
+    path = folder / f"{digest}{SUFFIX}"
+    image = _to_hdf5(fingerprint, {"sha256": keys, "checksums": checksums, "features": features})
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(image)
+    return path
+
+
+def open_shard(path: Path, fingerprint: str) -> Shard:
+    """Read and check a shard's table; its features stay on the disk.
+
+    Raises:
+        ShardDamaged: The file is torn, truncated, changed, or another fingerprint's.
+        FileNotFoundError: It is gone.
+        PermissionError: It may not be read.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            keys, checksums, features = file["sha256"][:], file["checksums"][:], file["features"]
+            shape, dtype, offset = features.shape[1:], features.dtype, features.id.get_offset()
+    except (FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:  # noqa: BLE001 (h5py raises nearly anything on damaged files)
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ShardDamaged(path, f"cannot be read ({why})") from None
+    if offset is None or keys.shape[1:] != (32,) or len(features_shape := (len(keys), *shape)) < 2:
+        raise ShardDamaged(path, "is not laid out as a shard")
+    if path.stem != _digest(fingerprint, keys, checksums, shape, dtype):
+        raise ShardDamaged(path, "does not hold what its name says")
+    if path.stat().st_size < offset + int(np.prod(features_shape)) * dtype.itemsize:
+        raise ShardDamaged(path, "is truncated")
+    return Shard(path=path, keys=keys, checksums=checksums, shape=shape, dtype=dtype, offset=offset)
+
+
+def read_rows(shard: Shard, rows: NDArray[np.int64]) -> Features:
+    """Read and check some rows, in the given order.
+
+    Raises:
+        ShardDamaged: A row does not have its checksum, or the file is gone.
+    """
+    result = np.empty((len(rows), *shard.shape), shard.dtype)
+    read_into(shard, rows, shard.keys[rows], result, np.arange(len(rows)))
+    return result
+
+
+def read_into(
+    shard: Shard, rows: NDArray[np.int64], keys: Keys, result: Features, places: NDArray[np.int64]
+) -> None:
+    """Read and check some rows; row `rows[i]` becomes `result[places[i]]`.
+
+    Args:
+        shard: Where to read; its own keys are not looked at.
+        rows: int64 `(k,)`.
+        keys: uint8 `(k, 32)`, whose features the rows must be: a row's checksum covers its key.
+        result: Of the shard's dtype, `(n, ...)`, C-contiguous.
+        places: int64 `(k,)`, `0 <= place < n`.
+
+    Raises:
+        ShardDamaged: As `read_rows`.
+    """
+    order = np.argsort(rows, kind="stable")
+    rows, places = rows[order], places[order]
+    target, width = result.view(np.uint8).reshape(-1).data, _row_bytes(shard)
+    names, sums = memoryview(keys[order].tobytes()), shard.checksums[rows].tolist()
+    number = 0
+    with _opened(shard) as descriptor:
+        for source, start, end in zip(*_runs(shard, rows, places), strict=True):
+            if os.preadv(descriptor, [target[start:end]], source) != end - start:
+                raise ShardDamaged(shard.path, "is truncated")
+            for place in range(start, end, width):
+                key = zlib.crc32(names[32 * number : 32 * (number + 1)])
+                if zlib.crc32(target[place : place + width], key) != sums[number]:
+                    raise ShardDamaged(shard.path, f"has a wrong checksum in row {rows[number]}")
+                number += 1
+
+
+def _to_hdf5(fingerprint: str, arrays: dict[str, NDArray[Any]]) -> bytes:
+    """Make an HDF5 file in memory: a full disk, which HDF5 cannot stand, is met by plain writing."""
+    with h5py.File("shard", "w", driver="core", backing_store=False, libver=LIBVER) as file:
+        file.attrs.update({"schema": np.bytes_(SCHEMA), "fingerprint": np.bytes_(fingerprint)})
+        for name, values in arrays.items():
+            file.create_dataset(name, data=values)
+        file.flush()
+        image: bytes = file.id.get_file_image()
+        return image
+
+
+def _runs(shard: Shard, rows: NDArray[np.int64], places: NDArray[np.int64]) -> Iterator[list[int]]:
+    """Find sorted rows that are neighbours and stay so: their bytes' place in the file, start and end."""
+    begins = np.flatnonzero((np.diff(rows, prepend=-2) != 1) | (np.diff(places, prepend=-2) != 1))
+    counts = np.diff(begins, append=len(rows))
+    width = _row_bytes(shard)
+    yield (shard.offset + rows[begins] * width).tolist()
+    yield (places[begins] * width).tolist()
+    yield ((places[begins] + counts) * width).tolist()
+
+
+@contextmanager
+def _opened(shard: Shard) -> Iterator[int]:
+    """Open a shard's file; a missing one is damage."""
+    try:
+        descriptor = os.open(shard.path, os.O_RDONLY)
+    except OSError as error:
+        raise ShardDamaged(shard.path, f"cannot be opened ({error.strerror})") from None
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _row_bytes(shard: Shard) -> int:
+    return math.prod(shard.shape) * shard.dtype.itemsize
+
+
+def _checksum(key: Keys, feature: Features) -> int:
+    return zlib.crc32(feature.data, zlib.crc32(key.data))
+
+
+def _digest(
+    fingerprint: str,
+    keys: Keys,
+    checksums: NDArray[np.uint32],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+) -> str:
+    digest = hashlib.sha256(f"{SCHEMA} {fingerprint} {len(keys)} {shape} {dtype.str} ".encode())
+    digest.update(np.ascontiguousarray(keys).data)
+    digest.update(np.ascontiguousarray(checksums).data)
+    return digest.hexdigest()[:DIGEST_LENGTH]

@@ -1,0 +1,230 @@
+"""The store: sha256 of an image's bytes, under a fingerprint, to the image's features.
+
+One folder a fingerprint, append-only shards in it. Any number of processes or machines may
+read and add at once: a shard appears whole under its own name, or not at all, and never
+changes. There are no locks, so none can outlive its holder. What is damaged is set aside.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import StoreError
+from pipeline.files import atomic_write_text, remove_left_overs
+from pipeline.store.fingerprint import Fingerprint
+from pipeline.store.shards import (
+    SUFFIX,
+    Features,
+    Keys,
+    Shard,
+    ShardDamaged,
+    open_shard,
+    read_into,
+    write_shard,
+)
+
+DAMAGED_SUFFIX = ".damaged"
+DESCRIPTION = "fingerprint.json"
+SHARD_BYTES = 8 << 20
+SHARD_ROWS = 2048
+SHARD_SECONDS = 10.0
+
+_NO_KEYS: Keys = np.empty((0, 32), np.uint8)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Found:
+    """Where features lie, row for row with the keys that were looked up.
+
+    Attributes:
+        shards: int32 `(n,)`, number of the shard; -1 where the store has no feature.
+        rows: int32 `(n,)`, row in that shard.
+    """
+
+    shards: NDArray[np.int32]
+    rows: NDArray[np.int32]
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Bool `(n,)`: the store has no feature."""
+        return self.shards < 0
+
+
+class Store:
+    """The features of one fingerprint.
+
+    Args:
+        root: The folder of all fingerprints.
+        fingerprint: Which features.
+    """
+
+    def __init__(self, root: Path, fingerprint: Fingerprint) -> None:
+        self.folder = root / fingerprint.key
+        self._key = fingerprint.key
+        self._shards: list[Shard] = []
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not (self.folder / DESCRIPTION).exists():
+                atomic_write_text(self.folder / DESCRIPTION, fingerprint.to_json() + "\n")
+            remove_left_overs(self.folder)
+        except OSError as error:
+            raise _cannot_write(self.folder, error) from None
+
+    def find(self, keys: Keys) -> Found:
+        """Look up many images at once, by the tables of all shards as they are now.
+
+        A shard whose table is damaged is set aside with a warning.
+
+        Args:
+            keys: uint8 `(n, 32)`, sha256 of the images' bytes.
+
+        Raises:
+            StoreError: A shard may not be read, or a damaged one cannot be set aside.
+        """
+        self._shards = []
+        shards = np.full(len(keys), -1, np.int32)
+        rows = np.zeros(len(keys), np.int32)
+        # The first 8 bytes find the candidates, all 32 decide.
+        order = np.argsort(_prefixes(keys), kind="stable")
+        wanted = _prefixes(keys)[order]
+        for shard in self._open_all():
+            begins, ends = (
+                np.searchsorted(wanted, _prefixes(shard.keys), side) for side in ("left", "right")
+            )
+            counts = ends - begins
+            own = np.repeat(np.arange(len(counts)), counts)
+            asked = order[np.arange(len(own)) + np.repeat(ends - np.cumsum(counts), counts)]
+            same = (shard.keys[own] == keys[asked]).all(axis=1)
+            shards[asked[same]], rows[asked[same]] = len(self._shards), own[same]
+            self._shards.append(
+                replace(shard, keys=_NO_KEYS)
+            )  # of a million images they would take 32 MB
+        return Found(shards=shards, rows=rows)
+
+    def read(self, found: Found, keys: Keys) -> Features:
+        """Read the features of images that the last `find` found.
+
+        Args:
+            found: Where they lie.
+            keys: uint8 `(n, 32)`, the images, row for row.
+
+        Returns:
+            float16 or float32 `(n, d)` or `(n, h, w, d)`.
+
+        Raises:
+            ShardDamaged: A shard is not what it was; it is set aside. Call `find` again.
+        """
+        assert not found.missing.any(), "only what was found can be read"
+        result: Features | None = None
+        for number in np.unique(found.shards):
+            shard = self._shards[number]
+            places = np.flatnonzero(found.shards == number)
+            if result is None:
+                result = np.empty((len(found.rows), *shard.shape), shard.dtype)
+            try:
+                read_into(shard, found.rows[places].astype(np.int64), keys[places], result, places)
+            except ShardDamaged as damage:
+                set_aside(damage)
+                raise
+        assert result is not None, "at least one row is read"
+        return result
+
+    def feature_shape(self) -> tuple[int, ...] | None:
+        """Return the shape of one feature, None while the last `find` saw no shard."""
+        return self._shards[0].shape if self._shards else None
+
+    def add(self, features: Iterable[tuple[Keys, Features]]) -> int:
+        """Store features as they come, in shards bounded in bytes, rows and time.
+
+        When the stream fails or is interrupted, what came until then is stored.
+
+        Args:
+            features: Batches: uint8 `(b, 32)`; float `(b, ...)` in the dtype to store.
+
+        Returns:
+            How many were stored.
+
+        Raises:
+            StoreError: The disk is full or cannot be written; earlier shards stay valid.
+        """
+        waiting: list[tuple[Keys, Features]] = []
+        rows = size = stored = 0
+        began = time.monotonic()
+        try:
+            for keys, batch in features:
+                waiting.append((keys, batch))
+                rows, size = rows + len(keys), size + batch.nbytes
+                if (
+                    rows >= SHARD_ROWS
+                    or size >= SHARD_BYTES
+                    or time.monotonic() - began >= SHARD_SECONDS
+                ):
+                    stored += self._flush(waiting)
+                    rows, size, began = 0, 0, time.monotonic()
+        finally:
+            stored += self._flush(waiting)
+        return stored
+
+    def _flush(self, waiting: list[tuple[Keys, Features]]) -> int:
+        """Write what waits as one shard, and empty the list."""
+        if not waiting:
+            return 0
+        keys = np.concatenate([keys for keys, _ in waiting])
+        features = np.concatenate([batch for _, batch in waiting])
+        waiting.clear()
+        try:
+            write_shard(self.folder, self._key, keys, features)
+        except OSError as error:
+            raise _cannot_write(self.folder, error) from None
+        return len(keys)
+
+    def _open_all(self) -> Iterator[Shard]:
+        for path in sorted(self.folder.glob(f"[!.]*{SUFFIX}")):
+            try:
+                yield open_shard(path, self._key)
+            except FileNotFoundError:
+                continue  # another process set it aside
+            except PermissionError as error:
+                raise StoreError(f"cannot read the shard {path}: {error.strerror}.") from None
+            except ShardDamaged as damage:
+                set_aside(damage)
+
+
+def keys_of(sha256: Iterable[str]) -> Keys:
+    """Turn hexadecimal hashes into uint8 `(n, 32)`."""
+    return np.frombuffer(bytes.fromhex("".join(sha256)), np.uint8).reshape(-1, 32)
+
+
+def names_of(keys: Keys) -> NDArray[np.bytes_]:
+    """Turn uint8 `(n, 32)` into hexadecimal hashes, S64 `(n,)`."""
+    return np.frombuffer(keys.tobytes().hex().encode(), "S64")
+
+
+def _prefixes(keys: Keys) -> NDArray[np.uint64]:
+    heads: NDArray[np.uint64] = np.ascontiguousarray(keys[:, :8]).view(np.uint64).ravel()
+    return heads
+
+
+def set_aside(damage: ShardDamaged) -> None:
+    """Rename a shard that cannot be trusted, so that nobody reads it, and warn."""
+    log.warning("shard %s; it is set aside and its images are computed again", damage)
+    try:
+        damage.path.rename(damage.path.with_name(damage.path.name + DAMAGED_SUFFIX))
+    except FileNotFoundError:
+        pass  # another process was first
+    except OSError as error:
+        raise _cannot_write(damage.path.parent, error) from None
+
+
+def _cannot_write(folder: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"cannot write to the feature store {folder}: {error.strerror or error}. What it already holds stays "
+        "valid; make room (bottleneck store gc) and run again: only what is missing is computed."
+    )

@@ -1,0 +1,62 @@
+"""Show how far a stream of work is: a bar on a terminal, else a line now and then."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from rich import progress as rich_progress
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+from pipeline.parallel import Progress
+
+LINE_SECONDS = 5.0
+
+
+def tracker(done: str, count: Callable[[Any], int] = len) -> Progress:
+    """Return what passes items on, and shows on stderr how many images of the total they were.
+
+    Args:
+        done: What has been done with them, as `checked`.
+        count: An item's number of images.
+    """
+    return partial(_bar if sys.stderr.isatty() else _lines, done, count)
+
+
+def _bar(done: str, count: Callable[[Any], int], items: Iterator[Any], total: int) -> Iterator[Any]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:.1f} images/s"),
+        TimeRemainingColumn(),
+    )
+    with rich_progress.Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(done, total=total, rate=0.0)
+        began = time.monotonic()
+        for item in items:
+            yield item
+            progress.advance(task, count(item))
+            progress.update(task, rate=progress.tasks[0].completed / (time.monotonic() - began))
+
+
+def _lines(
+    done: str, count: Callable[[Any], int], items: Iterator[Any], total: int
+) -> Iterator[Any]:
+    began = spoken = time.monotonic()
+    finished = 0
+    for item in items:
+        yield item
+        finished += count(item)
+        now = time.monotonic()
+        if now - spoken >= LINE_SECONDS:
+            rate = finished / (now - began)
+            left = (total - finished) / rate
+            print(
+                f"{done} {finished} of {total} images, {rate:.1f} images/s, {left:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
+            spoken = now

@@ -1,0 +1,121 @@
+"""Images become features on many threads, in order; what is wrong with one is said by its name."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.errors import ImageError, ManifestError, NonFiniteFeatures
+from pipeline.extraction.extractor import compute, first_missing
+from pipeline.extraction.plan import Row, make_plan
+from pipeline.images import decode_square
+from pipeline.store.store import Found, keys_of
+from tests.fakes import MeanColour
+from tests.project import draw_image
+
+
+class Constant:
+    """An engine whose every feature has one value."""
+
+    batch_size, streams = 1, 1
+
+    def __init__(self, value: float) -> None:
+        self._value = value
+
+    def run(self, pixels: Any) -> Any:
+        return np.full((len(pixels), 3), self._value, np.float32)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> list[Row]:
+    return list(_write_images(tmp_path, 20))
+
+
+def _write_images(folder: Path, count: int) -> Iterator[Row]:
+    for number in range(count):
+        data = draw_image(number)
+        (folder / f"{number}.jpg").write_bytes(data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        yield Row("train", "cat", sha256, sha256, 0, f"{number}.jpg", folder)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_features_come_in_the_rows_order(rows: list[Row], batch_size: int, dtype: str) -> None:
+    engine = MeanColour(batch_size=batch_size, streams=3)
+    found = list(compute(rows, engine, 32, dtype))
+    keys = np.concatenate([keys for keys, _ in found])
+    features = np.concatenate([features for _, features in found])
+    np.testing.assert_array_equal(keys, keys_of(row.sha256 for row in rows))
+    pixels = np.array([decode_square(row.file.read_bytes(), 32) for row in rows])
+    np.testing.assert_array_equal(features, MeanColour.features_of(pixels).astype(dtype))
+    assert features.dtype == dtype
+    assert engine.computed == 20
+
+
+def test_nothing_gives_nothing() -> None:
+    assert list(compute([], MeanColour(), 32, "float32")) == []
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_features_that_are_no_numbers_name_the_image(rows: list[Row], value: float) -> None:
+    with pytest.raises(
+        NonFiniteFeatures, match=rf"the features of {rows[0].file} are not finite numbers\.$"
+    ):
+        list(compute(rows, Constant(value), 32, "float32"))
+
+
+def test_features_too_large_for_float16_say_what_to_set(rows: list[Row]) -> None:
+    with pytest.raises(
+        NonFiniteFeatures, match=rf"{rows[0].file} .*set extract\.dtype to float32 \(params\.yaml\)"
+    ):
+        list(compute(rows, Constant(1e6), 32, "float16"))
+    (_, features), *_ = compute(rows, Constant(1e6), 32, "float32")
+    assert (features == 1e6).all()
+
+
+def test_padding_is_not_checked(rows: list[Row]) -> None:
+    class BlackIsNothing(MeanColour):
+        def run(self, pixels: Any) -> Any:
+            return np.where(pixels.any(axis=(1, 2, 3))[:, None], super().run(pixels), np.nan)
+
+    assert (
+        sum(len(keys) for keys, _ in compute(rows, BlackIsNothing(batch_size=64), 32, "float32"))
+        == 20
+    )
+
+
+def test_what_comes_before_a_bad_image_is_given(rows: list[Row]) -> None:
+    rows[7].file.write_bytes(b"changed")
+    batches = compute(rows, MeanColour(), 32, "float32")
+    assert len([next(batches) for _ in range(7)]) == 7
+    with pytest.raises(
+        ManifestError, match=rf"{rows[7].file} is not the file that the manifest names: run the"
+    ):
+        next(batches)
+
+
+def test_a_missing_file_is_named(rows: list[Row]) -> None:
+    rows[0].file.unlink()
+    with pytest.raises(
+        ManifestError, match=rf"cannot read {rows[0].file}: No such file.*Run the stages split"
+    ):
+        list(compute(rows, MeanColour(), 32, "float32"))
+
+
+def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
+    sha256 = hashlib.sha256(b"no image").hexdigest()
+    row = Row("train", "cat", sha256, sha256, 0, "bad.jpg", tmp_path)
+    with pytest.raises(ImageError, match=rf"cannot decode {row.file}: not an image"):
+        list(compute([row], MeanColour(), 32, "float32"))
+
+
+def test_each_missing_image_is_marked_once() -> None:
+    row = Row("train", "cat", "", "", 0, "a.jpg", Path())
+    plan = make_plan(row._replace(sha256=digit * 64) for digit in "abacbd")
+    found = Found(shards=np.array([-1, 0, -1, -1, 0, -1], np.int32), rows=np.zeros(6, np.int32))
+    assert first_missing(plan, found).tolist() == [True, False, False, True, False, True]

@@ -1,0 +1,91 @@
+"""Charts: the page's colours, their own ids, the same bytes each time."""
+
+import re
+import warnings
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from pipeline.reporting.charts import (
+    SERIES_COLOURS,
+    draw_calibration,
+    draw_histogram,
+    draw_history,
+    draw_roc,
+)
+
+EPOCHS = np.arange(1.0, 5.0)
+HISTORY = {"epoch": EPOCHS, "loss": 1 / EPOCHS, "val_loss": np.array([0.9, 0.5, 0.7, 0.8])}
+LINE = {"fpr": np.array([0.0, 0.2, 1.0]), "tpr": np.array([0.0, 0.9, 1.0])}
+POINTS = {
+    "confidence": np.array([0.6, 0.9]),
+    "accuracy": np.array([0.5, 1.0]),
+    "n": np.array([1.0, 3.0]),
+}
+
+CHARTS = {
+    "history": lambda name: draw_history(name, HISTORY, "loss"),
+    "roc": lambda name: draw_roc(name, {"cat": LINE, "dog": LINE}),
+    "histogram": lambda name: draw_histogram(name, np.array([7, 9, 9, 300]), "pixels"),
+    "calibration": lambda name: draw_calibration(name, POINTS),
+}
+
+
+@pytest.fixture(params=CHARTS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_all_colours_come_from_the_page(kind: str) -> None:
+    svg = CHARTS[kind]("a")
+    assert "var(--series-0)" in svg
+    assert not re.search(r"#[0-9a-f]{6}\b", svg)
+
+
+def test_nothing_refers_outside(kind: str) -> None:
+    svg = CHARTS[kind]("a")
+    assert svg.startswith("<svg viewBox=")
+    assert svg.endswith("</svg>")
+    assert "http" not in svg
+    assert "<metadata" not in svg
+
+
+def test_two_charts_share_no_id(kind: str) -> None:
+    first, second = (set(re.findall(r' id="([^"]*)"', CHARTS[kind](name))) for name in ("a", "b"))
+    assert first
+    assert not first & second
+
+
+def test_what_an_id_refers_to_is_there(kind: str) -> None:
+    svg = CHARTS[kind]("a")
+    ids = set(re.findall(r' id="([^"]*)"', svg))
+    assert (
+        set(re.findall(r"url\(#([^)]*)\)", svg)) | set(re.findall(r'href="#([^"]*)"', svg)) <= ids
+    )
+
+
+def test_the_users_own_style_changes_nothing(kind: str) -> None:
+    plain = CHARTS[kind]("a")
+    with mpl.rc_context(
+        {"lines.linewidth": 9, "font.size": 20, "axes.labelsize": 30, "svg.fonttype": "path"}
+    ):
+        assert CHARTS[kind]("a") == plain
+
+
+def test_more_classes_than_colours_are_drawn() -> None:
+    svg = draw_roc("a", {str(index): LINE for index in range(SERIES_COLOURS + 2)})
+    assert f"var(--series-{SERIES_COLOURS - 1})" in svg
+    assert f"var(--series-{SERIES_COLOURS})" not in svg
+
+
+def test_a_history_of_one_epoch_is_drawn_without_a_warning() -> None:
+    one = {name: column[:1] for name, column in HISTORY.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "<svg" in draw_history("a", one, "loss")
+
+
+@pytest.mark.parametrize("values", [[5], [5, 5], [0, 1], list(range(32)), [0, 1_000_000]])
+def test_any_values_make_a_histogram_without_a_warning(values: list[int]) -> None:
+    assert "<svg" in draw_histogram("a", np.array(values), "pixels")

@@ -1,0 +1,95 @@
+"""DatasetGallery: which images are chosen, and that the archive is read no further than it must be."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from pipeline.archives import Member
+from pipeline.manifest import QUARANTINED, ImageRow
+from pipeline.reporting.dataset_gallery import (
+    GROUP_IMAGES,
+    GROUPS,
+    QUARANTINE_IMAGES,
+    build_dataset_gallery,
+    choose_quarantined,
+    find_groups,
+)
+from tests.sample_images import encode, scene
+
+
+def bad(member: str, reason: str, width: int = 0) -> ImageRow:
+    return ImageRow(
+        label="cat",
+        sha256=member,
+        member=member,
+        bytes=1,
+        status=QUARANTINED,
+        reason=reason,
+        width=width,
+    )
+
+
+def used(number: int, group: str, label: str = "cat") -> ImageRow:
+    return ImageRow(
+        split="train", label=label, path=f"train/{label}/{number:03}.jpg", sha256=f"{number:064}", width=60,
+        height=44, brightness=number, member=f"{number:03}.jpg", bytes=1, group=group,
+    )  # fmt: skip
+
+
+def never() -> Iterator[Member]:
+    raise AssertionError("the archive was read")
+
+
+def test_each_reason_has_its_turn_and_there_are_only_so_many() -> None:
+    rows = [bad(f"{number:02}", "damaged: it ends") for number in range(30)]
+    rows += [bad("b", "0 bytes"), bad("a", "0 bytes"), bad("c", "damaged: otherwise"), used(1, "a")]
+    chosen = choose_quarantined(reversed(rows))
+    assert len(chosen) == QUARANTINE_IMAGES
+    assert [row.member for row in chosen[:4]] == ["a", "b", "00", "01"]
+
+
+def test_groups_with_several_labels_come_first_then_large_ones() -> None:
+    rows = [used(1, "one"), used(2, "b"), used(3, "b"), used(4, "c"), used(5, "c"), used(6, "c")]
+    rows += [used(7, "d"), used(8, "d", "dog")]
+    groups = find_groups(reversed(rows))
+    assert [[row.member for row in group] for group in groups] == [
+        ["007.jpg", "008.jpg"],
+        ["004.jpg", "005.jpg", "006.jpg"],
+        ["002.jpg", "003.jpg"],
+    ]
+
+
+def test_only_what_can_be_decoded_is_read_from_the_archive_and_no_more(tmp_path: Path) -> None:
+    def archive() -> Iterator[Member]:
+        yield Member(name="other.jpg", data=b"")
+        yield Member(name="x/both.webp", data=encode(scene(), "WEBP"))
+        raise AssertionError("read too far")
+
+    rows = [bad("x/both.webp", "conflicting labels: a, b", width=60), bad("cut.jpg", "damaged")]
+    both, cut = build_dataset_gallery(rows, tmp_path, archive).quarantined
+    assert (both.name, both.label, both.reason) == ("both.webp", "cat", "conflicting labels: a, b")
+    assert both.thumbnail is not None
+    assert both.thumbnail.startswith("data:image/jpeg;base64,")
+    assert cut.thumbnail is None
+
+
+def test_there_are_only_so_many_groups_and_images_of_each(tmp_path: Path) -> None:
+    rows = [
+        used(group * 10 + number, f"{group:03}")
+        for group in range(GROUPS + 1)
+        for number in range(8)
+    ]
+    (tmp_path / "train/cat").mkdir(parents=True)
+    for row in rows:
+        Image.new("RGB", (60, 44)).save(tmp_path / row.path)
+    exhibits = build_dataset_gallery(rows, tmp_path, never)
+    assert (len(exhibits.groups), exhibits.group_count) == (GROUPS, GROUPS + 1)
+    assert {(len(group.exhibits), group.size) for group in exhibits.groups} == {(GROUP_IMAGES, 8)}
+    assert exhibits.sides.tolist() == [44] * len(rows)
+    assert exhibits.brightness.tolist() == [row.brightness for row in rows]
+
+
+def test_a_dataset_without_faults_has_none_and_needs_no_archive(tmp_path: Path) -> None:
+    exhibits = build_dataset_gallery([used(1, "a"), used(2, "b")], tmp_path, never)
+    assert (exhibits.quarantined, exhibits.groups, exhibits.group_count) == ((), (), 0)

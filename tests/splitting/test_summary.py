@@ -1,0 +1,96 @@
+"""Health: the counts are those of the manifest, and add up."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.manifest import DUPLICATE, QUARANTINED, USED, ImageRow
+from pipeline.params import SplitParams
+from pipeline.splitting.splits import deal
+from pipeline.splitting.summary import count_rows
+
+SETTINGS = SplitParams(val_fraction=0.3, test_fraction=0.0, seed=7)
+
+
+def row(number: int, **values: str) -> ImageRow:
+    key = f"{number:064x}"
+    known = {
+        "label": "cat",
+        "split": "train",
+        "path": f"train/cat/{number}.jpg",
+        "group": key,
+    } | values
+    return ImageRow(sha256=key, member=f"{number}.jpg", bytes=1, **known)
+
+
+def unused(number: int, fate: str, reason: str) -> ImageRow:
+    return row(number, status=fate, reason=reason, split="", path="", group="")
+
+
+def test_images_are_counted_by_split_class_fate_and_reason() -> None:
+    rows = [
+        row(1), row(2), row(3, label="dog"), row(4, split="val"), row(5, label="dog", split="val"),
+        row(6, label="dog", split="test"), unused(7, DUPLICATE, "same bytes as: 1.jpg"),
+        unused(8, QUARANTINED, "damaged: cut: short"), unused(9, QUARANTINED, "damaged: other"),
+        unused(10, QUARANTINED, "0 bytes"), unused(11, QUARANTINED, "conflicting labels: cat, dog"),
+    ]  # fmt: skip
+    assert count_rows(rows, SETTINGS) == {
+        "images": {"found": 11, "used": 6, "quarantined": 4},
+        "splits": {"train": 3, "val": 2, "test": 1},
+        "classes": {"cat": {"train": 2, "val": 1}, "dog": {"test": 1, "train": 1, "val": 1}},
+        "quarantined": {"damaged": 2, "0 bytes": 1, "conflicting labels": 1},
+        "duplicates": {"exact": 1, "near_groups": 0, "conflicting": 1},
+        "balance": 1.0,
+        "leaks_prevented": 0,
+    }
+
+
+def test_balance_is_the_smallest_class_over_the_largest() -> None:
+    rows = [
+        row(1),
+        row(2),
+        row(3, split="val"),
+        row(4),
+        row(5, label="dog"),
+        unused(6, QUARANTINED, "0 bytes"),
+    ]
+    assert count_rows(rows, SETTINGS)["balance"] == 0.25
+    assert count_rows([unused(6, QUARANTINED, "0 bytes")], SETTINGS)["balance"] == 0
+
+
+def test_a_group_that_a_split_by_images_would_have_torn_is_a_leak_prevented() -> None:
+    sides = {number: deal(row(number).sha256, 0.3, 0.0, 7) for number in range(60)}
+    train = [number for number, side in sides.items() if side == "train"]
+    val = [number for number, side in sides.items() if side == "val"]
+    whole = [row(number, group="whole") for number in train[:3]]
+    torn = [row(train[3], group="torn"), row(val[0], group="torn"), row(val[1], group="torn")]
+    counts = count_rows([*whole, *torn, row(train[4])], SETTINGS)
+    assert counts["duplicates"]["near_groups"] == 2
+    assert counts["leaks_prevented"] == 1
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([USED, DUPLICATE, QUARANTINED]),
+            st.sampled_from("abc"),
+            st.sampled_from(["train", "val"]),
+        )
+    )
+)
+def test_every_image_is_counted_once(kinds: list[tuple[str, str, str]]) -> None:
+    rows = [
+        row(number, label=label, split=split) if fate == USED else unused(number, fate, "0 bytes")
+        for number, (fate, label, split) in enumerate(kinds)
+    ]
+    counts = count_rows(rows, SETTINGS)
+    images = counts["images"]
+    assert images["used"] == sum(counts["splits"].values())
+    assert images["used"] == sum(
+        number for split in counts["classes"].values() for number in split.values()
+    )
+    assert (
+        images["found"]
+        == len(rows)
+        == images["used"] + images["quarantined"] + counts["duplicates"]["exact"]
+    )
+    assert images["quarantined"] == sum(counts["quarantined"].values())

@@ -1,0 +1,142 @@
+"""Predicting: an image gets the answer that its cached feature gets, by the road that training took."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import paths
+from pipeline.errors import HeadError, ImageError, ParamsError
+from pipeline.params import Params
+from pipeline.predictions import read_predictions
+from pipeline.stages import extract, train
+from pipeline.tools.predict import predict_files
+from tests.fakes import use_mean_colour
+from tests.project import BACKBONE, draw_image, make_params, make_project, place
+from tests.sample_images import encode, scene
+
+KINDS = [("jpg", "JPEG"), ("png", "PNG"), ("jpeg", "JPEG")]
+IMAGES = {
+    f"{folder}/{number}.{suffix}": encode(scene(70, 50, seed=10 * side + number), image_format)
+    for side, folder in enumerate(["train/cat", "train/dog", "val/cat", "val/dog"])
+    for number, (suffix, image_format) in enumerate(KINDS)
+}
+
+
+def make_trained(root: Path, patch: pytest.MonkeyPatch, changes: dict[str, object]) -> Params:
+    """Run extract and train on some images."""
+    params = make_project(root, patch, changes)
+    place("pets", IMAGES)
+    extract.run("pets", BACKBONE, params)
+    train.run("pets", BACKBONE, params)
+    return params
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Params]:
+    """A project with a head on the mean colours of images; not to be changed."""
+    root = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        use_mean_colour(patch)
+        use_mean_colour(patch, module="pipeline.tools.predict")
+        return root, make_trained(root, patch, {"extract.dtype": "float16"})
+
+
+@pytest.fixture
+def params(trained: tuple[Path, Params], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """A copy of the project, in which the test runs."""
+    use_mean_colour(monkeypatch, module="pipeline.tools.predict")
+    monkeypatch.chdir(shutil.copytree(trained[0], tmp_path / "project"))
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return trained[1]
+
+
+def assert_files_are_answered_as_in_the_table(params: Params) -> None:
+    table = read_predictions(paths.predictions_file("pets", BACKBONE))
+    files = [paths.split_folder("pets") / path for path in table.path]
+    answers = list(predict_files(files, "pets", BACKBONE, params))
+    assert [answer.file for answer in answers] == [str(file) for file in files]
+    found = [[answer.probabilities[name] for name in table.classes] for answer in answers]
+    np.testing.assert_allclose(found, table.probabilities, atol=1e-5)
+    for answer in answers:
+        assert answer.label == max(
+            answer.probabilities, key=lambda name: answer.probabilities[name]
+        )
+        ranked = list(answer.probabilities.values())
+        assert ranked == sorted(ranked, reverse=True)
+
+
+def test_a_file_gets_the_probabilities_of_its_cached_feature(params: Params) -> None:
+    assert_files_are_answered_as_in_the_table(params)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("engine", "pooling", "dtype"),
+    [("tensorflow", None, "float32"), ("openvino", "avg", "float16")],
+)
+def test_a_real_network_answers_files_as_their_cached_features(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, pooling: str | None, dtype: str
+) -> None:
+    if engine == "openvino":
+        pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    network = {"layer": None, "pooling": pooling, "input_size": 32, "weights": "random"}
+    changes = {"extract.engine": engine, "extract.dtype": dtype, f"backbones.{BACKBONE}": network}
+    assert_files_are_answered_as_in_the_table(
+        make_trained(tmp_path / "project", monkeypatch, changes)
+    )
+
+
+def test_all_files_that_are_no_images_are_named_before_any_answer(params: Params) -> None:
+    Path("page.jpg").write_bytes(b"<html>")
+    Path("empty.jpg").touch()
+    Path("cut.jpg").write_bytes(draw_image(1)[:300])
+    Path("good.jpg").write_bytes(draw_image(1))
+    Path("folder").mkdir()
+    files = [
+        Path(name)
+        for name in ("good.jpg", "page.jpg", "empty.jpg", "cut.jpg", "gone.jpg", "folder")
+    ]
+    with pytest.raises(
+        ImageError,
+        match=r"cannot read page\.jpg: not an image; empty\.jpg: 0 bytes; cut\.jpg: damaged: .*; "
+        r"gone\.jpg: No such file or directory; folder: Is a directory\. Expected images: JPEG",
+    ):
+        list(predict_files(files, "pets", BACKBONE, params))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "backbone", "message"),
+    [
+        ("pet", BACKBONE, r"no dataset 'pet'\. It has: pets\. Did you mean 'pets'\?"),
+        (
+            "pets",
+            "efficientnet_lite",
+            "no backbone 'efficientnet_lite'.*Did you mean 'efficientnet_lite0'",
+        ),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_near_one(
+    params: Params, dataset: str, backbone: str, message: str
+) -> None:
+    Path("good.jpg").write_bytes(draw_image(1))
+    with pytest.raises(ParamsError, match=message):
+        next(predict_files([Path("good.jpg")], dataset, backbone, params))
+
+
+def test_without_a_head_the_stage_that_makes_it_is_named(params: Params) -> None:
+    shutil.rmtree("models")
+    with pytest.raises(HeadError, match="holds no trained head: run the stage train first"):
+        next(
+            predict_files([paths.split_folder("pets") / "val/cat/0.jpg"], "pets", BACKBONE, params)
+        )
+
+
+@pytest.mark.usefixtures("params")
+def test_a_head_of_other_features_is_not_used() -> None:
+    other = make_params({"extract.dtype": "float32"})
+    with pytest.raises(
+        HeadError, match=r"made otherwise than now: .*float16.* then, .*float32.* now\. Run dvc"
+    ):
+        next(predict_files([paths.split_folder("pets") / "val/cat/0.jpg"], "pets", BACKBONE, other))

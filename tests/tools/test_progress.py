@@ -1,0 +1,15 @@
+import pytest
+
+from pipeline.tools import progress
+
+
+def test_without_a_terminal_lines_say_done_total_rate_and_time_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([0.0, 2.0, 6.0, 8.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    batches = [range(10)] * 3
+    assert list(progress.tracker("computed")(iter(batches), 60)) == batches
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "computed 20 of 60 images, 3.3 images/s, 12 s left\n"

@@ -1,0 +1,149 @@
+import logging
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from pipeline.errors import StoreError
+from pipeline.features import Block, Header, create_features
+from pipeline.store.fingerprint import Fingerprint
+from pipeline.store.store import Store
+from pipeline.tools.store_maintenance import collect_garbage, features_in_use, inspect_store
+
+PRINT = Fingerprint(parts={"backbone": "fake"})
+
+
+def fill(root: Path, count: int, fingerprint: Fingerprint = PRINT, first: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(first)
+    keys = rng.integers(0, 256, (count, 32), np.uint8)
+    Store(root, fingerprint).add([(keys, rng.random((count, 4)).astype(np.float32))])
+    return keys
+
+
+def write_file(path: Path, keys: np.ndarray, fingerprint: Fingerprint = PRINT) -> None:
+    names = np.array([key.tobytes().hex() for key in keys], "S64")
+    header = Header(
+        dataset="d",
+        classes=("a", "b"),
+        backbone="fake",
+        fingerprint=fingerprint.key,
+        fingerprint_parts=fingerprint.to_json(),
+    )
+    with create_features(path, header) as writer:
+        for split in ("train", "val"):
+            writer.add_split(split, len(keys), (4,), "float32", 8)
+            writer.append(
+                split,
+                Block(
+                    features=np.zeros((len(keys), 4), np.float32),
+                    labels=np.zeros(len(keys), np.int64),
+                    sha256=names,
+                    parent=names,
+                    copy=np.zeros(len(keys), np.uint8),
+                    path=np.array([b"a/b.jpg"] * len(keys)),
+                ),
+            )
+
+
+def test_a_survey_counts_shards_features_and_what_they_are_made_of(tmp_path: Path) -> None:
+    fill(tmp_path, 5)
+    fill(tmp_path, 7, first=1)
+    (summary,) = inspect_store(tmp_path)
+    assert (summary.shards, summary.features, summary.fingerprint_parts) == (
+        2,
+        12,
+        {"backbone": "fake"},
+    )
+    assert summary.bytes > 12 * 4 * 4
+
+
+def test_checking_rows_finds_a_changed_feature_that_the_tables_do_not_show(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(tmp_path, 50)
+    (shard,) = (tmp_path / PRINT.key).glob("*.h5")
+    data = bytearray(shard.read_bytes())
+    data[-3] ^= 1
+    shard.write_bytes(data)
+    assert [summary.damaged for summary in inspect_store(tmp_path)] == [()]
+    with caplog.at_level(logging.WARNING):
+        assert [summary.damaged for summary in inspect_store(tmp_path, check_rows=True)] == [
+            (shard.name,)
+        ]
+    assert shard.name in caplog.text
+    assert [summary.features for summary in inspect_store(tmp_path)] == [0]
+
+
+def test_garbage_goes_and_what_is_in_use_stays_readable(tmp_path: Path) -> None:
+    keys = fill(tmp_path, 20)
+    other = Fingerprint(parts={"backbone": "other"})
+    fill(tmp_path, 9, other)
+    before = Store(tmp_path, PRINT)
+    values = before.read(before.find(keys[:6]), keys[:6])
+    used = {PRINT.key: {key.tobytes() for key in keys[:6]}}
+
+    planned = {
+        one.fingerprint: (one.features, one.kept)
+        for one in collect_garbage(tmp_path, used, dry_run=True)
+    }
+    assert planned == {PRINT.key: (14, 6), other.key: (9, 0)}
+    assert not Store(tmp_path, PRINT).find(keys).missing.any(), "a dry run drops nothing"
+
+    done = {
+        one.fingerprint: (one.features, one.kept)
+        for one in collect_garbage(tmp_path, used, dry_run=False)
+    }
+    assert done == planned
+    after = Store(tmp_path, PRINT)
+    assert after.find(keys).missing.tolist() == [False] * 6 + [True] * 14
+    assert np.array_equal(after.read(after.find(keys[:6]), keys[:6]), values)
+    assert not (tmp_path / other.key).exists()
+
+
+def test_what_workspace_head_and_the_last_experiments_use_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    keys = np.random.default_rng(0).integers(0, 256, (40, 32), np.uint8)
+    run("git", "init", "-q")
+    run("dvc", "init", "-q")
+    run("git", "config", "user.email", "a@example.org")
+    run("git", "config", "user.name", "a")
+    commit(keys[10:20], "0" * 32)
+    head = run("git", "rev-parse", "HEAD").strip()
+    commit(keys[20:30], "1" * 32)
+    run("git", "update-ref", f"refs/exps/aa/{head}/first", "HEAD")
+    run("git", "reset", "-q", "--hard", head)
+    write_file(Path("features/d/fake.h5"), keys[:10])
+
+    def used(experiments: int) -> list[bool]:
+        found = features_in_use(experiments).get(PRINT.key, set())
+        return [keys[start].tobytes() in found for start in (0, 10, 20, 30)]
+
+    assert used(1) == [True, True, True, False]
+    assert used(0) == [True, True, False, False]
+
+
+def test_nothing_is_dropped_when_a_features_file_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("features/d").mkdir(parents=True)
+    Path("features/d/fake.h5").write_bytes(b"no HDF5")
+    with pytest.raises(StoreError, match=r"nothing was dropped.*features/d/fake\.h5"):
+        features_in_use(0)
+
+
+def commit(keys: np.ndarray, md5: str) -> None:
+    """Commit a dvc.lock that names a features file which lies in DVC's cache."""
+    write_file(Path(".dvc/cache/files/md5") / md5[:2] / md5[2:], keys)
+    outs = [{"path": "features/d/fake.h5", "md5": md5}, {"path": "models/d", "md5": md5}]
+    Path("dvc.lock").write_text(yaml.safe_dump({"stages": {"extract@d-fake": {"outs": outs}}}))
+    run("git", "add", "-A")
+    run("git", "commit", "-q", "-m", "a")
+
+
+def run(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
