@@ -1,44 +1,69 @@
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
+# The first of these that can make an environment is taken; `make PYTHON=python3.12 ...` names another.
+SUPPORTED = import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for one in .venv/bin/python python3 python3.13 python3.12 python3.11; do \
+	"$$one" -c '$(SUPPORTED)' 2>/dev/null && echo "$$one" && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python
+LOCKED := $(VENV)/.locked-$(shell $(PYTHON) -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
+READY := $(VENV)/.ready
+TESTED := $(VENV)/.tested
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test check format lint types test-fast lock
+.PHONY: help install install-dev gpu repro test check format lint types test-fast lock
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
-install: $(READY)  ## make .venv with everything that is needed
+install: $(READY)  ## make .venv with what the pipeline needs
 
-$(READY): requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 13) else "Python 3.11 or 3.12 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 ...")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	touch $(READY)
+install-dev: $(TESTED)  ## add what the tests need
+
+$(LOCKED): requirements.lock
+	@command -v git >/dev/null || { echo "git is missing: sudo apt-get install git" >&2; exit 1; }
+	@"$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { echo "Python 3.11, 3.12 or 3.13 with venv is needed: \
+	sudo apt-get install python3-venv, or make PYTHON=python3.12 ..." >&2; exit 1; }
+	test "$(PYTHON)" = "$(BIN)/python" || "$(PYTHON)" -m venv --clear $(VENV)
+	$(PIP) --require-hashes -r requirements.lock
+	touch $@
+
+$(READY): $(LOCKED) pyproject.toml
+	$(PIP) --no-build-isolation --editable .
+	touch $@
+
+$(TESTED): $(READY) requirements-dev.lock
+	$(PIP) --require-hashes -r requirements-dev.lock
+	touch $@
+
+gpu: install  ## replace TensorFlow by the one with CUDA
+	$(BIN)/python -m pip uninstall --quiet --yes tensorflow-cpu
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[gpu]'
 
 repro: install  ## run the pipeline: dvc repro
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
+	$(RUN) -m dvc repro
 
-test: install  ## run all tests, the slow ones too
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+test: install-dev  ## run all tests, the slow ones too
+	$(RUN) -m pytest
 
 check: format lint types test-fast  ## what a change must pass: format, lint, types, fast tests
 
-format: install  ## is the code formatted?
+format: install-dev  ## is the code formatted?
 	$(BIN)/ruff format --check .
 
-lint: install  ## is the code free of known faults?
+lint: install-dev  ## is the code free of known faults?
 	$(BIN)/ruff check .
 
-types: install  ## do the types fit?
+types: install-dev  ## do the types fit?
 	$(BIN)/mypy
 
-test-fast: install  ## run the tests that take seconds
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not slow" -q
+test-fast: install-dev  ## run the tests that take seconds
+	$(RUN) -m pytest -m "not slow" -q
 
-lock:  ## renew requirements.lock (needs uv)
-	uv lock --quiet
-	uv export --quiet --frozen --no-emit-project --no-header --all-groups --extra openvino --no-annotate --no-emit-package opencv-python -o requirements.lock
+EXPORT := uv export --quiet --frozen --no-emit-project --no-header --no-annotate \
+	--no-emit-package opencv-python
+lock:  ## renew both locks (needs uv)
+	uv lock --quiet --upgrade
+	$(EXPORT) --no-default-groups --group cpu --group build --extra openvino -o requirements.lock
+	$(EXPORT) --only-group dev -o requirements-dev.lock
 	rm uv.lock
