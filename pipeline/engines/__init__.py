@@ -8,7 +8,7 @@ On a GPU batches have one fixed size, which is part of the fingerprint; the last
 import importlib.util
 import os
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -85,7 +85,15 @@ class EngineConfig:
             parts["onednn"] = os.environ["TF_ENABLE_ONEDNN_OPTS"]
         if self.device == "gpu":
             parts["batch_size"] = self.batch_size
-        return {**parts, "versions": {name: version(name) for name in libraries}}
+        return {**parts, "versions": {name: _version(name) for name in libraries}}
+
+
+def _version(library: str) -> str:
+    """Return a library's version; that of TensorFlow also where it is the build without a GPU."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return version(f"{library}-cpu")
 
 
 def find_hardware() -> Hardware:
@@ -113,7 +121,7 @@ def choose(settings: ExtractParams, hardware: Hardware, input_size: int) -> Engi
     gpu = hardware.gpu_bytes is not None
     if settings.engine == "openvino" and not hardware.openvino:
         raise BackboneError(
-            "extract.engine is openvino, which is not installed: pip install 'bottleneck[openvino]', "
+            "extract.engine is openvino, which is not installed: pip install openvino, "
             "or set extract.engine to auto (params.yaml)"
         )
     if settings.engine == "openvino" or (

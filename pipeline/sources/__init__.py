@@ -63,7 +63,7 @@ def obtain(dataset: str, source: str, archive: str | None, folder: Path) -> Prov
             files=files,
         )  # fmt: skip
         for old in folder.iterdir():
-            if old != Path(working):
+            if old.name != Path(working).name:  # from Python 3.12 on, `working` is absolute
                 _remove(old)
         file.replace(folder / file.name)
     return provenance
