@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# imgaug 0.4.0, the last release, needs one thing more than NumPy 2 has: this table of its types.
-if not hasattr(np, "sctypes"):
-    np.sctypes = {  # type: ignore[attr-defined]
-        "int": [np.int8, np.int16, np.int32, np.int64],
-        "uint": [np.uint8, np.uint16, np.uint32, np.uint64],
-        "float": [np.float16, np.float32, np.float64, np.longdouble],
-    }
+# All that imgaug 0.4.0, the last release, misses in NumPy 2 is this table of its types.
+_TYPES = {
+    "int": [np.int8, np.int16, np.int32, np.int64],
+    "uint": [np.uint8, np.uint16, np.uint32, np.uint64],
+    "float": [np.float16, np.float32, np.float64, np.longdouble],
+}
+vars(np).setdefault("sctypes", _TYPES)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from imgaug import augmenters as iaa
