@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 TESTED := $(VENV)/.tested
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev gpu repro test check format lint types test-fast lock
+.PHONY: help install install-dev gpu repro test check format lint types test-fast test-avx2 test-busy test-lowest lock
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -60,10 +60,36 @@ types: install-dev  ## do the types fit?
 test-fast: install-dev  ## run the tests that take seconds
 	$(RUN) -m pytest -m "not slow" -q
 
-EXPORT := uv export --quiet --frozen --no-emit-project --no-header --no-annotate \
+# The same tests elsewhere: as an older processor would compute, beside a program that takes all cores,
+# and with the oldest versions that pyproject.toml admits.
+NUMERIC := tests/backbones tests/engines tests/extraction tests/sources/test_drawn.py \
+	tests/splitting/test_duplicates.py tests/store tests/test_augmentation.py tests/test_heads.py \
+	tests/test_images.py tests/test_metrics.py tests/tools/test_predict.py
+AVX512 = $(shell $(BIN)/python -c 'import numpy._core._multiarray_umath as n; \
+	print(*(f for f in n.__cpu_dispatch__ if n.__cpu_features__[f] and "AVX512" in f))')
+
+test-avx2: install-dev  ## run the numeric tests as a processor without AVX-512 would
+	ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell NPY_DISABLE_CPU_FEATURES="$(AVX512)" \
+	$(RUN) -m pytest -q $(NUMERIC)
+
+test-busy: install-dev  ## run the fast tests while all cores are busy
+	for core in $$(seq $$(nproc)); do while :; do :; done & done; trap 'kill $$(jobs -p)' EXIT; \
+	$(RUN) -m pytest -m "not slow" -q
+
+LOWEST := .venv-lowest
+test-lowest: install-dev  ## run the fast tests with the lowest versions that pyproject.toml admits
+	"$(PYTHON)" -m venv --clear $(LOWEST)
+	$(BIN)/uv lock --quiet --resolution lowest-direct
+	$(EXPORT) --group cpu --group build --extra openvino -o $(LOWEST)/requirements.txt
+	rm uv.lock
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	-r $(LOWEST)/requirements.txt
+	PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" python -m pytest -m "not slow" -q
+
+EXPORT := $(BIN)/uv export --quiet --frozen --no-emit-project --no-header --no-annotate \
 	--no-emit-package opencv-python
-lock:  ## renew both locks (needs uv)
-	uv lock --quiet --upgrade
+lock: install-dev  ## renew both locks
+	$(BIN)/uv lock --quiet --upgrade
 	$(EXPORT) --no-default-groups --group cpu --group build --extra openvino -o requirements.lock
 	$(EXPORT) --only-group dev -o requirements-dev.lock
 	rm uv.lock

@@ -108,7 +108,7 @@ if __name__ == "__main__":
         cwd=tmp_path,
         env=environment,
         stdout=subprocess.PIPE,
-        timeout=30,
+        timeout=600,
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL
@@ -136,6 +136,6 @@ if __name__ == "__main__":
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=600)
     assert errors.count("Traceback") == 1
     assert errors.rstrip().endswith("KeyboardInterrupt")
