@@ -6,10 +6,10 @@ time, the machine or the order of drawing.
 """
 
 import io
-import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import numpy as np
@@ -29,19 +29,9 @@ _SERIES = [f"#00fd0{index}" for index in range(SERIES_COLOURS)]
 _CSS = {_INK: "var(--ink)", _MUTED: "var(--muted)", _RULE: "var(--rule)"} | {
     colour: f"var(--series-{index})" for index, colour in enumerate(_SERIES)
 }
-_CLEANING = (
-    # The page sets the size and the font; ids such as `axes_1` are in every chart, and nothing refers
-    # to them; backgrounds and ticks draw nothing.
-    (r'<svg [^>]*viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">'),
-    (r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", ""),
-    (r'<g id="[^"]*"', "<g"),
-    (r"font-family: [^;]*; ", ""),
-    (r'<(path|g|use) [^>]*style="fill: none"/>|<g/>', ""),
-    (r' transform="rotate\(-0 [^"]*"', ""),
-    (r"xlink:href", "href"),
-    (r"\s+", " "),
-    (r"> <", "><"),
-)
+_SVG = "{http://www.w3.org/2000/svg}"
+_LINK = "{http://www.w3.org/1999/xlink}href"
+_NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",
@@ -163,13 +153,30 @@ def _draw_diagonal(axes: Axes) -> None:
 
 def _as_svg(figure: Figure, name: str) -> str:
     """Return an `<svg>` element whose ids are its own and whose colours are the page's."""
-    stream = io.StringIO()
+    stream = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": name}):
-        figure.savefig(stream, format="svg", metadata={"Date": None})
-    svg = stream.getvalue()
-    svg = svg[svg.index("<svg") :].strip()
-    for pattern, replacement in _CLEANING:
-        svg = re.sub(pattern, replacement, svg, flags=re.DOTALL)
+        figure.savefig(stream, format="svg", metadata=_NO_METADATA)
+    root = ElementTree.fromstring(stream.getvalue())  # noqa: S314 (matplotlib's own)
+    _fit_into_page(root)
+    svg = ElementTree.tostring(root, encoding="unicode")
     for colour, variable in _CSS.items():
         svg = svg.replace(colour, variable)
     return svg
+
+
+def _fit_into_page(root: ElementTree.Element) -> None:
+    """Take out of a drawing what belongs to a file of its own.
+
+    The page sets its size and hides it from readers, who get words; a style sheet in it would
+    hold for all of the page; and ids such as `axes_1`, to which nothing refers, are in every chart.
+    """
+    root.attrib = {"viewBox": root.attrib["viewBox"], "aria-hidden": "true"}
+    text = ElementTree.tostring(root, encoding="unicode")
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(_SVG)  # which HTML knows by itself
+        for style_sheet in element.findall(f"{_SVG}style"):
+            element.remove(style_sheet)
+        if _LINK in element.attrib:
+            element.set("href", element.attrib.pop(_LINK))
+        if f"#{element.get('id')}" not in text:
+            element.attrib.pop("id", None)
