@@ -84,7 +84,9 @@ test-lowest: install-dev  ## run the fast tests with the lowest versions that py
 	rm uv.lock
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 	-r $(LOWEST)/requirements.txt
-	PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" python -m pytest -m "not slow" -q
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	--no-build-isolation --editable .
+	PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" python -m pytest -m "not slow" -q -W default  # old versions warn
 
 EXPORT := $(BIN)/uv export --quiet --frozen --no-emit-project --no-header --no-annotate \
 	--no-emit-package opencv-python

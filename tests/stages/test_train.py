@@ -24,7 +24,7 @@ SIZES = {"train": 30, "val": 12, "test": 6}
 
 
 def key(*parts: object) -> bytes:
-    return sha256(repr(parts).encode()).hexdigest().encode()
+    return sha256(" ".join(map(str, parts)).encode()).hexdigest().encode()
 
 
 def block(split: str, rows: int, copies: int, width: int, classes: int) -> Block:
