@@ -1,4 +1,4 @@
-"""Which images look the same: perceptual hashes, and groups of near-duplicates of bounded diameter."""
+"""Which images look the same: perceptual hashes, and the groups that near ones form."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -49,15 +49,16 @@ def group_near_duplicates(
 ) -> list[str]:
     """Name the group of near-duplicates that each image belongs to.
 
-    In the order of their sha256, an image joins the first leader within `max_distance`, or becomes
-    a leader itself. So two images of a group differ in at most `2 * max_distance` bits: a chain of
-    small changes cannot glue a class together, and of its links some are cut. The order in which
-    the images are given changes nothing.
+    Images whose hashes are within `max_distance` are in one group, and so are those that a chain
+    of such images links. Hence another image can make a group larger or join two, but never takes
+    one apart: what `assign_splits` relies on, so that growth moves nothing out of train. Groups
+    of a bounded diameter would be cut anew by a new image. The order in which the images are given
+    changes nothing.
 
     The hash of a flat or evenly graded image says nothing of it: most frequencies are exactly 0,
     few bits are set. Below `MIN_BITS_SET` an image is a group of its own.
 
-    Time grows little faster than the number of images, as long as their hashes are spread out.
+    Time grows little faster than the number of images.
 
     Args:
         sha256: Of each image; equal ones are one image.
@@ -75,31 +76,47 @@ def group_near_duplicates(
     order = np.argsort(np.array(sha256, dtype="S64"), kind="stable")
     order = order[_count_bits(hashes[order]) >= MIN_BITS_SET]
     values, first, number = np.unique(hashes[order], return_index=True, return_inverse=True)
-    leaders = _choose_leaders(values, np.argsort(first), max_distance)
+    components = _label_components(values, max_distance)
+    smallest = np.full(len(values), len(order), np.intp)
+    np.minimum.at(smallest, components, first)
     groups = list(sha256)
-    for row, leader in zip(order.tolist(), order[first[leaders[number]]].tolist(), strict=True):
+    leaders = order[smallest[components[number]]]
+    for row, leader in zip(order.tolist(), leaders.tolist(), strict=True):
         groups[row] = sha256[leader]
     return groups
 
 
-def _choose_leaders(
-    values: NDArray[np.uint64], turns: NDArray[np.intp], max_distance: int
-) -> NDArray[np.intp]:
-    """Return the leader of each of the different hashes, which choose in the order of `turns`."""
-    neighbours = _Neighbours(values, max_distance)
-    leaders = np.full(len(values), -1, np.intp)
-    for start in range(0, len(turns), _AT_ONCE):
-        waiting = turns[start : start + _AT_ONCE]
-        waiting = waiting[leaders[waiting] < 0]
-        asking, found = neighbours.of(waiting)
-        leaders[waiting] = np.where(
-            np.isin(waiting, asking), -1, waiting
-        )  # most look like no other
-        for own in dict.fromkeys(asking.tolist()):
-            if leaders[own] < 0:
-                near = found[asking == own]
-                leaders[own] = leaders[near[leaders[near] < 0]] = own
-    return leaders
+def _label_components(values: NDArray[np.uint64], max_distance: int) -> NDArray[np.intp]:
+    """Give each of the different hashes the number of one that a chain of near ones links it with."""
+    labels = np.full(len(values), -1, np.intp)
+    tables = _Neighbours(values, max_distance)
+    for start in range(0, len(values), _AT_ONCE):
+        rows = np.arange(start, min(start + _AT_ONCE, len(values)))
+        waiting = rows[labels[rows] < 0]
+        asking, found = tables.find(waiting)
+        alone = waiting[~np.isin(waiting, asking)]  # most look like no other
+        labels[alone] = alone
+        for seed in np.unique(asking):
+            if labels[seed] < 0:
+                labels[seed] = seed
+                _flood(labels, tables, seed, found[asking == seed])
+    return labels
+
+
+def _flood(
+    labels: NDArray[np.intp], tables: "_Neighbours", seed: np.intp, found: NDArray[np.intp]
+) -> None:
+    """Give all hashes that chains link with a seed its number; of these, `found` are the nearest."""
+    frontier = found[:0]
+    while True:
+        reached = np.unique(found[labels[found] < 0])
+        labels[reached] = seed
+        tables.drop(reached)
+        frontier = np.concatenate([frontier, reached])
+        if not len(frontier):
+            return
+        batch, frontier = frontier[:_AT_ONCE], frontier[_AT_ONCE:]
+        _, found = tables.find(batch)
 
 
 class _Neighbours:
@@ -115,23 +132,14 @@ class _Neighbours:
     """
 
     def __init__(self, hashes: NDArray[np.uint64], radius: int) -> None:
-        bands = max(3, radius // 3 + 1)
-        width = min(64 // bands, len(hashes).bit_length() + 3)  # more would leave the tables empty
-        bits = np.unpackbits(hashes.astype(">u8").view(np.uint8).reshape(-1, 8), axis=1)
-        halving = np.argsort(
-            np.abs(2 * bits.sum(axis=0, dtype=np.int64) - len(bits)), kind="stable"
-        )
-        chosen = bits[:, halving[: width * bands]].reshape(-1, width, bands)
-        keys = np.einsum("nwb,w->nb", chosen, 1 << np.arange(width)) + (np.arange(bands) << width)
-        self._hashes, self._radius, self._keys = hashes, radius, keys
-        self._flips = _numbers_with_few_bits(width, radius // bands)
-        self._rows = np.argsort(keys, axis=None, kind="stable") // bands
-        self._counts = np.bincount(keys.ravel(), minlength=bands << width).astype(np.int32)
-        self._ends = np.cumsum(self._counts)
+        self._hashes, self._radius = hashes, radius
+        self._bands = max(3, radius // 3 + 1)
+        self._wanted = np.ones(len(hashes), bool)
+        self._fill(np.arange(len(hashes)))
 
-    def of(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def find(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return all pairs of one of `rows` and another hash within the radius of it; some repeat."""
-        slots = self._keys[rows][:, :, None] ^ self._flips
+        slots = self._slots(self._hashes[rows])[:, :, None] ^ self._flips
         counts = self._counts[slots]
         asking = np.repeat(rows, counts.sum(axis=(1, 2)))
         filled = counts > 0
@@ -140,6 +148,41 @@ class _Neighbours:
         near = _count_bits(self._hashes[asking] ^ self._hashes[found]) <= self._radius
         near &= asking != found
         return asking[near], found[near]
+
+    def drop(self, rows: NDArray[np.intp]) -> None:
+        """Stop finding these, as soon as enough are dropped to be worth filling the tables anew.
+
+        Where thousands look alike, all would find all; so each is found about once.
+        """
+        self._wanted[rows] = False
+        self._dropped += len(rows)
+        if 2 * self._dropped > self._filled:
+            self._fill(np.flatnonzero(self._wanted))
+
+    def _fill(self, rows: NDArray[np.intp]) -> None:
+        """Make the tables of some of the hashes."""
+        self._filled, self._dropped = len(rows), 0
+        width = min(64 // self._bands, len(rows).bit_length() + 3)  # more would leave them empty
+        bits = _unpack_bits(self._hashes[rows])
+        balance = np.abs(2 * bits.sum(axis=0, dtype=np.int64) - len(bits))
+        self._chosen = np.argsort(balance, kind="stable")[: width * self._bands]
+        self._flips = _numbers_with_few_bits(width, self._radius // self._bands)
+        slots = self._slots(self._hashes[rows])
+        self._rows = rows[np.argsort(slots, axis=None, kind="stable") // self._bands]
+        self._counts = np.bincount(slots.ravel(), minlength=self._bands << width).astype(np.int32)
+        self._ends = np.cumsum(self._counts)
+
+    def _slots(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return where in the tables hashes lie: one place in each band."""
+        width = len(self._chosen) // self._bands
+        chosen = _unpack_bits(hashes)[:, self._chosen].reshape(-1, width, self._bands)
+        slots: NDArray[np.int64] = np.einsum("nwb,w->nb", chosen, 1 << np.arange(width))
+        return slots + (np.arange(self._bands) << width)
+
+
+def _unpack_bits(hashes: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """Return the 64 bits of each hash, uint8 `(n, 64)`."""
+    return np.unpackbits(hashes.astype(">u8").view(np.uint8).reshape(-1, 8), axis=1)
 
 
 def _numbers_with_few_bits(width: int, most: int) -> NDArray[np.int64]:
