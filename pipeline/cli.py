@@ -33,7 +33,7 @@ def fetch(dataset: Dataset) -> None:
 
 @app.command(rich_help_panel="Stages")
 def split(dataset: Dataset) -> None:
-    """Check every image and deal them into train, val and test."""
+    """Check every image and split them into train, val and test."""
     from pipeline.stages import split as stage
     from pipeline.tools.progress import tracker
 

@@ -62,7 +62,7 @@ class BackboneParams(Section):
 
 
 class SplitParams(Section):
-    """How images are dealt into train, val and test."""
+    """How images are split into train, val and test."""
 
     val_fraction: float = Field(gt=0, lt=1)
     test_fraction: float = Field(default=0.0, ge=0, lt=1)

@@ -1,18 +1,17 @@
-"""How each image comes to its side: by an earlier manifest, by the archive's own folders, or by its hash."""
+"""How each image comes to its split: by the archive's own folders, or by the draw of its group."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
-from pipeline.errors import ManifestError, SplitError
-from pipeline.manifest import QUARANTINED, USED, ImageRow, read_manifest
+from pipeline.errors import SplitError
+from pipeline.manifest import USED, ImageRow
 from pipeline.params import SplitParams
-from pipeline.splitting.splits import assign_splits, settle_groups
+from pipeline.splitting.splits import assign_splits
 
-ON_BOTH_SIDES = "near-duplicate of images on both sides"
+FOLDERS_DECIDE = "the archive's folders"
 
 
 def describe_split_rule(settings: SplitParams) -> str:
-    """Say by what images are dealt; equal texts mean equal sides for equal groups."""
+    """Say by what images are assigned; equal texts mean equal splits for equal images."""
     singly = "" if settings.near_duplicates else ", near-duplicates apart"
     return (
         f"{settings.method}, seed {settings.seed}, val {settings.val_fraction:g}, "
@@ -20,96 +19,60 @@ def describe_split_rule(settings: SplitParams) -> str:
     )
 
 
-def read_prior(path: Path, settings: SplitParams) -> dict[str, str]:
-    """Return sha256 to side of an earlier manifest that was dealt in the same way; else nothing.
-
-    With it, an image that joins an old group of near-duplicates does not move the old ones.
-    """
-    if settings.method == "exact":
-        return {}
-    dealt = describe_split_rule(settings)
-    try:
-        return {row.sha256: row.split for row in read_manifest(path) if row.split_rule == dealt}
-    except ManifestError:
-        return {}
-
-
 def assign_rows(
-    rows: Iterable[ImageRow],
-    settings: SplitParams,
-    prior: Mapping[str, str],
-    folders: Mapping[str, str],
+    rows: Iterable[ImageRow], settings: SplitParams, folders: Mapping[str, str]
 ) -> tuple[list[ImageRow], dict[str, str]]:
-    """Find each used image's side.
+    """Find each used image's split.
 
     Args:
         rows: All images, with their groups.
-        settings: How to deal.
-        prior: sha256 to side of an earlier dealing.
-        folders: sha256 to the side that the archive's own folders give; such images are not dealt.
+        settings: How to assign.
+        folders: sha256 to the split that the archive's own folders give; only the others are drawn.
 
     Returns:
-        The rows, in which a new image that resembles old ones on two sides is now quarantined
-        and each used one says how it was dealt; and sha256 to side of the used ones.
+        The rows, in which each used one says how it came to its split; and sha256 to split of the
+        used ones.
 
     Raises:
-        SplitError: A class would have no image on some side.
+        SplitError: A class would have no image in some split.
     """
     rows = list(rows)
-    open_rows = [row for row in rows if row.status == USED and row.sha256 not in folders]
-    keys = [row.sha256 for row in open_rows]
-    groups = settle_groups(sha256=keys, groups=[row.group for row in open_rows], prior=prior)
-    regrouped = dict(zip(keys, groups, strict=True))
-    rows = [
-        _regroup(row, regrouped[row.sha256]) if row.sha256 in regrouped else row for row in rows
-    ]
-    open_rows = [row for row in rows if row.status == USED and row.sha256 not in folders]
-    sides = {**folders, **_deal(open_rows, settings, prior)}
+    used = [row for row in rows if row.status == USED]
+    drawn = [row for row in used if row.sha256 not in folders]
+    splits = {**folders, **_draw_splits(drawn, settings)}
     if folders:
-        _check_sides([row for row in rows if row.status == USED], sides)
-    ways = {True: "the archive's folders", False: describe_split_rule(settings)}
+        _check_splits(used, splits)
+    rules = {True: FOLDERS_DECIDE, False: describe_split_rule(settings)}
     rows = [
-        row._replace(split_rule=ways[row.sha256 in folders]) if row.status == USED else row
+        row._replace(split_rule=rules[row.sha256 in folders]) if row.status == USED else row
         for row in rows
     ]
-    return rows, sides
+    return rows, splits
 
 
-def _regroup(row: ImageRow, group: str | None) -> ImageRow:
-    if row.status != USED or row.group == group:
-        return row
-    if group is None:
-        return row._replace(status=QUARANTINED, reason=ON_BOTH_SIDES, group="")
-    return row._replace(group=group)
-
-
-def _deal(
-    rows: Sequence[ImageRow], settings: SplitParams, prior: Mapping[str, str]
-) -> dict[str, str]:
-    if not rows:
-        return {}
-    keys = [row.sha256 for row in rows]
+def _draw_splits(rows: Sequence[ImageRow], settings: SplitParams) -> dict[str, str]:
+    """Return sha256 to split of the images that no folder decides."""
+    sha256 = [row.sha256 for row in rows]
     splits = assign_splits(
-        sha256=keys,
+        sha256=sha256,
         labels=[row.label for row in rows],
         groups=[row.group for row in rows],
         val_fraction=settings.val_fraction,
         test_fraction=settings.test_fraction,
         seed=settings.seed,
         method=settings.method,
-        prior=prior,
     )
-    return dict(zip(keys, splits, strict=True))
+    return dict(zip(sha256, splits, strict=True))
 
 
-def _check_sides(used: Sequence[ImageRow], sides: Mapping[str, str]) -> None:
+def _check_splits(used: Sequence[ImageRow], splits: Mapping[str, str]) -> None:
     """Demand train and val images of each class, where the archive's folders decide."""
-    found = {(row.label, sides[row.sha256]) for row in used}
+    found = {(row.label, splits[row.sha256]) for row in used}
     lacking = [
-        f"{label} has none in {side}"
+        f"{label} has none in {split}"
         for label in sorted({row.label for row in used})
-        for side in ("train", "val")
-        if (label, side) not in found
+        for split in ("train", "val")
+        if (label, split) not in found
     ]
     if lacking:
         raise SplitError(

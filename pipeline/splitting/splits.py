@@ -1,16 +1,23 @@
-"""Which side of the split an image lies on: groups of near-duplicates are dealt into train, val and test.
+"""Which split an image belongs to: a function of the images, their groups and the settings alone.
 
-Two methods. `stable`: a group's side follows from its name and the seed alone, so that adding or
-removing other images moves nothing. `exact`: each class has exactly the shares that were asked for,
-but any change among its images may move others.
+Each image draws a number by its own hash; a group of near-duplicates has the largest draw of its images.
+Low draws are test, those above them val, the rest train. So a group is train if any of its images draws
+train, else val if any draws val, else test; and as groups only grow (`group_near_duplicates`), more images
+can move an old one from test to val and from val to train, never back.
 
-A group's name is the smallest sha256 in it, which changes when such an image joins. So `stable` can be
-given an earlier dealing, and leaves every image that it knows where it was. A new image that resembles
-old ones on different sides can then lie on neither; `settle_groups` finds those.
+A class that would have no image in some split is mended: each split gets at least one group, in the order
+of the draws. There, too, a new group only moves others towards train. Two things move an image the other
+way, and no rule without memory can prevent both and still give each class an image in each split:
+
+* A near-duplicate joins a class's only group in val (test) and takes it out of there: another group of
+  that class then takes its place.
+* A class has no group that draws train (or too few above test): its largest draws are moved up, and go
+  back when a new group draws what they stood in for.
 """
 
 import hashlib
 import math
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -20,34 +27,30 @@ from pipeline.errors import SplitError
 TRAIN, VAL, TEST = "train", "val", "test"
 Method = Literal["stable", "exact"]
 
-_SEEDS_TRIED = 50  # in search of one to recommend
+
+class _Group(NamedTuple):
+    """A group of near-duplicates; groups are gone through in the order of their draws."""
+
+    draw: float
+    name: str
+    size: int
+    labels: tuple[str, ...]  # of its images in the order of their sha256, each once
 
 
-class _Image(NamedTuple):
-    """An image, in the order in which images are gone through: by sha256."""
+def draw_split(sha256: str, val_fraction: float, test_fraction: float, seed: int) -> str:
+    """Return the split of an image that has no near-duplicates, the same on every machine.
 
-    sha256: str
-    label: str
-    group: str
-
-
-def deal(group: str, val_fraction: float, test_fraction: float, seed: int) -> str:
-    """Return the side of one group, the same on every machine.
-
-    `u` in [0, 1) is the number that the first 48 bits of sha256("<seed>:<group>") make, over 2**48. The
-    group goes to val if `u < val_fraction`, else to test if `u < val_fraction + test_fraction`, else to
-    train. So a larger fraction takes no image out of val.
+    `u` in [0, 1) is the number that the first 48 bits of sha256("<seed>:<sha256>") make, over 2**48. The
+    image goes to test if `u < test_fraction`, else to val if `u < test_fraction + val_fraction`, else to
+    train. So larger fractions move images from train towards test, never back.
 
     Args:
-        group: Its name: the smallest sha256 of its images, hexadecimal.
-        val_fraction: Share of the groups expected in val, 0..1.
-        test_fraction: Share of the groups expected in test, 0..1.
-        seed: Another one deals all groups anew.
+        sha256: Of the image, hexadecimal.
+        val_fraction: Share of the images expected in val, 0..1.
+        test_fraction: Share of the images expected in test, 0..1.
+        seed: Another one is another draw of all images.
     """
-    u = _draw(group, seed)
-    if u < val_fraction:
-        return VAL
-    return TEST if u < val_fraction + test_fraction else TRAIN
+    return _split_at(_draw(sha256, seed), _limits(val_fraction, test_fraction))
 
 
 def assign_splits(
@@ -59,154 +62,125 @@ def assign_splits(
     test_fraction: float,
     seed: int,
     method: Method = "stable",
-    prior: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Give each image its side. No group is on two sides, and the order of the images changes nothing.
+    """Give each image its split. No group is torn, and the order of the images changes nothing.
 
-    `stable` deals each group by `deal`: the shares are met on average, more closely the more images
-    there are. If by bad luck a class has no image on some side, that is an error and is not mended:
-    whatever mends it would have to move images later on.
+    `stable` follows the draws: the shares are met on average, more closely the more images there are.
 
-    `exact` goes through the groups of each class in the order of their `u`. A group goes to val while
-    it fits into `round(val_fraction * images of the class)`, at least 1; else to test likewise; else
-    to train. Counts are exact as long as single images are left to fill up with. A group with several
-    labels counts for that of its first image by sha256.
+    `exact` goes through the groups of each class in the order of their draws. A group goes to test while
+    it fits into `round(test_fraction * images of the class)`, at least 1; else to val likewise; else
+    to train. Counts are exact as long as single images are left to fill up with, but any change among
+    a class's images may move others. A group with several labels counts for that of its first image
+    by sha256.
 
     Args:
         sha256: Of each image, hexadecimal, all different.
         labels: Class of each image.
         groups: Group of each image, as `group_near_duplicates` names them.
         val_fraction: Share of the images, 0 < f < 1.
-        test_fraction: Share of the images, 0 <= f < 1; at 0 there is no test side.
-        seed: Decides the dealing, together with the groups' names.
+        test_fraction: Share of the images, 0 <= f < 1; at 0 there is no test split.
+        seed: Decides the draws, together with the images' sha256.
         method: `stable` or `exact`.
-        prior: sha256 to side, of an earlier `stable` dealing with the same fractions and seed. Images
-            found there keep their side, and the others of their groups join them.
 
     Returns:
         `train`, `val` or `test` for each image.
 
     Raises:
-        SplitError: A class has no image on some side, or `prior` has a side that is not dealt.
-        ValueError: The columns differ in length, an image occurs twice, `prior` comes with `exact`, or
-            a group has images on several sides of `prior` (see `settle_groups`).
+        SplitError: A class has fewer groups than there are splits.
+        ValueError: The columns differ in length, or an image occurs twice.
     """
-    images = sorted(_Image(*values) for values in zip(sha256, labels, groups, strict=True))
-    if len(set(sha256)) < len(images):
+    if len(set(sha256)) < len(sha256):
         raise ValueError("an image is given twice: settle exact duplicates first")
-    if prior and method == "exact":
-        raise ValueError("only the method 'stable' can keep an earlier dealing")
-    shares = {
-        side: share for side, share in ((VAL, val_fraction), (TEST, test_fraction)) if share > 0
-    }
+    drawn = _draw_groups(sorted(zip(sha256, labels, groups, strict=True)), seed)
     if method == "exact":
-        sides = _cut_exactly(images, shares, seed)
+        shares = {TEST: test_fraction, VAL: val_fraction}
+        splits = _fill_exactly(drawn, {name: share for name, share in shares.items() if share > 0})
     else:
-        sides = _deal_all(images, shares, seed) | _keep_sides(images, shares, prior or {})
-    if lacking := _find_lacking(images, sides, shares):
-        raise SplitError(_explain(lacking, images, shares, seed, method))
-    return [sides[group] for group in groups]
+        splits = _follow_draws(drawn, _limits(val_fraction, test_fraction))
+    needed = (TRAIN, VAL, TEST) if test_fraction > 0 else (TRAIN, VAL)
+    if lacking := _find_lacking(drawn, splits, needed):
+        raise SplitError(_explain(lacking, drawn, needed, method))
+    return [splits[group] for group in groups]
 
 
-def settle_groups(
-    *, sha256: Sequence[str], groups: Sequence[str], prior: Mapping[str, str]
-) -> list[str | None]:
-    """Take apart the groups that have images on several sides of an earlier dealing; the rest stay whole.
-
-    Such a group arises when a new image resembles two old ones that do not resemble each other. The old
-    ones never move, so each side's become a group of their own. The new ones would be a leak on either
-    side: they get no group, and the caller sets them aside as near-duplicates of images on both sides.
-
-    Args:
-        sha256: Of each image, hexadecimal, all different.
-        groups: Group of each image, as `group_near_duplicates` names them.
-        prior: sha256 to side, of the earlier dealing.
-
-    Returns:
-        The group of each image, for `assign_splits`; None for an image to set aside.
-
-    Raises:
-        ValueError: The columns differ in length.
-    """
-    firsts: dict[str, dict[str, str]] = defaultdict(
-        dict
-    )  # group to side to the smallest sha256 there
-    for image, group in sorted(zip(sha256, groups, strict=True)):
-        if image in prior:
-            firsts[group].setdefault(prior[image], image)
-    torn = {group: first for group, first in firsts.items() if len(first) > 1}
-    return [
-        torn[group].get(prior.get(image, "")) if group in torn else group
-        for image, group in zip(sha256, groups, strict=True)
-    ]
+def _limits(val_fraction: float, test_fraction: float) -> dict[str, float]:
+    """Return for each split but train, in the order of the draws, the draw at which it ends."""
+    limits = {TEST: test_fraction, VAL: test_fraction + val_fraction}
+    return limits if test_fraction > 0 else {VAL: val_fraction}
 
 
-def _draw(group: str, seed: int) -> float:
-    """Return the number in [0, 1) that decides a group's side."""
-    digest = hashlib.sha256(f"{seed}:{group}".encode()).hexdigest()
+def _draw(sha256: str, seed: int) -> float:
+    """Return an image's number in [0, 1)."""
+    digest = hashlib.sha256(f"{seed}:{sha256}".encode()).hexdigest()
     return int(digest[:12], 16) / 2**48  # 48 bits, which a float holds exactly
 
 
-def _deal_all(images: Iterable[_Image], shares: Mapping[str, float], seed: int) -> dict[str, str]:
-    """Return the side of each group by its own hash."""
-    groups = {image.group for image in images}
-    return {
-        group: deal(group, shares.get(VAL, 0.0), shares.get(TEST, 0.0), seed) for group in groups
-    }
+def _split_at(draw: float, limits: Mapping[str, float]) -> str:
+    return next((split for split, limit in limits.items() if draw < limit), TRAIN)
 
 
-def _keep_sides(
-    images: Iterable[_Image], shares: Mapping[str, float], prior: Mapping[str, str]
-) -> dict[str, str]:
-    """Return the sides of the groups with images of the earlier dealing."""
-    kept: dict[str, str] = {}
-    for image in images:
-        side = prior.get(image.sha256)
-        if side is None:
-            continue
-        if side not in (TRAIN, *shares):
-            raise SplitError(
-                f"the earlier dealing has image {image.sha256} in {side!r}, now there are only "
-                f"{', '.join((TRAIN, *shares))}. Restore split.test_fraction (params.yaml), or deal anew."
-            )
-        if kept.setdefault(image.group, side) != side:
-            raise ValueError(
-                f"group {image.group} has images on several sides of the earlier dealing"
-            )
-    return kept
+def _draw_groups(images: Iterable[tuple[str, str, str]], seed: int) -> list[_Group]:
+    """Return the groups of images (sha256, label, group), in the order of their draws."""
+    draws: dict[str, list[float]] = defaultdict(list)
+    labels: dict[str, dict[str, None]] = defaultdict(dict)
+    for sha256, label, group in images:
+        draws[group].append(_draw(sha256, seed))
+        labels[group][label] = None
+    return sorted(
+        _Group(max(found), name, len(found), tuple(labels[name])) for name, found in draws.items()
+    )
 
 
-def _cut_exactly(
-    images: Sequence[_Image], shares: Mapping[str, float], seed: int
-) -> dict[str, str]:
-    """Return the side of each group such that each class has its exact shares."""
-    sizes = Counter(image.group for image in images)
-    owners = {
-        image.group: image.label for image in reversed(images)
-    }  # so the first image has the last word
-    totals = Counter(owners[image.group] for image in images)
+def _follow_draws(drawn: Sequence[_Group], limits: Mapping[str, float]) -> dict[str, str]:
+    """Return the split of each group by its draw, and mend the classes that would lack a split."""
+    splits = {group.name: _split_at(group.draw, limits) for group in drawn}
+    for label in _find_lacking(drawn, splits, (*limits, TRAIN)):
+        # A group with another label too stays: to move it might take from that class what it needs.
+        splits |= _cut([group for group in drawn if group.labels == (label,)], limits)
+    return splits
+
+
+def _cut(drawn: Sequence[_Group], limits: Mapping[str, float]) -> dict[str, str]:
+    """Cut a class's groups at the limits, so that each split has one at least if there are enough."""
+    draws = [group.draw for group in drawn]
+    splits = dict.fromkeys((group.name for group in drawn), TRAIN)
+    start = 0
+    for later, (split, limit) in zip(range(len(limits), 0, -1), limits.items(), strict=True):
+        end = min(max(bisect_left(draws, limit), start + 1), len(drawn) - later)
+        splits |= dict.fromkeys((group.name for group in drawn[start:end]), split)
+        start = max(start, end)
+    return splits
+
+
+def _fill_exactly(drawn: Iterable[_Group], shares: Mapping[str, float]) -> dict[str, str]:
+    """Return the split of each group such that each class has its exact shares."""
+    drawn = list(drawn)
+    totals: Counter[str] = Counter()
+    for group in drawn:
+        totals[group.labels[0]] += group.size
     room = {
-        label: {side: max(1, math.floor(share * total + 0.5)) for side, share in shares.items()}
+        label: {split: max(1, math.floor(share * total + 0.5)) for split, share in shares.items()}
         for label, total in totals.items()
     }
-    sides = {}
-    for group in sorted(owners, key=lambda group: (_draw(group, seed), group)):
-        left = room[owners[group]]
-        sides[group] = next((side for side in left if sizes[group] <= left[side]), TRAIN)
-        if sides[group] in left:
-            left[sides[group]] -= sizes[group]
-    return sides
+    splits = {}
+    for group in drawn:
+        left = room[group.labels[0]]
+        splits[group.name] = next((name for name in left if group.size <= left[name]), TRAIN)
+        if splits[group.name] in left:
+            left[splits[group.name]] -= group.size
+    return splits
 
 
 def _find_lacking(
-    images: Iterable[_Image], sides: Mapping[str, str], shares: Mapping[str, float]
+    drawn: Iterable[_Group], splits: Mapping[str, str], needed: Sequence[str]
 ) -> dict[str, list[str]]:
-    """Return the sides that have no image of a class, for each class with such sides."""
+    """Return the splits that have no image of a class, for each class with such splits."""
     found: dict[str, set[str]] = defaultdict(set)
-    for image in images:
-        found[image.label].add(sides[image.group])
+    for group in drawn:
+        for label in group.labels:
+            found[label].add(splits[group.name])
     absent = {
-        label: [side for side in (TRAIN, *shares) if side not in there]
+        label: [split for split in needed if split not in there]
         for label, there in sorted(found.items())
     }
     return {label: missing for label, missing in absent.items() if missing}
@@ -214,35 +188,22 @@ def _find_lacking(
 
 def _explain(
     lacking: Mapping[str, Sequence[str]],
-    images: Sequence[_Image],
-    shares: Mapping[str, float],
-    seed: int,
+    drawn: Sequence[_Group],
+    needed: Sequence[str],
     method: Method,
 ) -> str:
-    """Return the message that names each class without an image on some side, and the ways out."""
-    faults = []
+    """Return the message that names each class without an image in some split, and the ways out."""
+    faults, any_joined = [], False
     for label, missing in lacking.items():
-        groups = [image.group for image in images if image.label == label]
-        sizes = f"images: {len(groups)}, groups: {len(set(groups))}"
-        faults.append(f"{label} ({sizes}) has none in {' and '.join(missing)}")
-    fractions = " and ".join(f"split.{side}_fraction ({share})" for side, share in shares.items())
-    ways = ["Add images", f"change {fractions}"]
-    if method == "stable":
-        better = _find_seed(images, shares, seed)
-        ways += (
-            [f"set split.seed to {better}, which deals all images anew"]
-            if better is not None
-            else []
-        )
-        ways += ["set split.method to exact"]
-    needed = ", ".join((TRAIN, *shares))
-    return f"each class needs an image in {needed}: {'; '.join(faults)}. {', or '.join(ways)} (params.yaml)."
-
-
-def _find_seed(images: Sequence[_Image], shares: Mapping[str, float], seed: int) -> int | None:
-    """Return the next seed by which no class lacks a side, if one of the next few does it."""
-    seeds = range(seed + 1, seed + 1 + _SEEDS_TRIED)
-    return next(
-        (one for one in seeds if not _find_lacking(images, _deal_all(images, shares, one), shares)),
-        None,
+        sizes = [group.size for group in drawn if label in group.labels]
+        any_joined |= max(sizes) > 1
+        counts = f"images: {sum(sizes)}, groups of near-duplicates: {len(sizes)}"
+        faults.append(f"{label} ({counts}) has none in {' and '.join(missing)}")
+    ways = ["Add images"]
+    ways += ["set split.test_fraction to 0"] if TEST in needed else []
+    ways += ["set split.near_duplicates to false"] if any_joined else []
+    ways += ["set split.method to stable"] if method == "exact" else []
+    return (
+        f"each class needs an image in {', '.join(needed)}: {'; '.join(faults)}. "
+        f"{', or '.join(ways)} (params.yaml)."
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.manifest import DUPLICATE, QUARANTINED, SPLITS, USED, ImageRow
 from pipeline.params import SplitParams
-from pipeline.splitting.splits import deal
+from pipeline.splitting.splits import draw_split
 
 
 def count_rows(rows: Iterable[ImageRow], settings: SplitParams) -> dict[str, Any]:
@@ -48,9 +48,9 @@ def _compare_classes(used: list[ImageRow]) -> float:
 
 
 def _count_leaks(used: list[ImageRow], settings: SplitParams) -> int:
-    """Return how many groups would lie on several sides, had each image been dealt alone."""
-    sides: dict[str, set[str]] = defaultdict(set)
+    """Return how many groups would lie in several splits, had each image been drawn alone."""
+    splits: dict[str, set[str]] = defaultdict(set)
     for row in used:
-        alone = deal(row.sha256, settings.val_fraction, settings.test_fraction, settings.seed)
-        sides[row.group].add(alone)
-    return sum(len(found) > 1 for found in sides.values())
+        alone = draw_split(row.sha256, settings.val_fraction, settings.test_fraction, settings.seed)
+        splits[row.group].add(alone)
+    return sum(len(found) > 1 for found in splits.values())

@@ -17,7 +17,7 @@ from pipeline.manifest import QUARANTINED, SPLITS, USED, ImageRow, write_manifes
 from pipeline.parallel import Progress, map_ordered, no_progress, open_processes
 from pipeline.params import Params, SplitParams
 from pipeline.splitting import screening
-from pipeline.splitting.assignment import assign_rows, read_prior
+from pipeline.splitting.assignment import assign_rows
 from pipeline.splitting.screening import File, examine, group_rows, place_rows, settle_duplicates
 from pipeline.splitting.staging import StagingFolder
 from pipeline.splitting.summary import count_rows
@@ -43,11 +43,10 @@ def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
         _check_unreadable(dataset, sha256, rows)
         _check_classes(rows)
         rows = group_rows(rows, near_duplicates=settings.near_duplicates)
-        prior = read_prior(paths.manifest_file(dataset), settings)
-        rows, sides = assign_rows(
-            rows, settings, prior, _sides_of_folders(rows, folder_splits, settings)
+        rows, splits = assign_rows(
+            rows, settings, _splits_of_folders(rows, folder_splits, settings)
         )
-        rows = place_rows(rows, sides)
+        rows = place_rows(rows, splits)
         used = [row for row in rows if row.status == USED]
         for place in {(folder / row.path).parent for row in used}:
             place.mkdir(parents=True)
@@ -117,18 +116,18 @@ def _label(dataset: str, rows: Sequence[ImageRow]) -> tuple[list[ImageRow], dict
     return [row for row, _ in found], {one.name: one.folder_split for _, one in found}
 
 
-def _sides_of_folders(
+def _splits_of_folders(
     rows: Iterable[ImageRow], folder_splits: Mapping[str, str | None], settings: SplitParams
 ) -> dict[str, str]:
-    """Return the sides that the archive's folders give, if they are to be kept.
+    """Return the splits that the archive's folders give, if they are to be kept.
 
-    An archive with train and test alone has no validation images: its train is dealt.
+    An archive with train and test alone has no validation images: its train is drawn.
     """
     if not settings.respect_folders:
         return {}
     found = {row.sha256: folder_splits[row.member] for row in rows if row.status == USED}
     kept = set(SPLITS) if "val" in found.values() else {"test"}
-    return {key: side for key, side in found.items() if side is not None and side in kept}
+    return {key: split for key, split in found.items() if split is not None and split in kept}
 
 
 def _check_unreadable(dataset: str, sha256: str, rows: Iterable[ImageRow]) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from pipeline.images import decode_whole
 from pipeline.manifest import DUPLICATE, QUARANTINED, USED, ImageRow, write_manifest
 from pipeline.splitting.screening import File, examine, group_rows, place_rows, settle_duplicates
-from pipeline.splitting.splits import deal
+from pipeline.splitting.splits import draw_split
 from pipeline.splitting.staging import StagingFolder
 from tests.sample_images import encode, odd_images, scene
 
@@ -54,7 +54,7 @@ def place_all(rows: Iterable[ImageRow], *, near_duplicates: bool = False) -> lis
     """Settle, group, deal and place, as the stage does."""
     rows = settle_duplicates(rows)
     rows = group_rows(rows, near_duplicates=near_duplicates)
-    splits = {row.sha256: deal(row.group, 0.3, 0.1, 7) for row in rows if row.status == USED}
+    splits = {row.sha256: draw_split(row.group, 0.3, 0.1, 7) for row in rows if row.status == USED}
     return place_rows(rows, splits)
 
 

@@ -1,11 +1,11 @@
-"""Health: the counts are those of the manifest, and add up."""
+"""Summary: the counts are those of the manifest, and add up."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.manifest import DUPLICATE, QUARANTINED, USED, ImageRow
 from pipeline.params import SplitParams
-from pipeline.splitting.splits import deal
+from pipeline.splitting.splits import draw_split
 from pipeline.splitting.summary import count_rows
 
 SETTINGS = SplitParams(val_fraction=0.3, test_fraction=0.0, seed=7)
@@ -58,7 +58,7 @@ def test_balance_is_the_smallest_class_over_the_largest() -> None:
 
 
 def test_a_group_that_a_split_by_images_would_have_torn_is_a_leak_prevented() -> None:
-    sides = {number: deal(row(number).sha256, 0.3, 0.0, 7) for number in range(60)}
+    sides = {number: draw_split(row(number).sha256, 0.3, 0.0, 7) for number in range(60)}
     train = [number for number, side in sides.items() if side == "train"]
     val = [number for number, side in sides.items() if side == "val"]
     whole = [row(number, group="whole") for number in train[:3]]
