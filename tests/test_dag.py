@@ -163,6 +163,24 @@ def test_the_lock_has_the_same_bytes_in_another_folder(reproduced: Project, tmp_
 
 
 @pytest.mark.slow
+def test_a_grown_workspace_and_a_fresh_clone_split_alike(tmp_path: Path) -> None:
+    grown, fresh = Project(tmp_path / "grown"), Project(tmp_path / "fresh")
+    assert grown.repro("split@pets") == STAGES[:2]
+    before = grown.lock()
+    for project in (grown, fresh):
+        draw_folders(project.folder / "pets", {"cat": 30, "dog": 20})
+        (project.folder / "pets" / "cat" / "cat.3.jpg").unlink()
+        assert project.repro("split@pets") == STAGES[:2]
+    manifest = paths.manifest_file("pets")
+    assert (grown.folder / manifest).read_bytes() == (fresh.folder / manifest).read_bytes()
+    assert grown.lock() == fresh.lock()
+    shutil.rmtree(grown.folder / "pets")
+    draw_folders(grown.folder / "pets", {"cat": 12, "dog": 12})
+    assert grown.repro("split@pets") == [], "DVC's run-cache has both stages"
+    assert grown.lock() == before
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["replaced", "added", "deleted"])
 def test_an_image_changed_in_place_is_noticed(reproduced: Project, change: str) -> None:
     images = reproduced.folder / "pets" / "cat"
