@@ -2,13 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from pipeline.errors import ArchiveError
+from pipeline.signatures import suffix_of
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"})
 RESERVED = frozenset(
     {"split", "sha256", "path", "label"}
 )  # columns that stand beside the classes' own
@@ -47,18 +47,21 @@ class Labelled:
 
 
 def label_members(
-    names: Sequence[str], aliases: Mapping[str, str] = MappingProxyType({})
+    names: Sequence[str],
+    images: Collection[str],
+    aliases: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Labelled | None]:
     """Tell each file's class by its folder or, where folders tell none, by its name's beginning.
 
     A class folder is a folder of images with no folder of images below it. Everything
-    in it has its class, whether an image or not (`Thumbs.db` is for whoever decodes it to
+    in it has its class, whether an image or not (a text is for whoever decodes it to
     refuse); what lies outside has none. If that gives fewer than two classes, the beginning
     of `cat.123.jpg` is the class, as in Kaggle's archive; names without one (the unlabelled
-    `test/1.jpg`) have none.
+    `test/1.jpg`) and files that are no images have none.
 
     Args:
         names: Paths inside the archive, as `archives.read_members` gives them.
+        images: Those of them that are images, by their content.
         aliases: Other spellings of a class, lower case, to the class. Any class named here is
             also known in other capitals; classes not named keep the archive's spelling.
 
@@ -70,30 +73,26 @@ def label_members(
             cannot be a folder's or is a reserved column; two differ in capitals alone; or
             images lie both in a folder and in folders below it.
     """
-    places = _places(names)
+    images = frozenset(images)
+    places = _places(names, images)
     spellings = {known.lower(): known for known in aliases.values()} | dict(aliases)
-    by_folder = _labels_by_folder(names, places)
-    by_name = [_label_by_name(name) for name in names]
+    by_folder = _labels_by_folder(names, places, images)
+    by_name = [_label_by_name(name) if name in images else None for name in names]
     labels = by_folder if _count_classes(by_folder, spellings) > 1 else by_name
     labels = [label and spellings.get(label.lower(), label) for label in labels]
-    _check_classes(names, labels)
+    _check_classes(names, labels, images)
     return [
         Labelled(name=name, label=label, folder_split=split) if label else None
         for name, label, (_, split) in zip(names, labels, places, strict=True)
     ]
 
 
-def is_image_name(name: str) -> bool:
-    """Tell whether a name ends like an image's."""
-    return _suffix(name) in IMAGE_SUFFIXES
-
-
-def _places(names: Sequence[str]) -> list[tuple[Folders, str | None]]:
+def _places(names: Sequence[str], images: Collection[str]) -> list[tuple[Folders, str | None]]:
     """Return each file's folders without the split folders, and the split that those tell."""
     folders = [
         tuple(_ARCHIVE_SUFFIX.sub("", part) for part in name.split("/")[:-1]) for name in names
     ]
-    with_images = {own for own, name in zip(folders, names, strict=True) if is_image_name(name)}
+    with_images = {own for own, name in zip(folders, names, strict=True) if name in images}
     split_folders = _find_split_folders(with_images)
     places = {}
     for own in set(folders):
@@ -123,11 +122,11 @@ def _find_split_folders(with_images: set[Folders]) -> set[Folders]:
 
 
 def _labels_by_folder(
-    names: Sequence[str], places: Sequence[tuple[Folders, str | None]]
+    names: Sequence[str], places: Sequence[tuple[Folders, str | None]], images: Collection[str]
 ) -> list[str | None]:
     """Return the name of the class folder that each file lies in."""
     with_images = {
-        own for (own, _), name in zip(places, names, strict=True) if own and is_image_name(name)
+        own for (own, _), name in zip(places, names, strict=True) if own and name in images
     }
     above = {own[:depth] for own in with_images for depth in range(len(own))}
     class_folders = with_images - above
@@ -150,9 +149,11 @@ def _count_classes(labels: Iterable[str | None], spellings: Mapping[str, str]) -
     return len({spellings.get(label.lower(), label) for label in labels if label})
 
 
-def _check_classes(names: Sequence[str], labels: Sequence[str | None]) -> None:
+def _check_classes(
+    names: Sequence[str], labels: Sequence[str | None], images: Collection[str]
+) -> None:
     classes = sorted({label for label in labels if label})
-    if not any(label and is_image_name(name) for name, label in zip(names, labels, strict=True)):
+    if not any(label and name in images for name, label in zip(names, labels, strict=True)):
         raise ArchiveError(f"no labelled images: expected {LAYOUTS}; found {_describe(names)}.")
     if len(classes) < 2:
         raise ArchiveError(
@@ -177,11 +178,6 @@ def _describe(names: Sequence[str]) -> str:
     """Say in a few words what an archive holds."""
     if not names:
         return "no files at all"
-    suffixes = Counter(_suffix(name) or "no suffix" for name in names).most_common(3)
+    suffixes = Counter(suffix_of(name) or "no suffix" for name in names).most_common(3)
     kinds = ", ".join(f"{count:,} of {suffix}" for suffix, count in suffixes)
     return f"{len(names):,} files ({kinds}), the first {names[0]!r}"
-
-
-def _suffix(name: str) -> str:
-    base = name.rpartition("/")[2]
-    return "." + base.rpartition(".")[2].lower() if "." in base[1:] else ""

@@ -232,7 +232,7 @@ ODD: dict[str, tuple[Build, list[str]]] = {
         ),
         list(GOOD),
     ),
-    "zip with folders": (zip_of({"flowers/": b"", "flowers/tulip/": b""}), list(GOOD)),
+    "zip with folders": (zip_of({"flowers/": b"", "flowers/tulip/": b""}), [*GOOD, "flowers/tulip/"]),
     "spaces and letters": (
         zip_of({"flowers/Löwenzahn 蒲公英/ein Bild.jpg": IMAGE}),
         [*GOOD, "flowers/Löwenzahn 蒲公英/ein Bild.jpg"],
@@ -272,8 +272,8 @@ ODD: dict[str, tuple[Build, list[str]]] = {
         list(GOOD),
     ),
     "not only images": (
-        zip_of({"flowers/rose/Thumbs.db": b"x", "LICENSE.txt": b"x"}),
-        [*GOOD, "flowers/rose/Thumbs.db", "LICENSE.txt"],
+        zip_of({"flowers/rose/Thumbs.db": b"x", "Desktop.ini": b"x", "LICENSE.txt": b"x"}),
+        [*GOOD, "LICENSE.txt"],
     ),
     "zip in zip": (raw("pack.zip", lambda: nested(1)), [f"level0.zip/{name}" for name in GOOD]),
     "zip in zip in zip": (

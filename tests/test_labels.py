@@ -1,6 +1,6 @@
 """Labels: every layout that is understood, and what the others are told."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pytest
 from hypothesis import given
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import ArchiveError
 from pipeline.labels import SPLIT_FOLDERS, label_members
+from pipeline.signatures import IMAGE_SUFFIXES, suffix_of
 
 PETS = {"cats": "cat", "dogs": "dog"}
 LAYOUTS: dict[str, tuple[dict[str, tuple[str, str | None] | None], Mapping[str, str]]] = {
@@ -112,11 +113,15 @@ LAYOUTS: dict[str, tuple[dict[str, tuple[str, str | None] | None], Mapping[str, 
 }
 
 
+def images_among(names: Iterable[str]) -> set[str]:
+    return {name for name in names if suffix_of(name) in IMAGE_SUFFIXES}
+
+
 @pytest.mark.parametrize(("wanted", "aliases"), LAYOUTS.values(), ids=LAYOUTS.keys())
 def test_layout_is_understood(
     wanted: dict[str, tuple[str, str | None] | None], aliases: Mapping[str, str]
 ) -> None:
-    labelled = label_members(list(wanted), aliases)
+    labelled = label_members(list(wanted), images_among(wanted), aliases)
     found = {
         name: one and (one.label, one.folder_split)
         for name, one in zip(wanted, labelled, strict=True)
@@ -158,7 +163,18 @@ def test_layout_is_understood(
 )
 def test_other_layouts_are_refused_with_what_was_found(names: list[str], message: str) -> None:
     with pytest.raises(ArchiveError, match=message):
-        label_members(names)
+        label_members(names, images_among(names))
+
+
+def test_images_are_those_that_are_told_so_whatever_they_are_called() -> None:
+    names = ["a/IMG_1", "a/2.jfif", "a/notes.txt", "b/x.HEIC", "c/1.jpg.txt", "read.me"]
+    labelled = label_members(names, {"a/IMG_1", "a/2.jfif", "b/x.HEIC"})
+    assert [one and one.label for one in labelled] == ["a", "a", "a", "b", None, None]
+
+
+def test_a_file_that_is_no_image_gets_no_class_from_its_name() -> None:
+    names = ["d/cat.1.jpg", "d/dog.1.jpg", "d/notes.1.txt"]
+    assert label_members(names, set(names[:2]))[2] is None
 
 
 @pytest.mark.parametrize("dataset", CATALOGUE.values(), ids=CATALOGUE.keys())
@@ -178,9 +194,9 @@ def test_a_label_does_not_depend_on_the_order_of_members(
 ) -> None:  # type: ignore[no-untyped-def]
     names = [f"top/{side}{label}/{number}.jpg" for label in classes for number in range(3)
              for side in (("train/", "val/") if splits else ("",))]  # fmt: skip
-    wanted = dict(zip(names, label_members(names), strict=True))
+    wanted = dict(zip(names, label_members(names, images_among(names)), strict=True))
     order.shuffle(names)
-    assert dict(zip(names, label_members(names), strict=True)) == wanted
+    assert dict(zip(names, label_members(names, images_among(names)), strict=True)) == wanted
     assert {one.label for one in wanted.values() if one} == set(classes)
     assert {one.folder_split for one in wanted.values() if one} == (
         {"train", "val"} if splits else {None}

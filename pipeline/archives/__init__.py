@@ -18,11 +18,12 @@ __all__ = ["Limits", "Member", "pack_folder", "read_members"]
 
 
 class Member(NamedTuple):
-    """A file in an archive.
+    """A file in an archive, or a folder in which there is nothing.
 
     Attributes:
         name: Its path inside the archive: `/` between the parts, Unicode NFC, never absolute,
-            no `.` or `..`. What lies in an inner archive has that archive's name before it.
+            no `.` or `..`; of an empty folder with a `/` at the end. What lies in an inner
+            archive has that archive's name before it.
         data: Its bytes, checked against the archive's own checksum where it has one.
     """
 
@@ -31,16 +32,42 @@ class Member(NamedTuple):
 
 
 def read_members(path: Path, limits: Limits = Limits()) -> Iterator[Member]:  # noqa: B008 (frozen)
-    """Yield the files of an archive, one in memory at a time.
+    """Yield the files of an archive, one in memory at a time, and then its empty folders.
 
     The order is the archive's own; of a folder, sorted by name. What systems leave behind
-    (`__MACOSX/`, `.DS_Store`, `._*`) is left out. Reading to the end is a full check: every
-    checksum was compared.
+    (`__MACOSX/`, `.DS_Store`, `Thumbs.db`, `._*`) is left out. Reading to the end is a full
+    check: every checksum was compared.
 
     Raises:
         ArchiveError: The archive is missing, damaged or not one; or a member is unsafe or over
             a limit: the message names the archive, the member and what is expected.
     """
+    folders: set[str] = set()
+    filled: set[str] = set()
+    for member in _read(path, limits):
+        if member.name.endswith("/"):
+            folders.add(member.name)
+        else:
+            filled.add(member.name[: member.name.rfind("/") + 1])
+            yield member
+    yield from (Member(name, b"") for name in _empty(folders, filled))
+
+
+def _empty(folders: set[str], filled: set[str]) -> list[str]:
+    """Return the folders that have nothing in or below them and are in no other such folder."""
+    with_content = {
+        folder[: end + 1] for folder in filled for end, sign in enumerate(folder) if sign == "/"
+    }
+    empty = folders - with_content
+    return sorted(name for name in empty if not _folder_of(name) or _folder_of(name) not in empty)
+
+
+def _folder_of(folder: str) -> str:
+    return folder[: folder.rstrip("/").rfind("/") + 1]
+
+
+def _read(path: Path, limits: Limits) -> Iterator[Member]:
+    """Yield the files and the folders of an archive."""
     with damage_named(str(path)):
         if path.is_dir():
             guard = Guard(str(path), limits, packed_bytes=None)
@@ -53,10 +80,14 @@ def read_members(path: Path, limits: Limits = Limits()) -> Iterator[Member]:  # 
 
 
 def _admitted(entries: Iterator[Entry], guard: Guard, prefix: str, depth: int) -> Iterator[Member]:
-    """Yield the files that the rules admit."""
+    """Yield the files and folders that the rules admit."""
     for entry in entries:
         name = guard.admit(entry, prefix)
-        if entry.is_folder or is_litter(name):
+        if is_litter(name):
+            continue
+        if entry.is_folder:
+            if name:
+                yield Member(f"{name}/", b"")
             continue
         where = f"{guard.archive}: {name}"
         with damage_named(where):

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import gzip
+import io
 import lzma
 import os
 import shutil
@@ -96,9 +97,12 @@ def file_entries(file: BinaryIO, where: str, most_bytes: int) -> Iterator[Entry]
 
 
 def folder_entries(folder: Path) -> Iterator[Entry]:
-    """Yield the files below a folder: folder by folder, sorted by name, links not followed."""
+    """Yield the files below a folder, and the folders without any: sorted, links not followed."""
     for root, folders, files in os.walk(folder, onerror=_raise):
         folders.sort()
+        if not folders and not files and Path(root) != folder:
+            name = Path(root).relative_to(folder).as_posix()
+            yield Entry(name=name, kind=_FOLDER, size=0, packed=None, open=io.BytesIO)
         for base in sorted(files + [name for name in folders if Path(root, name).is_symlink()]):
             path = Path(root, base)
             status = path.lstat()

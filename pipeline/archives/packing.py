@@ -25,7 +25,7 @@ def pack_folder(folder: Path, target: Path) -> None:
             for entry in folder_entries(folder):
                 name = guard.admit(entry, "")
                 if not is_litter(name):
-                    _pack(entry, name, archive)
+                    _pack(entry, f"{name}/" if entry.is_folder else name, archive)
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ RATIO_FLOOR_BYTES = (
 )  # below this, a text file or a plain image may shrink to next to nothing
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_LITTER = (".ds_store", "thumbs.db", "desktop.ini")
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
@@ -178,9 +179,9 @@ def is_archive_name(name: str) -> bool:
 
 
 def is_litter(name: str) -> bool:
-    """Tell whether a member is what macOS leaves in archives and folders."""
-    *folders, base = name.split("/")
-    return "__MACOSX" in folders or base == ".DS_Store" or base.startswith("._")
+    """Tell whether a member is what macOS and Windows leave in archives and folders."""
+    parts = name.split("/")
+    return "__MACOSX" in parts or parts[-1].lower() in _LITTER or parts[-1].startswith("._")
 
 
 def _shortened(name: str) -> str:

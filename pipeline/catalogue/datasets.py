@@ -101,8 +101,6 @@ CATALOGUE: Mapping[str, Dataset] = MappingProxyType(
                         {
                             "PetImages/Cat/666.jpg",
                             "PetImages/Dog/11702.jpg",
-                            "PetImages/Cat/Thumbs.db",
-                            "PetImages/Dog/Thumbs.db",
                         }
                     ),
                 ),

@@ -88,6 +88,7 @@ def _data_view(data: Mapping[str, Any]) -> View:
     return {
         "images": data["images"],
         "splits": data["splits"],
+        "own_splits": data["own_splits"],
         "classes": classes,
         "total": sum(totals),
         "ratio": max(totals) / max(1, min(totals)),

@@ -10,6 +10,7 @@ from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import ArchiveError
 from pipeline.files import sha256_of
 from pipeline.labels import label_members
+from pipeline.signatures import is_image
 
 _WORKING = ".obtaining-"
 
@@ -97,8 +98,12 @@ def _verify(file: Path, dataset: str, source: str) -> int:
     known = CATALOGUE.get(dataset)
     key = f"datasets.{dataset}.{'archive' if source == 'archive' else 'source'}"
     try:
-        names = [member.name for member in read_members(file)]
-        label_members(names, known.aliases if known else {})
+        names, images = [], set()
+        for member in read_members(file):
+            names.append(member.name)
+            if is_image(*member):
+                images.add(member.name)
+        label_members(names, images, known.aliases if known else {})
     except ArchiveError as error:
         reason = str(error).replace(str(file), file.name)
         raise ArchiveError(f"the archive of {dataset}, {reason} (params.yaml, {key})") from error

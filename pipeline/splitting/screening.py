@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from posixpath import basename, splitext
 from typing import NamedTuple
 
@@ -12,10 +12,16 @@ from PIL import Image
 
 from pipeline.errors import ImageError
 from pipeline.images import DecodedImage, Pixels, decode_grey, decode_whole
+from pipeline.labels import label_members
 from pipeline.manifest import DUPLICATE, QUARANTINED, USED, ImageRow
+from pipeline.signatures import IMAGE_SUFFIXES, format_of, is_image, is_lfs_pointer, suffix_of
 from pipeline.splitting.duplicates import HASHED_SIDE, group_near_duplicates, perceptual_hashes
 from pipeline.splitting.staging import StagingFolder
 
+NO_CLASS = "no class: neither its folder nor its name tells one"
+EMPTY_FOLDER = "an empty folder"
+NOT_FETCHED = "a Git LFS pointer, not the image: run `git lfs pull`, then fetch again"
+NOT_AN_IMAGE = "not an image"
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg"),
     "PNG": (".png",),
@@ -64,11 +70,12 @@ def examine(shelf: StagingFolder, files: Iterable[File]) -> list[tuple[ImageRow,
 
 def _look(file: File, data: bytes) -> tuple[ImageRow, bytes | None, Pixels]:
     """Return what is to be said of a file by itself, what to keep instead, and how bright it is where."""
-    row = ImageRow(sha256=file.sha256, member=file.member, bytes=len(data))
+    row = ImageRow(sha256=file.sha256, member=file.member, bytes=len(data), format=format_of(data))
     try:
         image = decode_grey(data, HASHED_SIDE)
     except ImageError as error:
-        return row._replace(status=QUARANTINED, reason=str(error)), None, BLANK
+        reason = _reason(file.member, data, str(error))
+        return row._replace(status=QUARANTINED, reason=reason), None, BLANK
     notes = [*image.notes, *_naming_notes(file.member, image)]
     instead = None
     if image.format not in SUFFIXES:
@@ -83,6 +90,33 @@ def _look(file: File, data: bytes) -> tuple[ImageRow, bytes | None, Pixels]:
         mode=image.mode,
     )
     return row, instead, image.pixels
+
+
+def label_rows(
+    rows: Sequence[ImageRow], aliases: Mapping[str, str]
+) -> tuple[list[ImageRow], dict[str, str]]:
+    """Give rows the class that their names tell; quarantine images whose names tell none.
+
+    It takes all names to know, and those of a tar are known when all of it has been read.
+
+    Args:
+        rows: All files of an archive, and its empty folders.
+        aliases: Other spellings of a class, lower case, to the class.
+
+    Returns:
+        The rows; and member to the split that its folder tells.
+    """
+    images = {row.member for row in rows if row.format or suffix_of(row.member) in IMAGE_SUFFIXES}
+    labels = label_members([row.member for row in rows], images, aliases)
+    labelled = [
+        row._replace(label=one.label) if one else _without_class(row)
+        for row, one in zip(rows, labels, strict=True)
+    ]
+    return labelled, {one.name: one.folder_split for one in labels if one and one.folder_split}
+
+
+def _without_class(row: ImageRow) -> ImageRow:
+    return row._replace(status=QUARANTINED, reason=NO_CLASS) if row.status == USED else row
 
 
 def settle_duplicates(rows: Iterable[ImageRow]) -> list[ImageRow]:
@@ -145,6 +179,15 @@ def place_rows(rows: Iterable[ImageRow], splits: Mapping[str, str]) -> list[Imag
         split = splits[row.sha256]
         placed.append(row._replace(split=split, path=f"{split}/{row.label}/{stem}{suffix}"))
     return placed + [row for row in rows if row.status != USED]
+
+
+def _reason(member: str, data: bytes, fault: str) -> str:
+    """Return why a file that cannot be decoded is not used."""
+    if member.endswith("/"):
+        return EMPTY_FOLDER
+    if is_lfs_pointer(data):
+        return NOT_FETCHED
+    return fault if is_image(member, data) else NOT_AN_IMAGE
 
 
 def _naming_notes(member: str, image: DecodedImage) -> list[str]:

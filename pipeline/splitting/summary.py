@@ -1,7 +1,8 @@
 """How healthy a dataset is, counted from its manifest; for metrics and the report."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pipeline.manifest import DUPLICATE, QUARANTINED, SPLITS, USED, ImageRow
@@ -9,13 +10,23 @@ from pipeline.params import SplitParams
 from pipeline.splitting.splits import draw_split
 
 
-def count_rows(rows: Iterable[ImageRow], settings: SplitParams) -> dict[str, Any]:
-    """Count images by split, class, fate and reason, and the leaks that grouping prevented.
+def count_rows(
+    rows: Iterable[ImageRow],
+    settings: SplitParams,
+    folder_splits: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Count images by split, class, status and reason, and the leaks that grouping prevented.
+
+    Args:
+        rows: All that was found in the archive.
+        settings: How images were split.
+        folder_splits: Member to the split that its folder in the archive tells.
 
     Returns:
-        Nested counts, as docs name them: `images`, `splits`, `classes`, `quarantined`,
-        `duplicates`, `leaks_prevented`; and `balance`, the images of the smallest class over
-        those of the largest, 0..1.
+        Nested counts, as docs name them: `images` (found = used + duplicate + quarantined),
+        `splits`, `own_splits` (used images in folders of the archive's own that tell a split),
+        `classes`, `quarantined`, `duplicates`, `leaks_prevented`; and `balance`, the images of
+        the smallest class over those of the largest, 0..1.
     """
     rows = list(rows)
     used = [row for row in rows if row.status == USED]
@@ -23,22 +34,42 @@ def count_rows(rows: Iterable[ImageRow], settings: SplitParams) -> dict[str, Any
     classes: dict[str, dict[str, int]] = defaultdict(dict)
     for (label, split), number in sorted(Counter((row.label, row.split) for row in used).items()):
         classes[label][split] = number
+    own = Counter(folder_splits[row.member] for row in used if row.member in folder_splits)
     groups = Counter(row.group for row in used)
     conflicting = sum(row.reason.startswith("conflicting labels") for row in rows)
     quarantined = Counter(row.reason.split(":")[0] for row in rows if row.status == QUARANTINED)
     return {
-        "images": {"found": len(rows), "used": len(used), "quarantined": sum(quarantined.values())},
+        "images": {
+            "found": len(rows),
+            "used": len(used),
+            "duplicate": sum(row.status == DUPLICATE for row in rows),
+            "quarantined": sum(quarantined.values()),
+        },
         "splits": {name: sizes[name] for name in SPLITS if name in sizes},
+        "own_splits": {name: own[name] for name in SPLITS if name in own},
         "classes": dict(classes),
         "quarantined": dict(quarantined),
         "duplicates": {
-            "exact": sum(row.status == DUPLICATE for row in rows),
             "near_groups": sum(number > 1 for number in groups.values()),
             "conflicting": conflicting,
         },
         "balance": _compare_classes(used),
         "leaks_prevented": _count_leaks(used, settings),
     }
+
+
+def describe_counts(counts: Mapping[str, Any], settings: SplitParams) -> str:
+    """Say in a line what became of everything that was found, as `count_rows` counts it."""
+    images = counts["images"]
+    sizes = ", ".join(f"{number:,} {name}" for name, number in counts["splits"].items())
+    line = (
+        f"{images['found']:,} found: {images['used']:,} used ({sizes}), "
+        f"{images['duplicate']:,} duplicate, {images['quarantined']:,} quarantined"
+    )
+    if counts["own_splits"] and not settings.respect_folders:
+        own = ", ".join(counts["own_splits"])
+        line += f"; split anew, not by the archive's own folders {own} (split.respect_folders)"
+    return line
 
 
 def _compare_classes(used: list[ImageRow]) -> float:

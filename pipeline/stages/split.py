@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -12,15 +12,21 @@ from pipeline.archives import read_members
 from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import ManifestError, SourceError, SplitError
 from pipeline.files import atomic_folder, atomic_write_text
-from pipeline.labels import label_members
 from pipeline.manifest import QUARANTINED, SPLITS, USED, ImageRow, write_manifest
 from pipeline.parallel import Progress, map_ordered, no_progress, open_processes
 from pipeline.params import Params, SplitParams
 from pipeline.splitting import screening
 from pipeline.splitting.assignment import assign_rows
-from pipeline.splitting.screening import File, examine, group_rows, place_rows, settle_duplicates
+from pipeline.splitting.screening import (
+    File,
+    examine,
+    group_rows,
+    label_rows,
+    place_rows,
+    settle_duplicates,
+)  # fmt: skip
 from pipeline.splitting.staging import StagingFolder
-from pipeline.splitting.summary import count_rows
+from pipeline.splitting.summary import count_rows, describe_counts
 
 BATCH = 64  # files that a process examines at once
 BATCHES_AHEAD = 8  # that wait for a process, for each there is
@@ -38,7 +44,10 @@ def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
     sha256, files = _read_provenance(dataset)
     with atomic_folder(paths.split_folder(dataset)) as folder:
         shelf = StagingFolder(folder / "shelf")
-        rows, folder_splits = _label(dataset, _examine_all(archive, shelf, progress, files))
+        known = CATALOGUE.get(dataset)
+        rows, folder_splits = label_rows(
+            _examine_all(archive, shelf, progress, files), known.aliases if known else {}
+        )
         rows = settle_duplicates(rows)
         _check_unreadable(dataset, sha256, rows)
         _check_classes(rows)
@@ -54,15 +63,11 @@ def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
             shelf.place(row.sha256, f"{folder}/{row.path}")
         shelf.remove()
     write_manifest(paths.manifest_file(dataset), rows)
-    counts = count_rows(rows, params.split)
+    counts = count_rows(rows, settings, folder_splits)
     atomic_write_text(
         paths.data_metrics_file(dataset), json.dumps(counts, indent=2, sort_keys=True) + "\n"
     )
-    images, sizes = (
-        counts["images"],
-        [f"{number} {name}" for name, number in counts["splits"].items()],
-    )
-    return f"{dataset}: {images['found']} images, {', '.join(sizes)}, {images['quarantined']} quarantined"
+    return f"{dataset}: {describe_counts(counts, settings)}"
 
 
 def _read_provenance(dataset: str) -> tuple[str, int]:
@@ -100,24 +105,8 @@ def _examine_all(
     return rows
 
 
-def _label(dataset: str, rows: Sequence[ImageRow]) -> tuple[list[ImageRow], dict[str, str | None]]:
-    """Give images the class that their names tell, and leave out files whose names tell none.
-
-    It takes all names to know, and those of a tar are known when all of it has been read.
-
-    Returns:
-        The images; and member to the split that its folder tells.
-    """
-    known = CATALOGUE.get(dataset)
-    labels = label_members([row.member for row in rows], known.aliases if known else {})
-    found = [
-        (row._replace(label=one.label), one) for row, one in zip(rows, labels, strict=True) if one
-    ]
-    return [row for row, _ in found], {one.name: one.folder_split for _, one in found}
-
-
 def _splits_of_folders(
-    rows: Iterable[ImageRow], folder_splits: Mapping[str, str | None], settings: SplitParams
+    rows: Iterable[ImageRow], folder_splits: Mapping[str, str], settings: SplitParams
 ) -> dict[str, str]:
     """Return the splits that the archive's folders give, if they are to be kept.
 
@@ -125,9 +114,13 @@ def _splits_of_folders(
     """
     if not settings.respect_folders:
         return {}
-    found = {row.sha256: folder_splits[row.member] for row in rows if row.status == USED}
+    found = {
+        row.sha256: folder_splits[row.member]
+        for row in rows
+        if row.status == USED and row.member in folder_splits
+    }
     kept = set(SPLITS) if "val" in found.values() else {"test"}
-    return {key: split for key, split in found.items() if split is not None and split in kept}
+    return {key: split for key, split in found.items() if split in kept}
 
 
 def _check_unreadable(dataset: str, sha256: str, rows: Iterable[ImageRow]) -> None:
@@ -139,7 +132,9 @@ def _check_unreadable(dataset: str, sha256: str, rows: Iterable[ImageRow]) -> No
     known = CATALOGUE.get(dataset)
     if known is None or known.mirror is None or known.mirror.sha256 != sha256:
         return
-    found = {row.member for row in rows if row.status == QUARANTINED and not row.format}
+    found = {
+        row.member for row in rows if row.status == QUARANTINED and row.label and not row.width
+    }
     new, gone = (
         sorted(found - known.mirror.known_unreadable),
         sorted(known.mirror.known_unreadable - found),
@@ -155,7 +150,8 @@ def _check_unreadable(dataset: str, sha256: str, rows: Iterable[ImageRow]) -> No
 def _check_classes(rows: Iterable[ImageRow]) -> None:
     """Refuse a class that would vanish because none of its images can be used."""
     rows = list(rows)
-    unused = {row.label: row for row in sorted(rows, key=lambda row: row.member, reverse=True)}
+    last_to_first = sorted(rows, key=lambda row: row.member, reverse=True)
+    unused = {row.label: row for row in last_to_first if row.label}
     for row in rows:
         if row.status == USED:
             unused.pop(row.label, None)

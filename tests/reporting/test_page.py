@@ -32,6 +32,7 @@ def test_balance_is_counted_over_all_and_guessing_over_val() -> None:
         {
             "images": {},
             "splits": {"train": 30, "val": 10},
+            "own_splits": {},
             "classes": {"dog": {"train": 20, "val": 4}, "cat": {"train": 10, "val": 6}},
             "quarantined": {},
         }

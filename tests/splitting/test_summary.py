@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pipeline.manifest import DUPLICATE, QUARANTINED, USED, ImageRow
 from pipeline.params import SplitParams
 from pipeline.splitting.splits import draw_split
-from pipeline.splitting.summary import count_rows
+from pipeline.splitting.summary import count_rows, describe_counts
 
 SETTINGS = SplitParams(val_fraction=0.3, test_fraction=0.0, seed=7)
 
@@ -34,11 +34,12 @@ def test_images_are_counted_by_split_class_fate_and_reason() -> None:
         unused(10, QUARANTINED, "0 bytes"), unused(11, QUARANTINED, "conflicting labels: cat, dog"),
     ]  # fmt: skip
     assert count_rows(rows, SETTINGS) == {
-        "images": {"found": 11, "used": 6, "quarantined": 4},
+        "images": {"found": 11, "used": 6, "duplicate": 1, "quarantined": 4},
         "splits": {"train": 3, "val": 2, "test": 1},
+        "own_splits": {},
         "classes": {"cat": {"train": 2, "val": 1}, "dog": {"test": 1, "train": 1, "val": 1}},
         "quarantined": {"damaged": 2, "0 bytes": 1, "conflicting labels": 1},
-        "duplicates": {"exact": 1, "near_groups": 0, "conflicting": 1},
+        "duplicates": {"near_groups": 0, "conflicting": 1},
         "balance": 1.0,
         "leaks_prevented": 0,
     }
@@ -89,8 +90,19 @@ def test_every_image_is_counted_once(kinds: list[tuple[str, str, str]]) -> None:
         number for split in counts["classes"].values() for number in split.values()
     )
     assert (
-        images["found"]
-        == len(rows)
-        == images["used"] + images["quarantined"] + counts["duplicates"]["exact"]
+        images["found"] == len(rows) == images["used"] + images["duplicate"] + images["quarantined"]
     )
     assert images["quarantined"] == sum(counts["quarantined"].values())
+
+
+def test_the_line_says_what_became_of_everything_and_of_the_archives_own_folders() -> None:
+    rows = [row(1), row(2), row(3, split="val"), unused(4, QUARANTINED, "0 bytes")]
+    own = {"1.jpg": "train", "3.jpg": "test", "4.jpg": "test"}
+    line = describe_counts(count_rows(rows, SETTINGS, own), SETTINGS)
+    assert line == (
+        "4 found: 3 used (2 train, 1 val), 0 duplicate, 1 quarantined; "
+        "split anew, not by the archive's own folders train, test (split.respect_folders)"
+    )
+    kept = SETTINGS.model_copy(update={"respect_folders": True})
+    assert describe_counts(count_rows(rows, kept, own), kept).endswith("1 quarantined")
+    assert describe_counts(count_rows(rows, SETTINGS), SETTINGS).endswith("1 quarantined")

@@ -71,11 +71,12 @@ def project(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 def write_dataset(dataset: str, classes: tuple[str, ...]) -> None:
     """Write a dataset's counts and its validation images."""
     data = {
-        "images": {"found": 1234, "used": 1229, "quarantined": 5},
+        "images": {"found": 1237, "used": 1229, "duplicate": 3, "quarantined": 5},
+        "own_splits": {"train": 800, "test": 429},
         "splits": {"train": 4 * len(classes), "val": 4 * len(classes)},
         "classes": {name: {"train": 4, "val": 4} for name in classes},
         "quarantined": {"truncated": 5},
-        "duplicates": {"exact": 3, "near_groups": 2, "conflicting": 1},
+        "duplicates": {"near_groups": 2, "conflicting": 1},
         "leaks_prevented": 17,
         "something_new": [1, 2],
     }
@@ -218,7 +219,8 @@ def test_the_figures_are_there(page: Page, results: Path) -> None:
         assert f"{figure:.3f}" in page.text
     assert f"{val['accuracy'] * 100:.1f}\u202f%" in page.text
     for fact in (
-        "1,234 images found",
+        "1,237 found = 1,229 used + 3 duplicate + 5 quarantined",
+        "train (800), test (429); its images were split anew",
         "5 \u00d7 truncated.",
         "3 exact, 2 groups",
         "17 groups: had the images been dealt one by one",

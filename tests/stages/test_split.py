@@ -103,9 +103,9 @@ def test_folders_manifest_and_counts_agree(params: Params) -> None:
         assert row.path.split("/")[:2] == [row.split, row.label]
     counts = json.loads(paths.data_metrics_file("pets").read_text())
     assert counts["splits"] == Counter(row.split for row in rows())
-    assert counts["images"] == {"found": 24, "used": 24, "quarantined": 0}
+    assert counts["images"] == {"found": 24, "used": 24, "duplicate": 0, "quarantined": 0}
     numbers = f"{counts['splits']['train']} train, {counts['splits']['val']} val"
-    assert line == f"pets: 24 images, {numbers}, 0 quarantined"
+    assert line == f"pets: 24 found: 24 used ({numbers}), 0 duplicate, 0 quarantined"
 
 
 def test_running_again_on_its_own_results_changes_nothing(params: Params) -> None:
@@ -140,18 +140,19 @@ def test_bad_images_are_set_aside_with_their_reason_and_counted(params: Params) 
     image = encode(scene(), "JPEG")
     bad = {
         "cat/empty.jpg": b"",
+        "cat/notes.txt": b"Two cats.",
         "cat/Thumbs.db": b"\xd0\xcf",
         "dog/page.jpg": b"<html>",
         "dog/cut.jpg": image[:600],
     }
     fetch_files({**bad, "cat/both.jpg": image, "dog/both.jpg": image}, params)
     line = split.run("pets", params)
-    assert line.startswith("pets: 30 images, ")
-    assert line.endswith(", 6 quarantined")
+    assert line.startswith("pets: 30 found: 24 used (")
+    assert line.endswith("), 0 duplicate, 6 quarantined")
     reasons = {row.member: row.reason for row in rows() if row.status == "quarantined"}
     assert reasons.pop("dog/cut.jpg").startswith("damaged: ")
     assert reasons == {
-        "cat/empty.jpg": "0 bytes", "cat/Thumbs.db": "not an image", "dog/page.jpg": "not an image",
+        "cat/empty.jpg": "0 bytes", "cat/notes.txt": "not an image", "dog/page.jpg": "not an image",
         "cat/both.jpg": "conflicting labels: cat, dog", "dog/both.jpg": "conflicting labels: cat, dog",
     }  # fmt: skip
     counts = json.loads(paths.data_metrics_file("pets").read_text())
@@ -165,11 +166,57 @@ def test_bad_images_are_set_aside_with_their_reason_and_counted(params: Params) 
     assert {file.name for file in paths.split_folder("pets").iterdir()} == {"train", "val"}
 
 
-def test_files_whose_names_tell_no_class_are_no_part_of_the_dataset(params: Params) -> None:
-    fetch_files({"readme.txt": b"Pets.", "cover.jpg": encode(scene(seed=88), "JPEG")}, params)
-    split.run("pets", params)
-    assert {row.member.split("/")[0] for row in rows()} == {"cat", "dog"}
-    assert len(rows()) == 24
+def test_what_has_no_class_is_counted_with_its_reason(params: Params) -> None:
+    Path("pets/rabbit/young").mkdir(parents=True)
+    Path("pets/.DS_Store").write_bytes(b"litter")
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    files = {"readme.txt": b"Pets.", "cover.jpg": encode(scene(seed=88), "JPEG")}
+    fetch_files({**files, "dog/99.jpg": pointer}, params)
+    line = split.run("pets", params)
+    assert line.startswith("pets: 28 found: 24 used (")
+    assert line.endswith("), 0 duplicate, 4 quarantined")
+    unused = {row.member: (row.label, row.reason) for row in rows() if row.status != USED}
+    assert unused == {
+        "readme.txt": ("", "not an image"),
+        "cover.jpg": ("", "no class: neither its folder nor its name tells one"),
+        "rabbit/young/": ("", "an empty folder"),
+        "dog/99.jpg": (
+            "dog",
+            "a Git LFS pointer, not the image: run `git lfs pull`, then fetch again",
+        ),
+    }
+
+
+def test_images_are_told_by_their_content(params: Params) -> None:
+    """A class of images without suffixes and one of .jfif alone once vanished without a word."""
+    image = {name: encode(scene(seed=seed), "JPEG") for seed, name in enumerate("abcdef", 60)}
+    fetch_files(
+        {
+            **{f"bird/IMG_{name}": data for name, data in image.items() if name < "d"},
+            **{f"fish/{name}.jfif": data for name, data in image.items() if name >= "d"},
+        },
+        params,
+    )
+    line = split.run("pets", params)
+    assert line.startswith("pets: 30 found: 30 used (")
+    assert {row.label for row in rows()} == {"bird", "cat", "dog", "fish"}
+    assert all(Path(row.path).suffix == ".jpg" for row in rows() if row.label in ("bird", "fish"))
+
+
+def test_folders_of_the_archives_own_that_are_not_kept_are_told(params: Params) -> None:
+    for label in ("cat", "dog"):
+        for number, file in enumerate(sorted(Path("pets", label).iterdir())):
+            target = Path("pets", "test" if number % 3 == 0 else "train", label, file.name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.rename(target)
+        Path("pets", label).rmdir()
+    fetch.run("pets", params)
+    line = split.run("pets", params)
+    assert line.endswith(
+        "; split anew, not by the archive's own folders train, test (split.respect_folders)"
+    )
+    counts = json.loads(paths.data_metrics_file("pets").read_text())
+    assert counts["own_splits"] == {"train": 16, "test": 8}
 
 
 def test_it_tells_how_many_files_there_are_before_it_examines_them(params: Params) -> None:

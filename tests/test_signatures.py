@@ -1,0 +1,49 @@
+"""Signatures: every format that is read is told by its first bytes, and nothing else is."""
+
+import io
+
+import pytest
+from PIL import Image
+
+from pipeline.signatures import format_of, is_image, is_lfs_pointer, suffix_of
+from tests.sample_images import odd_images
+
+
+@pytest.mark.parametrize("name", odd_images())
+def test_every_kind_that_is_used_is_told_as_pillow_tells_it(name: str) -> None:
+    data = odd_images()[name]
+    with Image.open(io.BytesIO(data)) as image:
+        expected = {"MPO": "JPEG"}.get(str(image.format), image.format)
+    assert format_of(data) == expected
+
+
+def test_avif_is_told_as_pillow_tells_it() -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(stream, "AVIF")
+    assert format_of(stream.getvalue()) == "AVIF"
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1", b"msf1"])
+def test_heif_is_told_by_its_brand(brand: bytes) -> None:
+    assert format_of(b"\0\0\0\x18ftyp" + brand + bytes(8)) == "HEIF"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"BM is how this text begins, and it goes on.", b"RIFF\0\0\0\0WAVE", b"\0\0\0\x18ftypisom",
+     b"<svg/>", b"%PDF-1.7", b"GIF", b"\xff\xd8"],
+)  # fmt: skip
+def test_what_is_no_image_is_none(data: bytes) -> None:
+    assert format_of(data) == ""
+    assert not is_image("a", data)
+
+
+def test_a_name_tells_only_what_was_meant() -> None:
+    assert is_image("a/b.JFIF", b"")
+    assert not is_image("a.jpg/b", b"")
+    assert suffix_of("a.b/.jpg") == ""
+
+
+def test_a_pointer_of_git_lfs_is_told() -> None:
+    assert is_lfs_pointer(b"version https://git-lfs.github.com/spec/v1\noid sha256:12\n")
+    assert not is_lfs_pointer(b"version 2")
