@@ -2,14 +2,14 @@
 
 import logging
 import sys
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
 
 import pooch
 import requests
 
 from pipeline.errors import SourceError
 from pipeline.sources import http
+from pipeline.urls import plain_url
 
 _BLOCK_BYTES = 1 << 20
 
@@ -55,15 +55,3 @@ def download(url: str, target: Path, sha256: str | None = None) -> None:
         ) from error
     except ValueError as error:  # pooch's own, with both hashes
         raise SourceError(f"{plain_url(url)} is not the file it should be. {error}") from error
-
-
-def plain_url(url: str) -> str:
-    """Return a URL without credentials, query and fragment: those may be secrets."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-
-
-def url_file_name(url: str) -> str:
-    """Return the file name at the end of a URL, or nothing if there is none that is fit."""
-    name = PurePosixPath(unquote(urlsplit(url).path)).name
-    return name if name.isprintable() and "\\" not in name and not name.startswith(".") else ""
