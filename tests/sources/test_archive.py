@@ -5,13 +5,15 @@ import hashlib
 import io
 import os
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
 
 from pipeline.archives import read_members
 from pipeline.errors import ArchiveError, SourceError
-from pipeline.sources import Provenance, obtain
+from pipeline.sources import Provenance, http, obtain
 from tests.sources.servers import Answer, Server
 
 
@@ -102,6 +104,35 @@ def test_refused_url_is_told_once_and_without_secrets(
         obtain("pets", "archive", url + "?token=hush", tmp_path / "raw")
     assert "hush" not in str(caught.value)
     assert len(server.asked) == 1
+
+
+def test_answer_without_end_is_given_up(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "RETRY_POLICY", replace(http.RETRY_POLICY, most_bytes=10_000_000))
+    url = server.answer("/pets.zip", Answer(body=bytes(1 << 16), endless=True))
+    message = r"pets\.zip: it has more than 10,000,000 bytes, or no end.* give its path"
+    with pytest.raises(SourceError, match=message):
+        obtain("pets", "archive", url, tmp_path / "raw")
+    assert len(server.asked) == 1
+    assert list((tmp_path / "raw").iterdir()) == []
+
+
+def test_log_in_is_taken_from_netrc(
+    tmp_path: Path, server: Server, pets: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password hush\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    url = server.answer("/pets.zip", Answer(body=pets))
+    assert obtain("pets", "archive", url, tmp_path / "raw").origin == url
+    assert server.asked[0].headers["Authorization"].startswith("Basic ")
+
+
+def test_other_sessions_stay_as_they_are(tmp_path: Path, server: Server, pets: bytes) -> None:
+    before = requests.adapters.HTTPAdapter, requests.sessions.HTTPAdapter
+    url = server.answer("/pets.zip", Answer(body=pets))
+    obtain("pets", "archive", url, tmp_path / "raw")
+    assert (requests.adapters.HTTPAdapter, requests.sessions.HTTPAdapter) == before
 
 
 def test_url_of_a_web_page_is_no_archive(tmp_path: Path, server: Server) -> None:
