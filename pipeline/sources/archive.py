@@ -38,7 +38,7 @@ def fetch_archive(dataset: str, archive: str, working: Path) -> tuple[Path, str]
 
 def _take(path: Path, working: Path) -> Path:
     """Copy a file, or pack a folder, into the working folder."""
-    if not path.exists():
+    if not (path.is_file() or path.is_dir()):  # a device would never end
         raise SourceError(
             f"there is no archive {str(path)!r}; expected a .zip, .tar or .tgz file, a folder, or a URL."
         )

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import io
 import os
+import socket
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -147,6 +148,34 @@ def test_missing_archive_is_told_with_the_key(tmp_path: Path) -> None:
     message = r"there is no archive 'none\.zip'; expected a .* or a URL\. \(params.*datasets\.pets\.archive"
     with pytest.raises(SourceError, match=message):
         obtain("pets", "archive", "none.zip", tmp_path / "raw")
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "link to itself"])
+def test_what_is_no_file_and_no_folder_is_no_archive(tmp_path: Path, kind: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    archive = {"device": Path("/dev/zero"), "pipe": tmp_path / "pipe"}.get(kind, tmp_path / "loop")
+    with pytest.raises(SourceError, match="there is no archive"):
+        obtain("pets", "archive", str(archive), tmp_path / "raw")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("up", "a symbolic link"), ("socket", "a socket"), ("pipe", "a named pipe")]
+)
+def test_folder_with_something_else_than_files_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
+) -> None:
+    (tmp_path / "pets" / "cat").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "pets" / "cat")  # the name of a socket has to be short
+    Path("up").symlink_to("..") if name == "up" else None
+    os.mkfifo("pipe") if name == "pipe" else None
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket") if name == "socket" else None
+        message = (
+            rf"'cat/{name}' is {kind}; expected plain files and folders only\. \(params.*archive"
+        )
+        with pytest.raises(ArchiveError, match=message):
+            obtain("pets", "archive", str(tmp_path / "pets"), tmp_path / "raw")
 
 
 @pytest.mark.parametrize("inside", [True, False])
