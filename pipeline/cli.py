@@ -119,11 +119,17 @@ def predict(
 
 @app.command(rich_help_panel="Tools")
 def datasets() -> None:
-    """List the datasets that the catalogue knows."""
+    """List the datasets that the catalogue knows, and your own of params.yaml."""
+    from pipeline import paths
     from pipeline.catalogue.datasets import CATALOGUE
+    from pipeline.urls import plain_url
 
     for dataset in CATALOGUE.values():
         print(f"{dataset.name:20} {dataset.title}: {', '.join(dataset.classes)}")
+    own = _params().datasets if paths.PARAMS.exists() else {}
+    for name, settings in own.items():
+        if name not in CATALOGUE:
+            print(f"{name:20} your own, from {plain_url(settings.archive)}")
 
 
 @app.command(rich_help_panel="Tools")

@@ -401,3 +401,15 @@ def test_progress_goes_to_stderr_and_passes_every_batch_on(
 def test_progress_of_nothing_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(progress.tracker("computed")(iter([]), 0)) == []
     assert capsys.readouterr() == ("", "")
+
+
+def test_datasets_lists_your_own_too(
+    params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "datasets") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["cats_vs_dogs", "flowers", "pets"]
+    assert re.fullmatch("pets +your own, from pets", lines[-1])
+    Path("params.yaml").unlink()
+    assert run(monkeypatch, "datasets") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
