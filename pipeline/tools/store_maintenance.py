@@ -79,7 +79,7 @@ def inspect_store(root: Path, *, check_rows: bool = False) -> Iterator[StoreSumm
             fingerprint_parts=fingerprint_parts,
             shards=len(shards),
             features=sum(len(shard.keys) for shard in shards),
-            bytes=sum(path.stat().st_size for path in folder.iterdir()),
+            bytes=sum(map(_size, folder.iterdir())),
             damaged=tuple(path.name for path in files if path not in sound),
         )
 
@@ -128,7 +128,7 @@ def collect_garbage(
         kept = int(sum(mask.sum() for mask in masks))
         dropped = sum(len(mask) for mask in masks) - kept
         saved = sum(
-            int(shard.path.stat().st_size * (1 - mask.mean()))
+            int(_size(shard.path) * (1 - mask.mean()))
             for shard, mask in zip(shards, masks, strict=True)
         )
         if not dry_run:
@@ -140,12 +140,22 @@ def _drop(folder: Path, shards: Iterable[Shard], masks: Iterable[Any]) -> None:
     for shard, mask in zip(shards, masks, strict=True):
         if mask.all():
             continue
-        if mask.any():
-            rows = np.flatnonzero(mask)
-            write_shard(folder, folder.name, shard.keys[rows], read_rows(shard, rows))
+        rows = np.flatnonzero(mask)
+        try:
+            if len(rows):
+                write_shard(folder, folder.name, shard.keys[rows], read_rows(shard, rows))
+        except ShardDamaged as damage:
+            set_aside(damage)
         shard.path.unlink(missing_ok=True)
     for path in folder.glob(f"*{DAMAGED_SUFFIX}"):
         path.unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0  # a writer's temporary file, or another process was first
 
 
 def _rows_in_use(keys: Keys, wanted: set[bytes]) -> Any:

@@ -148,6 +148,30 @@ def test_what_workspace_head_and_the_last_experiments_use_is_found(
     assert used(0) == [True, True, False, False]
 
 
+def test_a_shard_found_damaged_while_garbage_is_collected_is_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = fill(tmp_path, 20)
+    (shard,) = (tmp_path / PRINT.key).glob("*.h5")
+    data = bytearray(shard.read_bytes())
+    data[-3] ^= 1
+    shard.write_bytes(data)
+    used = {PRINT.key: {keys[-1].tobytes()}}
+    assert [one.kept for one in collect_garbage(tmp_path, used, dry_run=False)] == [1]
+    assert "wrong checksum in row 19" in caplog.text
+    assert Store(tmp_path, PRINT).find(keys).missing.all()
+
+
+def test_a_temporary_file_that_goes_while_it_is_counted_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, 5)
+    gone = tmp_path / PRINT.key / ".gone.tmp"
+    found = [*(tmp_path / PRINT.key).iterdir(), gone]
+    monkeypatch.setattr(Path, "iterdir", lambda _: iter(found))
+    assert [summary.features for summary in inspect_store(tmp_path)] == [5]
+
+
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository of git and DVC with a commit, before anything was run."""
