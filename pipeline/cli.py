@@ -1,14 +1,15 @@
 """The command line: a command for each stage and each tool. Heavy modules load when a command runs."""
 
+import io
 import json
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, describe_os_error
 
 app = typer.Typer(
     help="Prepare images, compute a frozen network's features once, train small heads on them.",
@@ -19,11 +20,16 @@ app = typer.Typer(
 store_app = typer.Typer(help="Look after the feature store.", no_args_is_help=True)
 app.add_typer(store_app, name="store")
 
+# DVC hands over names as params.yaml has them: `-x` is to be refused there, not as an option.
+STAGE: dict[str, Any] = {
+    "rich_help_panel": "Stages",
+    "context_settings": {"ignore_unknown_options": True},
+}
 Dataset = Annotated[str, typer.Argument(help="A dataset of params.yaml.", show_default=False)]
 Backbone = Annotated[str, typer.Argument(help="A backbone of params.yaml.", show_default=False)]
 
 
-@app.command(rich_help_panel="Stages")
+@app.command(**STAGE)
 def fetch(dataset: Dataset) -> None:
     """Get a dataset's archive and check it."""
     from pipeline.stages import fetch as stage
@@ -31,7 +37,7 @@ def fetch(dataset: Dataset) -> None:
     print(stage.run(dataset, _params()))
 
 
-@app.command(rich_help_panel="Stages")
+@app.command(**STAGE)
 def split(dataset: Dataset) -> None:
     """Check every image and split them into train, val and test."""
     from pipeline.stages import split as stage
@@ -40,7 +46,7 @@ def split(dataset: Dataset) -> None:
     print(stage.run(dataset, _params(), tracker("checked")))
 
 
-@app.command(rich_help_panel="Stages")
+@app.command(**STAGE)
 def augment(dataset: Dataset) -> None:
     """Write changed copies of the training images."""
     from pipeline.stages import augment as stage
@@ -49,7 +55,7 @@ def augment(dataset: Dataset) -> None:
     print(stage.run(dataset, _params(), tracker("augmented", lambda copies: 1)))
 
 
-@app.command(rich_help_panel="Stages")
+@app.command(**STAGE)
 def extract(dataset: Dataset, backbone: Backbone) -> None:
     """Compute the features that the store does not have yet."""
     from pipeline.stages import extract as stage
@@ -58,7 +64,7 @@ def extract(dataset: Dataset, backbone: Backbone) -> None:
     print(stage.run(dataset, backbone, _params(), tracker("computed", lambda batch: len(batch[0]))))
 
 
-@app.command(rich_help_panel="Stages")
+@app.command(**STAGE)
 def train(dataset: Dataset, backbone: Backbone) -> None:
     """Train a head on the features."""
     from pipeline.stages import train as stage
@@ -66,7 +72,7 @@ def train(dataset: Dataset, backbone: Backbone) -> None:
     print(stage.run(dataset, backbone, _params()))
 
 
-@app.command(rich_help_panel="Stages")
+@app.command(**STAGE)
 def evaluate(dataset: Dataset, backbone: Backbone) -> None:
     """Measure what the head predicts."""
     from pipeline.stages import evaluate as stage
@@ -74,7 +80,7 @@ def evaluate(dataset: Dataset, backbone: Backbone) -> None:
     print(stage.run(dataset, backbone, _params()))
 
 
-@app.command(rich_help_panel="Stages")
+@app.command(**STAGE)
 def report() -> None:
     """Write the results as one page."""
     from pipeline.stages import report as stage
@@ -113,11 +119,17 @@ def predict(
 
 @app.command(rich_help_panel="Tools")
 def datasets() -> None:
-    """List the datasets that the catalogue knows."""
+    """List the datasets that the catalogue knows, and your own of params.yaml."""
+    from pipeline import paths
     from pipeline.catalogue.datasets import CATALOGUE
+    from pipeline.urls import plain_url
 
     for dataset in CATALOGUE.values():
         print(f"{dataset.name:20} {dataset.title}: {', '.join(dataset.classes)}")
+    own = _params().datasets if paths.PARAMS.exists() else {}
+    for name, settings in own.items():
+        if name not in CATALOGUE:
+            print(f"{name:20} your own, from {plain_url(settings.archive)}")
 
 
 @app.command(rich_help_panel="Tools")
@@ -192,11 +204,23 @@ def main() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s"
     )
+    for stream in (sys.stdout, sys.stderr):  # a name need not fit the terminal's encoding
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except PipelineError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        _fail(str(error))
+    except OSError as error:
+        message = describe_os_error(error)
+        if message is None:
+            raise
+        _fail(message)
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"Error: {message}", file=sys.stderr)
+    raise SystemExit(1) from None
 
 
 def _counted(summary: Any, rest: str) -> str:

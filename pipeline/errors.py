@@ -5,7 +5,26 @@ params.yaml key to change. The command line prints it and ends with status 1.
 """
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
+
+_ROOM = "make room; `bottleneck doctor` says how much is needed"
+_RIGHTS = "give this user the right to read and write it (ls -l says who has it)"
+_IN_THE_WAY = "a file lies where a folder should, or a folder where a file should: move it away"
+_HANDLES = "too many files are open at once: raise the limit (ulimit -n) and run again"
+_MENDABLE = {
+    errno.ENOSPC: _ROOM, errno.EDQUOT: _ROOM, errno.EFBIG: _ROOM,
+    errno.EROFS: "it is mounted for reading alone: mount it for writing, or work in another place",
+    errno.EACCES: _RIGHTS, errno.EPERM: _RIGHTS,
+    errno.ENAMETOOLONG: "shorten the name",
+    errno.ENOTDIR: _IN_THE_WAY, errno.EISDIR: _IN_THE_WAY, errno.EEXIST: _IN_THE_WAY,
+    errno.ELOOP: "a link leads back to itself: remove it",
+    errno.EMFILE: _HANDLES, errno.ENFILE: _HANDLES,
+    errno.ENOMEM: "free some memory and run again",
+    errno.EIO: "the disk, or the way to it, fails: look at it (dmesg) before you run again",
+    errno.ESTALE: "the file server has changed: mount it again", errno.ETIMEDOUT: "is the file server there?",
+}  # fmt: skip
 
 
 class PipelineError(Exception):
@@ -14,10 +33,6 @@ class PipelineError(Exception):
 
 class ParamsError(PipelineError):
     """params.yaml holds something that the pipeline cannot use."""
-
-
-class DiskFull(PipelineError):
-    """A stage's results do not fit the disk."""
 
 
 class SourceError(PipelineError):
@@ -62,6 +77,16 @@ class HeadError(PipelineError):
 
 class PredictionsError(PipelineError):
     """A table of predictions is missing or damaged."""
+
+
+def describe_os_error(error: OSError) -> str | None:
+    """Say in one line what the system refuses and what to do; None if that looks like a bug of ours."""
+    advice = _MENDABLE.get(error.errno or 0)
+    if advice is None:
+        return None
+    where = error.filename if error.filename is not None else "a file"
+    where = where if isinstance(where, str) else os.fsdecode(where)
+    return f"{where}: {os.strerror(error.errno or 0)}; {advice}."
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -1,6 +1,5 @@
 """How a file is put in place: whole or not at all."""
 
-import errno
 import hashlib
 import io
 import os
@@ -12,10 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import DiskFull
-
 LEFT_OVER_SECONDS = 3600.0
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a disk, a quota, the size that a file may have
 
 
 @contextmanager
@@ -23,17 +19,21 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Offer a temporary name in the same folder; on success flush that file and rename it to `path`.
 
     Whoever is interrupted leaves the old file as it was. The folder is made when it is missing.
+
+    Raises:
+        OSError: It names `path` where the system names no file, as for a full disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not by process number: machines that share a folder may have equal ones.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _naming(path, temporary):
+        try:
+            yield temporary
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def remove_left_overs(folder: Path) -> None:
@@ -84,12 +84,8 @@ def deferred_errors(path: Path) -> Iterator[DeferredErrorFile]:
 
 
 def atomic_write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text to `path`, whole or not at all; lines end as they do in `text`.
-
-    Raises:
-        DiskFull: It does not fit the disk.
-    """
-    with _full_disk_told(path), atomic_write(path) as temporary:
+    """Write UTF-8 text to `path`, whole or not at all; lines end as they do in `text`."""
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
@@ -100,13 +96,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     What an interrupted run left beside `path` is removed first.
 
     Raises:
-        DiskFull: What is put into the folder does not fit the disk.
+        OSError: As `atomic_write`.
     """
     fresh = path.with_name(f".{path.name}.tmp")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     try:
-        with _full_disk_told(path):
+        with _naming(path, fresh):
             yield fresh
         if path.exists():
             shutil.rmtree(path)
@@ -116,16 +112,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _full_disk_told(path: Path) -> Iterator[None]:
-    """Turn the error of a full disk into a message that names what was being written."""
+def _naming(path: Path, temporary: Path) -> Iterator[None]:
+    """Name `path` in the error of a write: the system names the temporary file, or none."""
     try:
         yield
     except OSError as error:
-        if error.errno not in FULL:
-            raise
-        raise DiskFull(
-            f"cannot write {path}: {error.strerror}. Make room; `bottleneck doctor` says how much is needed."
-        ) from error
+        if error.errno is not None and error.filename in (None, str(temporary)):
+            error.filename = str(path)
+        raise
 
 
 def sha256_of(path: Path) -> str:

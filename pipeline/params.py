@@ -1,32 +1,51 @@
 """params.yaml as frozen, validated sections; all its faults come in one error."""
 
 import re
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline import paths
 from pipeline.catalogue import backbones as backbone_catalogue
 from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import ParamsError, did_you_mean
+from pipeline.urls import is_url, url_fault
+from pipeline.yaml_reader import NotYaml, read_yaml
 
 T = TypeVar("T")
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-DatasetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+# A name is part of paths, of command lines and of the names of stages.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
+Name = Annotated[str, Field(pattern=NAME)]
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
 
-class _Yaml(yaml.SafeLoader):
-    """YAML 1.1 reads `1e-5` as text; here, as in YAML 1.2 and in DVC, it is a number."""
+def _check_path(text: str) -> str:
+    """Refuse what no system and no DVC takes for a path."""
+    if re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", text):
+        raise ValueError("a path holds no control characters and no halves of characters")
+    longest = max(len(part.encode()) for part in text.split("/"))
+    if longest > 255 or len(text.encode()) > 4000:
+        raise ValueError(
+            f"a name in the path has {longest:,} bytes; expected at most 255, 4,000 in all"
+        )
+    if text.startswith("~"):
+        raise ValueError("DVC takes '~' literally; write the path out: /home/...")
+    return text
 
 
-_Yaml.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\.\d+|\d+(\.\d*)?)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
+def _check_archive(text: str) -> str:
+    """Refuse a URL that cannot be used or holds a secret, and a path that is none."""
+    if not is_url(text):
+        return _check_path(text)
+    if fault := url_fault(text):
+        raise ValueError(f"the URL {fault}")
+    return text
 
 
 class Section(BaseModel):
@@ -39,7 +58,7 @@ class DatasetParams(Section):
     """Where one dataset's images come from."""
 
     source: Literal["drawn", "kaggle", "mirror", "archive"]
-    archive: str | None = None
+    archive: Annotated[str, AfterValidator(_check_archive)] | None = None
 
     @model_validator(mode="after")
     def _archive_is_named_when_needed(self) -> Self:
@@ -58,7 +77,7 @@ class BackboneParams(Section):
     layer: str | None = None
     pooling: Literal["avg", "max", None] = "avg"
     input_size: int = Field(default=224, ge=32, le=1024)
-    weights: str = Field(default="imagenet", min_length=1)
+    weights: Annotated[str, AfterValidator(_check_path)] = Field(default="imagenet", min_length=1)
 
 
 class SplitParams(Section):
@@ -116,8 +135,8 @@ class HeadParams(Section):
 class Params(Section):
     """All of params.yaml."""
 
-    datasets: dict[DatasetName, DatasetParams] = Field(min_length=1)
-    backbones: dict[str, BackboneParams] = Field(min_length=1)
+    datasets: dict[Name, DatasetParams] = Field(min_length=1)
+    backbones: dict[Name, BackboneParams] = Field(min_length=1)
     split: SplitParams
     augment: AugmentParams
     extract: ExtractParams
@@ -149,16 +168,16 @@ def load_params(path: Path = paths.PARAMS) -> Params:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
+    except FileNotFoundError as error:
         raise ParamsError(
             f"cannot read {path}: {error.strerror}. Run in the project's folder."
         ) from None
     except UnicodeDecodeError as error:
-        raise ParamsError(f"{path} is not YAML: {error}") from None
+        raise ParamsError(f"{path} is not YAML: {error}. Save it as UTF-8.") from None
     try:
-        return parse_params(yaml.load(text, Loader=_Yaml))  # noqa: S506 (it is a SafeLoader)
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{path} is not YAML: {error}") from None
+        return parse_params(read_yaml(text))
+    except NotYaml as error:
+        raise ParamsError(f"{path} is not YAML: {_without_urls(str(error))}.") from None
     except ParamsError as error:
         raise ParamsError(f"{path} has {error}") from None
 
@@ -187,41 +206,66 @@ def parse_params(tree: Any) -> Params:
 def _unknown_names(tree: Mapping[str, Any]) -> list[str]:
     """Return the faults that only the catalogues can find."""
     faults = []
-    backbones = tree.get("backbones")
-    for name in backbones if isinstance(backbones, Mapping) else ():
-        if str(name) not in backbone_catalogue.NAMES:
-            faults.append(f"backbones.{name}: {backbone_catalogue.unknown(str(name))}")
-    datasets = tree.get("datasets")
-    for name, settings in datasets.items() if isinstance(datasets, Mapping) else ():
+    for name in _names(tree.get("backbones")):
+        if name not in backbone_catalogue.NAMES:
+            faults.append(f"backbones.{name}: {backbone_catalogue.unknown(name)}")
+    for name in _names(tree.get("datasets")):
+        settings = tree["datasets"][name]
         source = settings.get("source") if isinstance(settings, Mapping) else None
-        if source in ("drawn", "kaggle", "mirror") and str(name) not in CATALOGUE:
+        if source in ["drawn", "kaggle", "mirror"] and name not in CATALOGUE:
             faults.append(
-                f"datasets.{name}: no known dataset is called {str(name)!r}. Known: {', '.join(CATALOGUE)}; "
-                f"a name of your own needs source: archive.{did_you_mean(str(name), CATALOGUE)}"
+                f"datasets.{name}: no known dataset is called {name!r}. Known: {', '.join(CATALOGUE)}; "
+                f"a name of your own needs source: archive.{did_you_mean(name, CATALOGUE)}"
             )
     return faults
 
 
+def _names(section: object) -> list[str]:
+    """Return a section's keys that are fit for names; the others are faults already."""
+    keys = section if isinstance(section, Mapping) else ()
+    return [key for key in keys if isinstance(key, str) and re.search(NAME, key)]
+
+
 def _describe(fault: dict[str, Any]) -> str:
     """Turn one of pydantic's faults into a line: dotted key, what is wrong, what was found."""
-    keys = [str(key) for key in fault["loc"] if key != "[key]"]
+    kind, found = fault["type"], _shown(fault["input"])
+    keys = [
+        _without_urls(key[:120]) if isinstance(key, str) else _shown(key) for key in fault["loc"]
+    ]
+    if is_name := keys[-1:] == ["[key]"]:
+        keys.pop()
     where = ".".join(keys) or "params"
-    if fault["type"] == "extra_forbidden":
+    if kind == "extra_forbidden":
         known = _keys_allowed_at(keys[:-1])
         return (
             f"{where}: unknown key. Known here: {', '.join(known)}.{did_you_mean(keys[-1], known)}"
         )
-    if fault["type"] == "missing":
+    if kind == "missing":
         return f"{where}: missing"
-    if fault["type"] == "value_error":
+    if kind == "value_error":
         return f"{where}: {fault['ctx']['error']}"
-    if fault["type"] in ("model_type", "dict_type"):
-        return f"{where}: input should be a mapping of keys to values (found {fault['input']!r})"
-    if fault["type"] == "string_pattern_mismatch":
+    if kind in ("model_type", "dict_type"):
+        return f"{where}: input should be a mapping of keys to values (found {found})"
+    if kind == "invalid_key" or (is_name and kind == "string_type"):
+        return f"{where}: a key is text; put it in quotation marks"
+    if is_name:
         return (
-            f"{where}: a name holds letters, digits, '-' and '_', and begins with a letter or digit"
+            f"{where}: a name holds letters, digits, '-' and '_', begins with a letter or digit "
+            "and has at most 100 characters"
         )
-    return f"{where}: {fault['msg'][0].lower()}{fault['msg'][1:]} (found {fault['input']!r})"
+    return f"{where}: {fault['msg'][0].lower()}{fault['msg'][1:]} (found {found})"
+
+
+def _shown(value: object) -> str:
+    """Write a value in few characters, and nothing of a URL: it may hold a secret."""
+    try:
+        return _without_urls(_SHORT.repr(value))
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return "an integer of thousands of digits"
+
+
+def _without_urls(text: str) -> str:
+    return re.sub(r"(\w+://).*", r"\1...", text, flags=re.DOTALL)
 
 
 def _keys_allowed_at(keys: list[str]) -> list[str]:

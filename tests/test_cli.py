@@ -1,5 +1,6 @@
 """The command line: light to start, answers on stdout, the rest on stderr, and tracebacks for bugs alone."""
 
+import errno
 import json
 import os
 import re
@@ -14,9 +15,11 @@ import pytest
 
 from pipeline import cli
 from pipeline.errors import ParamsError
+from pipeline.files import atomic_write_text
 from pipeline.params import Params, load_params
 from pipeline.tools import progress
 from pipeline.tools.predict import Answer
+from tests.damages import largest_file
 from tests.project import BACKBONE, draw_image, make_project
 
 ROOT = Path(__file__).parents[1]
@@ -237,6 +240,78 @@ def test_faults_of_params_come_before_anything_is_done(
     assert not Path("data").exists()
 
 
+@pytest.mark.parametrize("name", ["my insects", "a;b", "-x", "--", "$(id)"])
+def test_a_name_that_is_none_is_refused_by_what_is_said_of_params(
+    name: str, params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("pets:", f"'{name}':"))
+    asked = ["--", name] if name == "--" else [name]
+    assert run(monkeypatch, "split", *asked) == 1
+    assert re.match(
+        r"Error: params\.yaml has 1 fault:\n  datasets\..*a name", capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("happens", ["full disk", "read-only", "in the way", "too long", "bug"])
+def test_what_the_system_refuses_is_told_in_a_line_and_a_bug_keeps_its_traceback(
+    happens: str,
+    params: Params,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    models = Path("models/pets")
+
+    def fail(*_: object) -> str:
+        if happens == "full disk":
+            with largest_file(10):
+                atomic_write_text(models / "head.json", "x" * 99)
+        elif happens == "read-only":
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(models))
+        elif happens == "in the way":
+            models.parent.write_text("no folder")
+            atomic_write_text(models / "head.json", "x")
+        elif happens == "too long":
+            atomic_write_text(models / ("x" * 300), "x")
+        raise FileNotFoundError(errno.ENOENT, "a bug", "x")
+
+    monkeypatch.setattr("pipeline.stages.train.run", fail)
+    if happens == "bug":
+        monkeypatch.setattr(sys, "argv", ["bottleneck", "train", "pets", BACKBONE])
+        with pytest.raises(FileNotFoundError, match="a bug"):
+            cli.main()
+        return
+    assert run(monkeypatch, "train", "pets", BACKBONE) == 1
+    out, err = capsys.readouterr()
+    expected = {
+        "full disk": "models/pets/head.json: File too large; make room",
+        "read-only": "models/pets: Read-only file system; it is mounted",
+        "in the way": "models/pets: Not a directory; .*: move it away",
+        "too long": "models/pets/.*x: File name too long; shorten",
+    }
+    assert out == ""
+    assert re.fullmatch(rf"Error: {expected[happens]}.*\.\n", err)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C"}, {"PYTHONUTF8": "1"}]
+)
+def test_a_name_that_is_not_utf_8_can_be_printed(
+    settings: dict[str, str], tmp_path: Path, params: Params
+) -> None:
+    code = (
+        "import os, sys; from pipeline import cli; from pipeline.stages import split\n"
+        "split.run = lambda *_: os.fsdecode(b'm\\xc3\\xb6w\\xff.jpg')\n"
+        "sys.argv = ['bottleneck', 'split', 'pets']; cli.main()"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **settings}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env=environment, check=False
+    )
+    assert done.stderr == b""
+    assert done.returncode == 0
+    assert re.fullmatch(rb"m.+w.+\.jpg\n", done.stdout)
+
+
 @pytest.fixture
 def answers(params: Params, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What predict_files is asked; it knows two answers."""
@@ -326,3 +401,15 @@ def test_progress_goes_to_stderr_and_passes_every_batch_on(
 def test_progress_of_nothing_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(progress.tracker("computed")(iter([]), 0)) == []
     assert capsys.readouterr() == ("", "")
+
+
+def test_datasets_lists_your_own_too(
+    params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "datasets") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["cats_vs_dogs", "flowers", "pets"]
+    assert re.fullmatch("pets +your own, from pets", lines[-1])
+    Path("params.yaml").unlink()
+    assert run(monkeypatch, "datasets") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2

@@ -1,11 +1,15 @@
 """Errors: every kind is one that the command line prints, and near matches are near."""
 
+import errno
 import inspect
+import os
+import pickle
+import re
 
 import pytest
 
 from pipeline import errors
-from pipeline.errors import PipelineError, did_you_mean
+from pipeline.errors import PipelineError, describe_os_error, did_you_mean
 
 
 def test_every_kind_of_error_is_a_pipeline_error_with_a_docstring() -> None:
@@ -32,3 +36,39 @@ def test_every_kind_of_error_is_a_pipeline_error_with_a_docstring() -> None:
 )
 def test_a_near_match_is_offered_and_a_far_one_is_not(name: str, answer: str) -> None:
     assert did_you_mean(name, ["cats_vs_dogs", "flowers"]) == answer
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "No space left on device; make room"),
+        (errno.EROFS, "Read-only file system; it is mounted for reading alone"),
+        (errno.EACCES, "Permission denied; give this user the right"),
+        (errno.ENAMETOOLONG, "File name too long; shorten the name"),
+        (errno.EMFILE, "Too many open files; .* raise the limit"),
+        (errno.EIO, "Input/output error; the disk, or the way to it, fails"),
+        (errno.ENOTDIR, "Not a directory; .* move it away"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line_with_the_file_and_what_to_do(
+    number: int, advice: str
+) -> None:
+    told = describe_os_error(OSError(number, "in any language", "models/pets"))
+    assert told is not None
+    assert re.fullmatch(rf"models/pets: {advice}.*\.", told)
+    nameless = describe_os_error(OSError(number, os.strerror(number)))
+    assert nameless is not None
+    assert nameless.startswith("a file: ")
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError(errno.ENOENT, "No such file", "x"), OSError("no number"), OSError()]
+)
+def test_what_looks_like_a_bug_is_not_described(error: OSError) -> None:
+    assert describe_os_error(error) is None
+
+
+def test_the_name_given_to_an_error_outlives_the_way_between_processes() -> None:
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    error.filename = "models/pets"
+    assert describe_os_error(pickle.loads(pickle.dumps(error))) == describe_os_error(error)

@@ -1,5 +1,6 @@
 """params.yaml: what is right is read as it stands, what is wrong is told at once and by its dotted key."""
 
+import random
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -296,3 +297,157 @@ def test_every_key_of_params_yaml_is_there_so_that_experiments_can_set_it() -> N
 def test_sections_know_nothing_of_other_types() -> None:
     with pytest.raises(ValidationError, match="valid integer"):
         HeadParams.model_validate({**changed({})["head"], "units": "128"})
+
+
+HTTP = "http://me:open-sesame@example.org/pets.zip"
+
+
+@pytest.mark.parametrize(
+    ("archive", "message"),
+    [
+        (
+            HTTP,
+            r"archive: the URL holds a user name or password; .*dvc\.lock.*netrc.*give its path",
+        ),
+        ("https://h/x?token=open-sesame", "archive: the URL holds what looks like a secret"),
+        ("http://[::1", "archive: the URL is no valid URL"),
+        ("s3://me:open-sesame@bucket", "archive: the URL is of a kind that is not known"),
+        ("file:///home/me/x", "archive: the URL begins with file:, which DVC cannot read"),
+        ("~/pets", "archive: DVC takes '~' literally; write the path out"),
+        ("x" * 300, "archive: a name in the path has 300 bytes; expected at most 255"),
+        ("x/" * 2500, "archive: a name in the path .* 4,000 in all"),
+        ("a\0b", "archive: a path holds no control characters"),
+        ("a\udcffb", "archive: a path holds no control characters and no halves"),
+        ({"url": HTTP}, "archive: input should be a valid string"),
+    ],
+)
+def test_an_archive_that_dvc_or_git_should_not_see_is_refused(
+    archive: object, message: str
+) -> None:
+    described = faults_of({"datasets.pets": {"source": "archive", "archive": archive}})
+    assert re.search(rf"^1 fault:\n  datasets\.pets\.{message}", described)
+    assert "open-sesame" not in described
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"datasets.pets": HTTP},
+        {"datasets.pets": {"archiv": HTTP, "source": HTTP}},
+        {f"datasets.{HTTP.replace('.', '')}": {"source": "drawn"}},
+        {"head": [HTTP]},
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_shown_either(changes: Mapping[str, Any]) -> None:
+    assert "open-sesame" not in faults_of(changes)
+
+
+@pytest.mark.parametrize("name", ["my insects", "a;b", "-x", "a'b", "$(id)", "a" * 101, "ü", ""])
+@pytest.mark.parametrize("section", ["datasets", "backbones"])
+def test_a_name_that_is_none_is_told_once(section: str, name: str) -> None:
+    tree = changed({})
+    tree[section] = {name: {"source": "archive", "archive": "x"} if section == "datasets" else {}}
+    with pytest.raises(ParamsError, match=rf"1 fault:\n  {section}\..*: a name holds letters"):
+        parse_params(tree)
+
+
+@pytest.mark.parametrize("key", [1, None, 2.5, True, ("a", "b"), pytest.param(16**5000, id="long")])
+@pytest.mark.parametrize("section", ["datasets", "head"])
+def test_a_key_that_is_no_text_is_told(section: str, key: object) -> None:
+    tree = changed({})
+    tree[section][key] = {"source": "drawn"}
+    with pytest.raises(ParamsError, match=rf"{section}\..*: a key is text; put it in quotation"):
+        parse_params(tree)
+
+
+def test_a_number_of_any_length_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    for text in ("0x" + "f" * 5000, "9" * 4000, "9" * 5000):
+        file.write_text(TEXT.replace("dropout: 0.3", f"dropout: {text}"))
+        with pytest.raises(ParamsError, match=r"head\.dropout: .* number|line 45: a value cannot"):
+            load_params(file)
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text("split:\n  seed: 1\n  val_fraction: 0.2\n  seed: 2\n")
+    with pytest.raises(ParamsError, match=r'line 4, .* from line 2 on: found duplicate key "seed"'):
+        load_params(file)
+
+
+def test_a_mark_of_byte_order_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(TEXT, encoding="utf-8-sig")
+    assert load_params(tmp_path / "params.yaml") == load_params(FILE)
+
+
+ODD_VALUES = [
+    "2024-01-01", "2024-13-01", "9" * 5000, "0x" + "f" * 5000, "010", "1:30", "1e400", "-1e-400", ".nan", "~",
+    "yes", "''", "'\\0'", '"\\0\\uD800"', "!!int ''", "!!binary x", "!!set {a}", "!foo 1", "*a", "&a [*a]",
+    "[" * 2000, "{a: {b: {c: d}}}", "? x", "- 1", "|", "> x", "%", "@", "`", "http://[::1", "x" * 300,
+    "{<<: {a: 1}}", "{<<: 1}", "\t1", "# 1", "'", '"', "\u2028", HTTP, "<<", "=", "0o8", "_1",
+]  # fmt: skip
+ODD_BYTES = [
+    b"\0",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"\r",
+    b"\t",
+    b"\n\n",
+    b"\xed\xa0\x80",
+    b"---\n",
+    b"...\n",
+    b": ",
+]
+
+
+def mutate(text: str, rng: random.Random) -> bytes:
+    """Change a value, a key, a line or some bytes of the settings."""
+    lines = text.splitlines(keepends=True)
+    number = rng.randrange(len(lines))
+    kind = rng.choice(["value", "key", "lines", "flow", "bytes", "bytes"])
+    if kind == "value":
+        lines[number] = re.sub(
+            r": .*", lambda _: f": {rng.choice(ODD_VALUES)}", lines[number], count=1
+        )
+    elif kind == "key":
+        lines[number] = re.sub(
+            r"\w+:", lambda _: f"{rng.choice(ODD_VALUES)}:", lines[number], count=1
+        )
+    elif kind == "lines":
+        other = rng.randrange(len(lines))
+        lines[number : number + rng.randrange(3)] = [" " * rng.randrange(3) + lines[other]]
+    elif kind == "flow":
+        lines[number] = re.sub(
+            r"(\w+): \w+", lambda m: f"{m[1]}: {rng.choice(ODD_VALUES)}", lines[number]
+        )
+    data = bytearray("".join(lines).encode("utf-8", "surrogatepass"))
+    for _ in range(rng.randrange(1, 4) if kind == "bytes" else 0):
+        place = rng.randrange(len(data))
+        odd = rng.choice(ODD_BYTES)
+        data[place : place + rng.randrange(9)] = rng.choice([odd, rng.randbytes(3), b""])
+    return bytes(data)
+
+
+def test_500_odd_files_give_settings_or_a_message(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    plain = re.sub(r"[ \t]*#.*\n", "\n", TEXT)
+    rng, told, taken = random.Random(7), 0, 0
+    for _ in range(500):
+        content = mutate(plain, rng)
+        file.write_bytes(content)
+        try:
+            assert isinstance(load_params(file), Params), content
+            taken += 1
+        except ParamsError as error:
+            message = str(error)
+            assert re.match(
+                r".*params\.yaml (is not YAML: |has (no settings|\d+ faults?):)", message
+            )
+            assert re.search(r"line \d+|position \d+|\n  \S+: |nested|settings|utf-8", message), (
+                content
+            )
+            assert "open-sesame" not in message, content
+            assert len(message) < 20_000, content
+            told += 1
+    assert told > 250
+    assert taken > 50

@@ -24,6 +24,7 @@ from pipeline.reporting.charts import (
 )
 from pipeline.reporting.dataset_gallery import DatasetGallery
 from pipeline.reporting.results import DatasetResult, HeadResult
+from pipeline.urls import plain_url
 
 View = dict[str, Any]
 
@@ -170,7 +171,7 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
 def _as_yaml(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
+    return plain_url(str(value))
 
 
 def _percent(share: float, digits: int = 1) -> str:

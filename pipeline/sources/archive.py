@@ -2,11 +2,10 @@
 
 import shutil
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from pipeline.archives import pack_folder
 from pipeline.errors import PipelineError, SourceError
+from pipeline.urls import is_url, plain_url, url_file_name
 
 
 def fetch_archive(dataset: str, archive: str, working: Path) -> tuple[Path, str]:
@@ -14,7 +13,7 @@ def fetch_archive(dataset: str, archive: str, working: Path) -> tuple[Path, str]
 
     Args:
         dataset: Its name, for the messages.
-        archive: A path as the shell would take it (`~` too), or a URL: `https`, `http`, `file`.
+        archive: A path, taken literally as DVC takes it, or a URL: `https` or `http`.
         working: An empty folder.
 
     Returns:
@@ -24,14 +23,13 @@ def fetch_archive(dataset: str, archive: str, working: Path) -> tuple[Path, str]
         SourceError: It is not there or cannot be read or downloaded.
         ArchiveError: It is a folder with something unsafe in it.
     """
-    url = urlsplit(archive)
-    if url.scheme in ("http", "https"):
-        from pipeline.sources.downloads import download, plain_url, url_file_name
+    if is_url(archive):
+        from pipeline.sources.downloads import download
 
         file = working / (url_file_name(archive) or f"{dataset}.archive")
         download(archive, file)
         return file, plain_url(archive)
-    path = Path(url2pathname(url.path)) if url.scheme == "file" else Path(archive).expanduser()
+    path = Path(archive)
     try:
         return _take(path, working), path.resolve().name
     except PipelineError as error:
@@ -40,7 +38,7 @@ def fetch_archive(dataset: str, archive: str, working: Path) -> tuple[Path, str]
 
 def _take(path: Path, working: Path) -> Path:
     """Copy a file, or pack a folder, into the working folder."""
-    if not path.exists():
+    if not (path.is_file() or path.is_dir()):  # a device would never end
         raise SourceError(
             f"there is no archive {str(path)!r}; expected a .zip, .tar or .tgz file, a folder, or a URL."
         )

@@ -1,15 +1,18 @@
 """One file from one URL, with `pooch`: whole and with the right hash, or not at all."""
 
 import logging
+import math
 import sys
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
 
 import pooch
 import requests
+from rich.console import Console
+from rich.progress import track
 
 from pipeline.errors import SourceError
 from pipeline.sources import http
+from pipeline.urls import plain_url
 
 _BLOCK_BYTES = 1 << 20
 
@@ -28,20 +31,10 @@ def download(url: str, target: Path, sha256: str | None = None) -> None:
         SourceError: It cannot be had or has another hash (both are in the message; the file is deleted).
     """
     pooch.get_logger().setLevel(logging.WARNING)
-    downloader = pooch.HTTPDownloader(
-        progressbar=sys.stderr.isatty(),
-        chunk_size=_BLOCK_BYTES,
-        timeout=(http.RETRY_POLICY.connect_seconds, http.RETRY_POLICY.silent_seconds),
-    )
+    known_hash = f"sha256:{sha256}" if sha256 else None
 
     def retrieve() -> None:
-        pooch.retrieve(
-            url,
-            known_hash=f"sha256:{sha256}" if sha256 else None,
-            fname=target.name,
-            path=target.parent,
-            downloader=downloader,
-        )
+        pooch.retrieve(url, known_hash, target.name, target.parent, downloader=_download_to)
 
     try:
         http.request_with_retries(plain_url(url), retrieve)
@@ -57,13 +50,17 @@ def download(url: str, target: Path, sha256: str | None = None) -> None:
         raise SourceError(f"{plain_url(url)} is not the file it should be. {error}") from error
 
 
-def plain_url(url: str) -> str:
-    """Return a URL without credentials, query and fragment: those may be secrets."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-
-
-def url_file_name(url: str) -> str:
-    """Return the file name at the end of a URL, or nothing if there is none that is fit."""
-    name = PurePosixPath(unquote(urlsplit(url).path)).name
-    return name if name.isprintable() and "\\" not in name and not name.startswith(".") else ""
+def _download_to(url: str, file: str, _: object) -> None:
+    """Write what a URL gives into a file; a bar on the terminal shows how far it is."""
+    with http.bounded_adapter() as adapter, requests.Session() as session:
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, adapter())
+        answer = session.get(url, stream=True)
+        answer.raise_for_status()
+        blocks = answer.iter_content(_BLOCK_BYTES)
+        length = answer.headers.get("Content-Length", "")
+        count = math.ceil(int(length) / _BLOCK_BYTES) if length.isdecimal() else None
+        console, silent = Console(stderr=True), not sys.stderr.isatty()
+        with Path(file).open("wb") as stream:
+            for block in track(blocks, "downloaded", count, console=console, disable=silent):
+                stream.write(block)

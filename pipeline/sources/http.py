@@ -27,6 +27,7 @@ class RetryPolicy:
         pace_bytes: Fewest bytes in such a span: a server that sends a byte now and then is never silent.
         pauses_seconds: Before the second attempt, the third and so on.
         longest_pause_seconds: Above this, a server's wish for a pause is passed on to the user.
+        most_bytes: An answer may have: one that does not end must not fill the disk.
     """
 
     connect_seconds: float = 10
@@ -35,13 +36,14 @@ class RetryPolicy:
     pace_bytes: int = 64 << 10
     pauses_seconds: tuple[float, ...] = (1, 4, 10)
     longest_pause_seconds: float = 60
+    most_bytes: int = 256 << 30  # as much as an archive may hold unpacked
 
 
 RETRY_POLICY = RetryPolicy()
 
 
 def request_with_retries(what: str, request: Callable[[], T]) -> T:
-    """Make a request that uses `requests` somewhere below, with bounded waiting and retries.
+    """Make a request that uses `requests` somewhere below, with retries.
 
     What may pass is tried again: a broken connection, silence, 429, 5xx.
 
@@ -53,28 +55,27 @@ def request_with_retries(what: str, request: Callable[[], T]) -> T:
         SourceError: It failed; the message says how and what to do. `HTTPError`s with a status
             below 500 but 429 are left to the caller, who knows what they mean.
     """
-    with _bounded_waiting():
-        for pause in (*RETRY_POLICY.pauses_seconds, None):
-            try:
-                return request()
-            except requests.RequestException as error:
-                status = status_of(error)
-                if status is not None and status < 500 and status != 429:
-                    raise
-                wait = _retry_after(error)
-                if (
-                    pause is None
-                    or not _may_pass(error, status)
-                    or wait > RETRY_POLICY.longest_pause_seconds
-                ):
-                    raise SourceError(f"cannot get {what}: {_explain(error, status)}") from error
-                time.sleep(max(pause, wait))
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                    raise
-                raise SourceError(
-                    f"cannot get {what}: the disk is full ({error.strerror}). Free some space and run again."
-                ) from error
+    for pause in (*RETRY_POLICY.pauses_seconds, None):
+        try:
+            return request()
+        except requests.RequestException as error:
+            status = status_of(error)
+            if status is not None and status < 500 and status != 429:
+                raise
+            wait = _retry_after(error)
+            if (
+                pause is None
+                or not _may_pass(error, status)
+                or wait > RETRY_POLICY.longest_pause_seconds
+            ):
+                raise SourceError(f"cannot get {what}: {_explain(error, status)}") from error
+            time.sleep(max(pause, wait))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            raise SourceError(
+                f"cannot get {what}: the disk is full ({error.strerror}). Free some space and run again."
+            ) from error
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -111,6 +112,11 @@ def _explain(error: requests.RequestException, status: int | None) -> str:
     silence = (requests.exceptions.ReadTimeout, ReadTimeoutError)  # before the body, and within
     if isinstance(error, silence) or isinstance(next(iter(error.args), None), silence):
         return "the server is silent or next to it (time-out). Run again later."
+    if isinstance(error, TooLong):
+        return (
+            f"it has more than {RETRY_POLICY.most_bytes:,} bytes, or no end. "
+            "If that is right, download the file in another way and give its path."
+        )
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke off before the end. Run again."
     if isinstance(error, requests.ConnectionError):
@@ -118,40 +124,39 @@ def _explain(error: requests.RequestException, status: int | None) -> str:
     return f"{type(error).__name__}. Check the address; a proxy or a log-in page may have answered."
 
 
+class TooLong(requests.RequestException):
+    """An answer is longer than any archive."""
+
+
 @contextlib.contextmanager
-def _bounded_waiting() -> Iterator[None]:
-    """Let no request inside wait for ever.
+def bounded_adapter() -> Iterator[type[HTTPAdapter]]:
+    """Offer an adapter for sessions that lets no request wait, and no answer go on, for ever.
 
-    `kagglehub` sets no time-out and offers no way to, and a time-out alone does not end an
-    answer that trickles. So both bounds are set where every request passes.
+    A time-out alone does not end an answer that trickles. Answers are closed in the end, since
+    not every client closes one that it did not like.
     """
-    send = HTTPAdapter.send
-    responses = contextlib.ExitStack()  # neither client closes an answer that it did not like
+    with contextlib.ExitStack() as answers:
 
-    def bounded_send(
-        self: HTTPAdapter,
-        request: Any,
-        stream: bool = False,
-        timeout: Any = None,
-        *others: Any,
-        **more: Any,
-    ) -> requests.Response:
-        timeout = timeout or (RETRY_POLICY.connect_seconds, RETRY_POLICY.silent_seconds)
-        response = send(self, request, stream, timeout, *others, **more)
-        response.raw = _MinimumRateBody(response.raw)
-        responses.callback(response.close)
-        return response
+        class BoundedAdapter(HTTPAdapter):
+            def send(
+                self,
+                request: Any,
+                stream: bool = False,
+                timeout: Any = None,
+                *others: Any,
+                **more: Any,
+            ) -> requests.Response:
+                timeout = timeout or (RETRY_POLICY.connect_seconds, RETRY_POLICY.silent_seconds)
+                response = super().send(request, stream, timeout, *others, **more)
+                response.raw = _BoundedBody(response.raw)
+                answers.callback(response.close)
+                return response
 
-    HTTPAdapter.send = bounded_send  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        HTTPAdapter.send = send  # type: ignore[method-assign]
-        responses.close()
+        yield BoundedAdapter
 
 
-class _MinimumRateBody:
-    """The body of an answer; gives up if it comes too slowly."""
+class _BoundedBody:
+    """The body of an answer; gives up if it comes too slowly or does not end."""
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
@@ -173,10 +178,12 @@ class _MinimumRateBody:
 
     def _pieces(self, amount: int, decode_content: bool | None) -> Iterator[bytes]:
         """Yield what has come, as it comes."""
-        start, received = time.monotonic(), 0
+        start, received, total = time.monotonic(), 0, 0
         while piece := self._raw.read1(amount, decode_content=decode_content):
+            received, total = received + len(piece), total + len(piece)
+            if total > RETRY_POLICY.most_bytes:
+                raise TooLong
             yield piece
-            received += len(piece)
             if time.monotonic() - start >= RETRY_POLICY.pace_seconds:
                 if received < RETRY_POLICY.pace_bytes:
                     raise requests.exceptions.ReadTimeout("too slow")

@@ -13,7 +13,7 @@ import requests
 
 from pipeline.catalogue.datasets import CATALOGUE, Kaggle
 from pipeline.errors import SourceError
-from pipeline.sources.http import request_with_retries, status_of
+from pipeline.sources.http import bounded_adapter, request_with_retries, status_of
 
 _ARCHIVE = "archive"
 _HOW_TO_LOG_IN = (
@@ -39,7 +39,7 @@ def fetch_kaggle(dataset: str, working: Path) -> tuple[Path, str]:
     if known is None or known.kaggle is None:
         with_one = ", ".join(name for name, entry in CATALOGUE.items() if entry.kaggle)
         raise SourceError(
-            f"{dataset} has no place at Kaggle; these have: {with_one} "
+            f"{dataset} is not known to be at Kaggle; these are: {with_one} "
             f"(params.yaml, datasets.{dataset}.source)"
         )
     place = known.kaggle
@@ -83,7 +83,7 @@ def _request(place: Kaggle) -> Callable[[], str]:
             ) from error
         except requests.RequestException:
             raise
-        except ValueError as error:  # a kaggle.json that is none
+        except ValueError as error:  # kaggle.json has no credentials in it
             raise SourceError(f"cannot get {place.page}: {error}.") from error
 
     return request
@@ -112,6 +112,7 @@ def _refusal(place: Kaggle, status: int | None) -> str:
 def _confined(cache: Path) -> Iterator[None]:
     """Keep kagglehub's files in a folder, its chatter (and secrets) off standard output.
 
+    It sets no time-out and takes no session, so the sessions that it makes get our adapter.
     A data set's archive is kept instead of unpacked: kagglehub knows no limits, and would
     rename a member that climbs out of the folder without a word. `pipeline.archives` does.
     """
@@ -123,14 +124,20 @@ def _confined(cache: Path) -> Iterator[None]:
         "DISABLE_COLAB_CACHE": "1",
     }
     before = {name: os.environ.get(name) for name in settings}
-    unpack = http_resolver._extract_archive
+    unpack, plain_adapter = http_resolver._extract_archive, requests.sessions.HTTPAdapter
     errors = sys.stderr if sys.stderr.isatty() else io.StringIO()  # its progress bar
     os.environ.update(settings)
     http_resolver._extract_archive = _keep_archive
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(errors),
+            bounded_adapter() as adapter,
+        ):
+            requests.sessions.HTTPAdapter = adapter  # type: ignore[misc]
             yield
     finally:
+        requests.sessions.HTTPAdapter = plain_adapter  # type: ignore[misc]
         http_resolver._extract_archive = unpack
         for name, value in before.items():
             os.environ.pop(name)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import SourceError
-from pipeline.sources.downloads import download, url_file_name
+from pipeline.sources.downloads import download
+from pipeline.urls import url_file_name
 
 
 def fetch_mirror(dataset: str, working: Path) -> tuple[Path, str]:

@@ -8,6 +8,7 @@ since HDF5 can run for ever on a damaged heap. So any damage shows when it is re
 some rows costs only those rows.
 """
 
+import errno
 import hashlib
 import math
 import os
@@ -28,6 +29,10 @@ SCHEMA = "bottleneck-shard"
 SUFFIX = ".h5"
 LIBVER = ("v110", "v110")
 DIGEST_LENGTH = 32
+
+# What an error of reading says of the content: HDF5's own complaints have no number, a place that no
+# file can have is EINVAL or EOVERFLOW, and a folder is no shard. All other numbers are the system's.
+_PROOF = (None, errno.EINVAL, errno.EOVERFLOW, errno.EISDIR)
 
 Keys = NDArray[np.uint8]
 Features = NDArray[Any]
@@ -86,18 +91,25 @@ def open_shard(path: Path, fingerprint: str) -> Shard:
 
     Raises:
         ShardDamaged: The file is torn, truncated, changed, or another fingerprint's.
-        FileNotFoundError: It is gone.
-        PermissionError: It may not be read.
+        OSError: It is gone, or the system cannot read it now (no right, no file handle, a failing
+            disk): that proves nothing of its content.
     """
     try:
         with h5py.File(path, "r", locking=False) as file:
-            keys, checksums, features = file["sha256"][:], file["checksums"][:], file["features"]
+            features = file["features"]
+            _check_sizes(path, file["sha256"], file["checksums"])
+            keys, checksums = file["sha256"][:], file["checksums"][:]
             shape, dtype, offset = features.shape[1:], features.dtype, features.id.get_offset()
-    except (FileNotFoundError, PermissionError):
+    except MemoryError:
+        raise
+    except OSError as error:
+        if error.errno not in _PROOF:
+            raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from None
+        raise ShardDamaged(path, f"cannot be read ({_first_line(error)})") from None
+    except ShardDamaged:
         raise
     except Exception as error:  # noqa: BLE001 (h5py raises nearly anything on damaged files)
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ShardDamaged(path, f"cannot be read ({why})") from None
+        raise ShardDamaged(path, f"cannot be read ({_first_line(error)})") from None
     if offset is None or keys.shape[1:] != (32,) or len(features_shape := (len(keys), *shape)) < 2:
         raise ShardDamaged(path, "is not laid out as a shard")
     if path.stem != _digest(fingerprint, keys, checksums, shape, dtype):
@@ -170,15 +182,28 @@ def _runs(shard: Shard, rows: NDArray[np.int64], places: NDArray[np.int64]) -> I
     yield ((places[begins] + counts) * width).tolist()
 
 
+def _check_sizes(path: Path, *tables: h5py.Dataset) -> None:
+    """Refuse tables larger than their file before memory is taken for them."""
+    if sum(table.nbytes for table in tables) > path.stat().st_size:
+        raise ShardDamaged(path, "is truncated")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 @contextmanager
 def _opened(shard: Shard) -> Iterator[int]:
-    """Open a shard's file; a missing one is damage."""
+    """Open a shard's file; a missing one is damage, what else the system refuses is not."""
     try:
         descriptor = os.open(shard.path, os.O_RDONLY)
-    except OSError as error:
+    except FileNotFoundError as error:
         raise ShardDamaged(shard.path, f"cannot be opened ({error.strerror})") from None
     try:
         yield descriptor
+    except OSError as error:
+        error.filename = str(shard.path)  # a read does not say of what
+        raise
     finally:
         os.close(descriptor)
 

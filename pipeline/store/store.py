@@ -86,7 +86,8 @@ class Store:
             keys: uint8 `(n, 32)`, sha256 of the images' bytes.
 
         Raises:
-            StoreError: A shard may not be read, or a damaged one cannot be set aside.
+            OSError: A shard cannot be read now; that is no damage, so it stays.
+            StoreError: A damaged shard cannot be set aside.
         """
         self._shards = []
         shards = np.full(len(keys), -1, np.int32)
@@ -191,8 +192,6 @@ class Store:
                 yield open_shard(path, self._key)
             except FileNotFoundError:
                 continue  # another process set it aside
-            except PermissionError as error:
-                raise StoreError(f"cannot read the shard {path}: {error.strerror}.") from None
             except ShardDamaged as damage:
                 set_aside(damage)
 

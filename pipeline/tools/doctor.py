@@ -14,23 +14,26 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pipeline import paths
+from pipeline.backbones.weights import imagenet_weights_file
 from pipeline.catalogue.datasets import CATALOGUE
-from pipeline.errors import ParamsError, PipelineError
-from pipeline.params import DatasetParams, ExtractParams, Params, load_params
+from pipeline.errors import BackboneError, ParamsError
+from pipeline.params import BackboneParams, DatasetParams, ExtractParams, Params, load_params
+from pipeline.tools.disk_space import bytes_to_come
+from pipeline.urls import is_url, plain_url
 
-PYTHONS = ((3, 11), (3, 12))
-MODULES = {"TensorFlow": "tensorflow", "OpenCV": "cv2", "imgaug": "imgaug", "OpenVINO": "openvino"}
+PYTHONS = ((3, 11), (3, 12), (3, 13))
+# What to import; augmentation.py gives imgaug the table that it misses in NumPy 2.
+MODULES = {
+    "TensorFlow": "tensorflow",
+    "OpenCV": "cv2",
+    "imgaug": "pipeline.augmentation, imgaug",
+    "OpenVINO": "openvino",
+}
 INSTALL = "run `make install`"
 LOG_IN = "make a token at https://www.kaggle.com/settings and put it into ~/.kaggle/access_token"
 
-DRAWN_BYTES = 8_000_000  # of an archive that the project draws
-PHOTO_BYTES = 40_000  # of one photo, as in the archives of the catalogue
-FEATURE_VALUES = 2048  # of one image, a generous bound for a pooled backbone
-MAP_CELLS = 49  # 7 x 7, where a backbone is not pooled
-COPY_SIZE = 1.1  # of an augmented copy, beside its original
 GIGA = 10**9
 
 
@@ -73,29 +76,24 @@ def examine_machine() -> Iterator[Check]:
     params, params_check = read_params(load_params)
     yield params_check
     yield check_python(sys.version_info[:2])
-    yield check_git(
-        found=shutil.which("git") is not None,
-        commit=_succeeds("git", "rev-parse", "-q", "--verify", "HEAD"),
+    yield check_command(
+        "git", ("git", "rev-parse", "--verify", "HEAD"), "a repository with a commit"
     )
-    yield check_dvc(
-        _version("dvc"),
-        on_path=shutil.which("dvc") is not None,
-        is_repository=Path(".dvc").is_dir(),
+    yield check_command(
+        "DVC", (sys.executable, "-m", "dvc", "root"), f"{_version('dvc')}, initialised"
     )
     yield check_store(store_sizes(paths.store_folder()))
     if params is not None:
-        yield from check_archives(params.datasets, Path.exists)
+        yield from check_archives(params.datasets)
         yield check_disk(shutil.disk_usage(".").free, bytes_to_come(params))
         yield check_kaggle(find_credentials(), competitions(params.datasets))
+    backbones = params.backbones if params else {}
     with ThreadPoolExecutor(len(MODULES)) as pool:
+        layers = {name: pool.submit(layer_fault, name, one) for name, one in backbones.items()}
         probes = dict(zip(MODULES, pool.map(probe, MODULES.values()), strict=True))
-    yield check_tensorflow(probes["TensorFlow"], params.extract if params else None)
-    yield check_openvino(probes["OpenVINO"], params.extract if params else None)
-    yield check_module("OpenCV", probes["OpenCV"], needed_for=None)
-    copies = params.augment.copies if params else 1
-    yield check_module(
-        "imgaug", probes["imgaug"], needed_for=None if copies else "augment.copies is 0"
-    )
+        yield from check_modules(probes, params)
+        for name, settings in backbones.items():
+            yield check_backbone(name, weights_fault(name, settings), layers[name].result())
 
 
 def read_params(load: Callable[[], Params]) -> tuple[Params | None, Check]:
@@ -105,65 +103,51 @@ def read_params(load: Callable[[], Params]) -> tuple[Params | None, Check]:
     except ParamsError as error:
         return None, Check(name="params.yaml", ok=False, text=f"{error}")
     counts = f"{len(params.datasets)} datasets, {len(params.backbones)} backbones"
-    return params, Check(name="params.yaml", ok=True, text=f"valid, {counts}")
+    return params, judge("params.yaml", f"valid, {counts}")
+
+
+def judge(name: str, found: str, todo: str | None = None) -> Check:
+    """Return what was found of a thing; it is well unless there is something to do."""
+    return Check(name=name, ok=todo is None, text=found if todo is None else f"{found}: {todo}")
 
 
 def check_python(found: tuple[int, ...]) -> Check:
     """Judge Python's version."""
-    text = ".".join(map(str, found))
-    if found in PYTHONS:
-        return Check(name="Python", ok=True, text=text)
-    known = " or ".join(".".join(map(str, one)) for one in PYTHONS)
-    return Check(
-        name="Python", ok=False, text=f"{text}: use {known} (make PYTHON=python3.11 install)"
-    )
+    first, *others, last = [".".join(map(str, one)) for one in PYTHONS]
+    known = f"use {', '.join([first, *others])} or {last} (make PYTHON=python{last} install)"
+    return judge("Python", ".".join(map(str, found)), None if found in PYTHONS else known)
 
 
-def check_git(*, found: bool, commit: bool) -> Check:
-    """Judge git, which DVC's experiments need, with a commit to start from."""
-    if not found:
-        return Check(name="git", ok=False, text="not found: install it (apt install git)")
-    if not commit:
-        return Check(
-            name="git", ok=False, text="no commit here: `git init`, `git add .`, `git commit`"
-        )
-    return Check(name="git", ok=True, text="a repository with a commit")
-
-
-def check_dvc(found: str | None, *, on_path: bool, is_repository: bool) -> Check:
-    """Judge DVC and whether the folder is one of its repositories."""
-    if found is None:
-        return Check(name="DVC", ok=False, text=f"not installed: {INSTALL}")
-    if not on_path:
-        return Check(
-            name="DVC", ok=False, text=f"{found}, not on the PATH: `source .venv/bin/activate`"
-        )
-    if not is_repository:
-        return Check(name="DVC", ok=False, text=f"{found}, not initialised here: `dvc init`")
-    return Check(name="DVC", ok=True, text=f"{found}, initialised")
+def check_command(name: str, command: Sequence[str], well: str) -> Check:
+    """Judge a tool by a command that only works where all is well; else the tool's words are shown."""
+    todo = {
+        "git": "DVC's experiments need it, and a commit (apt install git; git init, add, commit)",
+        "DVC": f"{INSTALL}, `source .venv/bin/activate`; in a new project `dvc init`",
+    }[name]
+    if name == "DVC" and shutil.which("dvc") is None:
+        return judge(name, "not on the PATH", todo)
+    fault = _fault(command)
+    return judge(name, well) if fault is None else judge(name, fault, todo)
 
 
 def check_store(sizes: Sequence[int]) -> Check:
     """Say how large the store is, given the bytes of each fingerprint's folder."""
-    text = f"{len(sizes)} fingerprints, {_giga(sum(sizes))}" if sizes else "empty"
-    return Check(name="store", ok=True, text=text)
+    return judge("store", f"{len(sizes)} fingerprints, {_giga(sum(sizes))}" if sizes else "empty")
 
 
-def check_archives(
-    datasets: Mapping[str, DatasetParams], exists: Callable[[Path], bool]
-) -> Iterator[Check]:
+def check_archives(datasets: Mapping[str, DatasetParams]) -> Iterator[Check]:
     """Judge whether the archives that params.yaml names are there; URLs are not asked."""
     for name, settings in datasets.items():
-        if settings.archive is None or urlsplit(settings.archive).scheme in (
-            "http",
-            "https",
-            "file",
-        ):
+        what, archive = f"archive of {name}", settings.archive
+        if archive is None:
             continue
-        there = exists(Path(settings.archive).expanduser())
-        found = f"{settings.archive!r}" if there else f"there is no {settings.archive!r}: "
-        todo = "" if there else f"put it there or change datasets.{name}.archive (params.yaml)"
-        yield Check(name=f"archive of {name}", ok=there, text=found + todo)
+        if is_url(archive):
+            yield judge(what, f"{plain_url(archive)}, not asked")
+        elif Path(archive).exists():
+            yield judge(what, repr(archive))
+        else:
+            todo = f"put it there or change datasets.{name}.archive (params.yaml)"
+            yield judge(what, f"there is no {archive!r}", todo)
 
 
 def check_disk(free: int, to_come: Mapping[str, int | None]) -> Check:
@@ -173,106 +157,81 @@ def check_disk(free: int, to_come: Mapping[str, int | None]) -> Check:
         f"{name} {'unknown' if size is None else _giga(size)}" for name, size in to_come.items()
     ]
     text = f"{_giga(free)} free, about {_giga(known)} to come, DVC's cache included ({', '.join(parts)})"
-    if free < known:
-        text += (
-            ": free some, or lower augment.copies (params.yaml), or move the cache (dvc cache dir)"
-        )
-    return Check(name="disk", ok=free >= known, text=text)
+    todo = "free some, or lower augment.copies (params.yaml), or move the cache (dvc cache dir)"
+    return judge("disk", text, None if free >= known else todo)
 
 
 def check_kaggle(found: str, needed_by: Sequence[str]) -> Check:
-    """Judge Kaggle's credentials: `yes`, `no`, or what is wrong with them; never what they are."""
+    """Judge Kaggle's credentials, by what `find_credentials` says; never what they are."""
     whose = f"needed by {', '.join(needed_by)}" if needed_by else "none needed"
-    if found == "yes":
-        return Check(name="Kaggle credentials", ok=True, text=f"found, {whose}")
-    text = "none found" if found == "no" else found
-    if needed_by:
-        return Check(name="Kaggle credentials", ok=False, text=f"{text}, {whose}: {LOG_IN}")
-    return Check(name="Kaggle credentials", ok=True, text=f"{text}, {whose}")
+    missing = needed_by and found != "found"
+    return judge("Kaggle credentials", f"{found}, {whose}", LOG_IN if missing else None)
 
 
-def check_tensorflow(found: Probe, settings: ExtractParams | None) -> Check:
-    """Judge TensorFlow, and its devices by the precision that is wanted."""
-    if found.version is None:
-        return check_module("TensorFlow", found, needed_for=None)
+def check_modules(found: Mapping[str, Probe], params: Params | None) -> Iterator[Check]:
+    """Judge what must be imported, and TensorFlow's devices by the precision that is wanted."""
+    settings = params.extract if params else None
+    spared = {
+        "OpenVINO": None if settings and settings.engine == "openvino" else "extract.engine does not name it",
+        "imgaug": "augment.copies is 0" if params and params.augment.copies == 0 else None,
+    }  # fmt: skip
+    for name, one in found.items():
+        if one.version is None:
+            fault, reason = f"cannot be imported ({one.error})", spared.get(name)
+            yield (
+                judge(name, f"{fault}, not needed: {reason}")
+                if reason
+                else judge(name, fault, INSTALL)
+            )
+        elif name == "TensorFlow":
+            yield check_devices(one, settings)
+        else:
+            yield judge(name, one.version)
+
+
+def check_devices(found: Probe, settings: ExtractParams | None) -> Check:
+    """Judge TensorFlow's devices by the precision that is wanted."""
     devices = f"GPU: {', '.join(found.gpus)}" if found.gpus else "no GPU, so the CPU computes"
-    text = f"{found.version}, {devices}"
-    if settings is not None and settings.precision == "float16" and not found.gpus:
-        todo = "extract.precision float16 needs one: set it to float32 (params.yaml), or see docs/gpu.md"
-        return Check(name="TensorFlow", ok=False, text=f"{text}: {todo}")
-    return Check(name="TensorFlow", ok=True, text=text)
-
-
-def check_openvino(found: Probe, settings: ExtractParams | None) -> Check:
-    """Judge OpenVINO, which is only needed if it is named."""
-    named = settings is not None and settings.engine == "openvino"
-    return check_module(
-        "OpenVINO", found, needed_for=None if named else "extract.engine does not name it"
+    lacking = settings is not None and settings.precision == "float16" and not found.gpus
+    todo = (
+        "extract.precision float16 needs one: set it to float32 (params.yaml), or see docs/gpu.md"
     )
+    return judge("TensorFlow", f"{found.version}, {devices}", todo if lacking else None)
 
 
-def check_module(name: str, found: Probe, *, needed_for: str | None) -> Check:
-    """Judge whether a module can be imported.
-
-    Args:
-        name: As people call it.
-        found: What came of importing it.
-        needed_for: Why it is not needed; None if it is.
-    """
-    if found.version is not None:
-        return Check(name=name, ok=True, text=found.version)
-    if needed_for is not None:
-        return Check(
-            name=name, ok=True, text=f"cannot be imported ({found.error}), not needed: {needed_for}"
-        )
-    return Check(name=name, ok=False, text=f"cannot be imported ({found.error}): {INSTALL}")
+def check_backbone(name: str, *faults: str | None) -> Check:
+    """Judge whether a backbone's weights and its layer are there."""
+    found = "; ".join(fault for fault in faults if fault)
+    return Check(name=f"backbone {name}", ok=not found, text=found or "weights and layer are there")
 
 
-def bytes_to_come(params: Params) -> dict[str, int | None]:
-    """Estimate the bytes that each dataset will still write, with DVC's copy of everything."""
-    return {
-        name: None if (size := archive_bytes(name, settings)) is None else _left(name, size, params)
-        for name, settings in params.datasets.items()
-    }
-
-
-def archive_bytes(dataset: str, settings: DatasetParams) -> int | None:
-    """Return the size of a dataset's archive: as fetched, as known, or as it lies there; else None."""
-    try:
-        return paths.raw_archive(dataset).stat().st_size
-    except (PipelineError, OSError):
-        pass
-    known = CATALOGUE.get(dataset)
-    if settings.source == "drawn":
-        return DRAWN_BYTES
-    if settings.source == "mirror" and known is not None and known.mirror is not None:
-        return known.mirror.bytes
-    if settings.source == "kaggle" and known is not None and known.kaggle is not None:
-        return known.kaggle.bytes
-    path = Path(settings.archive or "").expanduser()
-    if settings.archive is None or not path.exists():
+def weights_fault(name: str, settings: BackboneParams) -> str | None:
+    """Say what is wrong with the weights; those that Keras downloads are not asked for."""
+    weights = settings.weights
+    if weights == "random" or (weights == "imagenet" and name != "efficientnet_lite0"):
         return None
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    if weights != "imagenet":
+        missing = f"there is no weights file {weights!r} (params.yaml, backbones.{name}.weights)"
+        return None if Path(weights).is_file() else missing
+    try:
+        file = imagenet_weights_file()
+    except BackboneError as error:
+        return f"{error}"
+    return None if file.is_file() else f"there is no {file}: {INSTALL}"
 
 
-def estimate_bytes(archive: int, params: Params) -> dict[str, int]:
-    """Estimate what the stages make of an archive: `raw`, `split`, `augmented`, `features`.
-
-    Images do not shrink in an archive, so the split is as large as that. Features are counted
-    twice, for the store; DVC's cache is not counted.
-    """
-    train = 1 - params.split.val_fraction - params.split.test_fraction
-    copies = params.augment.copies * train
-    rows = archive / PHOTO_BYTES * (1 + copies)
-    width = {"float16": 2, "float32": 4}[params.extract.dtype] * FEATURE_VALUES
-    cells = sum(1 if one.pooling else MAP_CELLS for one in params.backbones.values())
-    return {
-        "raw": archive,
-        "split": archive,
-        "augmented": round(archive * copies * COPY_SIZE),
-        "features": round(2 * rows * width * cells),
-    }
+def layer_fault(name: str, settings: BackboneParams) -> str | None:
+    """Say what is wrong with a layer that is named; the network is built elsewhere, without weights."""
+    if settings.layer is None:
+        return None
+    code = (
+        "import sys, pipeline; from pipeline.params import BackboneParams as Settings\n"
+        "from pipeline.backbones.backbone import Backbone, BackboneError\n"
+        "settings = Settings.model_validate_json(sys.argv[2])\n"
+        "try: Backbone(sys.argv[1], settings.model_copy(update={'weights': 'random'})).model\n"
+        "except BackboneError as error: sys.exit(str(error))"
+    )
+    return _fault([sys.executable, "-c", code, name, settings.model_dump_json()], last=True)
 
 
 def competitions(datasets: Mapping[str, DatasetParams]) -> list[str]:
@@ -288,13 +247,13 @@ def competitions(datasets: Mapping[str, DatasetParams]) -> list[str]:
 
 
 def find_credentials() -> str:
-    """Say whether kagglehub finds credentials: `yes`, `no`, or what is wrong with a file of them."""
+    """Say whether kagglehub finds credentials: `found`, or what is wrong; not what they are."""
     from kagglehub.config import get_kaggle_credentials
 
     try:
-        return "no" if get_kaggle_credentials() is None else "yes"
+        return "none found" if get_kaggle_credentials() is None else "found"
     except ValueError:
-        return "a kaggle.json that is none"
+        return "kaggle.json has no user name and key in it"
     except OSError as error:
         return f"{error.filename} cannot be read ({error.strerror})"
 
@@ -320,29 +279,18 @@ def probe(module: str) -> Probe:
     return Probe(version=found, gpus=tuple(gpus))
 
 
-def _left(dataset: str, archive: int, params: Params) -> int:
-    """Return what is still to be written of a dataset; a folder that is there is taken for done."""
-    places = {
-        "raw": paths.raw_folder(dataset),
-        "split": paths.split_folder(dataset),
-        "augmented": paths.augmented_folder(dataset),
-        "features": paths.features_file(dataset, next(iter(params.backbones))).parent,
-    }
-    return sum(
-        2 * size
-        for part, size in estimate_bytes(archive, params).items()
-        if not places[part].exists()
-    )
-
-
 def _giga(size: int) -> str:
     return f"{size / GIGA:.1f} GB" if size >= GIGA / 10 else f"{size / 1e6:.0f} MB"
 
 
-def _succeeds(*command: str) -> bool:
-    if shutil.which(command[0]) is None:
-        return False
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603
+def _fault(command: Sequence[str], *, last: bool = False) -> str | None:
+    """Run a command; return the first (or last) line that it says when it fails, None if it does not."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (fixed)
+    except OSError as error:
+        return f"{command[0]} cannot be started ({error.strerror})"
+    lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+    return lines[-1 if last else 0] if done.returncode else None
 
 
 def _version(package: str) -> str | None:

@@ -1,15 +1,14 @@
 """Looking after the store: what it holds, whether it is sound, and making room."""
 
 import json
-import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from pipeline.errors import FeaturesError, StoreError
 from pipeline.features import read_header, read_keys
@@ -22,9 +21,11 @@ from pipeline.store.shards import (
     read_rows,
     write_shard,
 )
-from pipeline.store.store import DESCRIPTION, set_aside
+from pipeline.store.store import DAMAGED_SUFFIX, DESCRIPTION, set_aside
+from pipeline.yaml_reader import NotYaml, read_yaml
 
 FEATURES = "features/"
+DVC = (sys.executable, "-m", "dvc")  # that of this environment, whatever the PATH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,7 @@ def inspect_store(root: Path, *, check_rows: bool = False) -> Iterator[StoreSumm
             fingerprint_parts=fingerprint_parts,
             shards=len(shards),
             features=sum(len(shard.keys) for shard in shards),
-            bytes=sum(path.stat().st_size for path in folder.iterdir()),
+            bytes=sum(map(_size, folder.iterdir())),
             damaged=tuple(path.name for path in files if path not in sound),
         )
 
@@ -93,18 +94,19 @@ def features_in_use(experiments: int) -> dict[str, set[bytes]]:
         Fingerprint's key to the sha256 (32 bytes each) of its images.
 
     Raises:
-        StoreError: A features file that is in use cannot be read, so nobody knows what it uses.
+        StoreError: git, DVC, or a features file that is in use cannot be read, so that nobody
+            knows what is in use.
     """
     used: dict[str, set[bytes]] = {}
-    cached = {path for revision in _revisions(experiments) for path in _cached_features(revision)}
+    cache = Path(_output(*DVC, "cache", "dir").strip())
+    revisions = _revisions(experiments)
+    cached = {path for revision in revisions for path in _cached_features(revision, cache)}
     for path in sorted([*Path(FEATURES).glob("*/*.h5"), *cached]):
         try:
             keys = used.setdefault(read_header(path).fingerprint, set())
             keys.update(key.tobytes() for key in read_keys(path))
         except FeaturesError as error:
-            raise StoreError(
-                f"nothing was dropped, since it is not known what is in use: {error}"
-            ) from None
+            raise _unknown(str(error)) from None
     return used
 
 
@@ -114,7 +116,8 @@ def collect_garbage(
     """Drop what is not in use: whole fingerprints, shards, and rows of shards.
 
     A shard with some rows in use is written anew without the others before it goes, so a
-    process that reads meanwhile finds every feature in the one or in the other.
+    process that reads meanwhile finds every feature in the one or in the other. The folder of a
+    fingerprint stays: another process may be about to write to it.
     """
     for folder in _folders(root):
         wanted = used.get(folder.name, set())
@@ -125,7 +128,7 @@ def collect_garbage(
         kept = int(sum(mask.sum() for mask in masks))
         dropped = sum(len(mask) for mask in masks) - kept
         saved = sum(
-            int(shard.path.stat().st_size * (1 - mask.mean()))
+            int(_size(shard.path) * (1 - mask.mean()))
             for shard, mask in zip(shards, masks, strict=True)
         )
         if not dry_run:
@@ -137,15 +140,22 @@ def _drop(folder: Path, shards: Iterable[Shard], masks: Iterable[Any]) -> None:
     for shard, mask in zip(shards, masks, strict=True):
         if mask.all():
             continue
-        if mask.any():
-            rows = np.flatnonzero(mask)
-            write_shard(folder, folder.name, shard.keys[rows], read_rows(shard, rows))
+        rows = np.flatnonzero(mask)
+        try:
+            if len(rows):
+                write_shard(folder, folder.name, shard.keys[rows], read_rows(shard, rows))
+        except ShardDamaged as damage:
+            set_aside(damage)
         shard.path.unlink(missing_ok=True)
-    if not any(_shard_files(folder)):
-        shutil.rmtree(folder)
-    else:
-        for path in folder.glob("*.damaged"):
-            path.unlink()
+    for path in folder.glob(f"*{DAMAGED_SUFFIX}"):
+        path.unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0  # a writer's temporary file, or another process was first
 
 
 def _rows_in_use(keys: Keys, wanted: set[bytes]) -> Any:
@@ -153,7 +163,9 @@ def _rows_in_use(keys: Keys, wanted: set[bytes]) -> Any:
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.glob("*") if path.is_dir())
+    """Return the folders of the fingerprints; those that were emptied are of no interest."""
+    found = (path for path in root.glob("*") if path.is_dir())
+    return sorted(path for path in found if any(path.glob(f"[!.]*{SUFFIX}*")))
 
 
 def _shard_files(folder: Path) -> list[Path]:
@@ -176,34 +188,53 @@ def _sound(path: Path, check_rows: bool) -> Shard | None:
 
 
 def _revisions(experiments: int) -> list[str]:
-    """Return HEAD and the newest experiments' commits; none outside a git repository."""
-    found = _output(
-        "git",
-        "for-each-ref",
-        "refs/exps",
-        "--sort=-creatordate",
-        "--format=%(refname) %(objectname)",
-    )
+    """Return the commits of HEAD and of the newest experiments."""
+    head = _output("git", "rev-parse", "--verify", "HEAD").strip()
+    order, form = "--sort=-creatordate", "--format=%(refname) %(objectname)"
+    found = _output("git", "for-each-ref", "refs/exps", order, form)
     commits = [
         line.split()[1]
         for line in found.splitlines()
         if not line.startswith(("refs/exps/exec", "refs/exps/apply"))
     ]
-    return ["HEAD", *commits[:experiments]]
+    return [head, *commits[:experiments]]
 
 
-def _cached_features(revision: str) -> Iterator[Path]:
+def _cached_features(revision: str, cache: Path) -> Iterator[Path]:
     """Yield the features files that a revision's dvc.lock names, where DVC's cache has them."""
-    lock = yaml.safe_load(_output("git", "show", f"{revision}:dvc.lock") or "{}")
-    cache = Path(_output("dvc", "cache", "dir").strip() or ".dvc/cache")
-    for stage in lock.get("stages", {}).values():
-        for out in stage.get("outs", []):
-            if out["path"].startswith(FEATURES):
-                path = cache / "files" / "md5" / out["md5"][:2] / out["md5"][2:]
-                if path.is_file():
-                    yield path
+    if not _output("git", "ls-tree", revision, "dvc.lock"):
+        return  # nothing was run before that commit
+    try:
+        lock = read_yaml(_output("git", "show", f"{revision}:./dvc.lock")) or {}
+        outs = [out for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])]
+        hashes = [out["md5"] for out in outs if out["path"].startswith(FEATURES)]
+    except (NotYaml, AttributeError, KeyError, TypeError) as error:
+        raise _unknown(f"dvc.lock of commit {revision[:7]} cannot be read ({error!r})") from None
+    for md5 in hashes:
+        path = cache / "files" / "md5" / md5[:2] / md5[2:]
+        if path.is_file():
+            yield path
 
 
 def _output(*command: str) -> str:
-    """Return what a command prints, nothing if it fails."""
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603 (fixed commands)
+    """Return what a command prints.
+
+    Raises:
+        StoreError: It cannot be started, or fails.
+    """
+    words = " ".join(command[1:] if command[0] == sys.executable else command[:3])
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (fixed commands)
+    except OSError as error:
+        raise _unknown(f"{command[0]} cannot be started ({error.strerror})") from None
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise _unknown(f"`{words}` fails: {said[0]}")
+    return done.stdout
+
+
+def _unknown(reason: str) -> StoreError:
+    return StoreError(
+        f"nothing was dropped, since it is not known what is in use: {reason.rstrip('.')}. "
+        "Expected a git repository with a commit, in which DVC works (`bottleneck doctor`)."
+    )

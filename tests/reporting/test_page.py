@@ -22,6 +22,11 @@ def test_settings_are_flat_and_written_as_yaml() -> None:
     ]  # fmt: skip
 
 
+def test_settings_show_no_query_of_a_url() -> None:
+    tree = {"archive": "https://me:hush@example.org/x.zip?download=hush"}
+    assert list(_flat(tree)) == [("archive", "https://example.org/x.zip")]
+
+
 def test_a_share_is_a_percentage_with_a_narrow_space() -> None:
     assert _percent(0.9876) == "98.8\u202f%"
     assert _percent(0.9876, 0) == "99\u202f%"

@@ -20,6 +20,7 @@ class Answer:
         trickle_seconds: Send the body a byte at a time, with such pauses.
         silent_seconds: Say nothing at all for so long.
         resumable: Offer and obey ranges, as Kaggle's storage does.
+        endless: Tell no length, and send the body again and again.
     """
 
     status: int = 200
@@ -29,6 +30,7 @@ class Answer:
     trickle_seconds: float = 0
     silent_seconds: float = 0
     resumable: bool = False
+    endless: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +105,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if answer.resumable:
             self.send_header("Accept-Ranges", "bytes")
-        self.send_header("Content-Length", str(len(body)))
+        if not answer.endless:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        while answer.endless and not self.server.stopping.is_set():
+            self.wfile.write(body)
         body = body if wish else body[: answer.cut_at]
         if not answer.trickle_seconds:
             self.wfile.write(body)

@@ -4,14 +4,17 @@ import errno
 import hashlib
 import io
 import os
+import socket
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
 
 from pipeline.archives import read_members
 from pipeline.errors import ArchiveError, SourceError
-from pipeline.sources import Provenance, obtain
+from pipeline.sources import Provenance, http, obtain
 from tests.sources.servers import Answer, Server
 
 
@@ -45,15 +48,6 @@ def test_local_archive_is_copied_as_it_is(tmp_path: Path, pets: bytes, name: str
     )
 
 
-def test_file_url_names_a_local_archive(tmp_path: Path, pets: bytes) -> None:
-    original = tmp_path / "my pets ü.zip"
-    original.write_bytes(pets)
-    assert " " not in original.as_uri()
-    provenance = obtain("pets", "archive", original.as_uri(), tmp_path / "raw")
-    assert provenance.file == provenance.origin == "my pets ü.zip"
-    assert only_file(tmp_path / "raw").read_bytes() == pets
-
-
 def test_folder_is_packed_the_same_each_time(tmp_path: Path) -> None:
     for label in ("dog", "cat"):
         (tmp_path / "pets" / label).mkdir(parents=True)
@@ -84,7 +78,9 @@ def test_url_is_downloaded_and_its_secrets_are_kept_out(
     assert only_file(tmp_path / "raw").read_bytes() == pets
 
 
-@pytest.mark.parametrize("path", ["/", "/..%2F..%2F", "/a/..%5Cevil.zip", "/.hidden"])
+@pytest.mark.parametrize(
+    "path", ["/", "/..%2F..%2F", "/a/..%5Cevil.zip", "/.hidden", f"/{'x' * 300}.zip"]
+)
 def test_url_without_a_fit_name_gives_one(
     tmp_path: Path, server: Server, pets: bytes, path: str
 ) -> None:
@@ -111,6 +107,35 @@ def test_refused_url_is_told_once_and_without_secrets(
     assert len(server.asked) == 1
 
 
+def test_answer_without_end_is_given_up(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "RETRY_POLICY", replace(http.RETRY_POLICY, most_bytes=10_000_000))
+    url = server.answer("/pets.zip", Answer(body=bytes(1 << 16), endless=True))
+    message = r"pets\.zip: it has more than 10,000,000 bytes, or no end.* give its path"
+    with pytest.raises(SourceError, match=message):
+        obtain("pets", "archive", url, tmp_path / "raw")
+    assert len(server.asked) == 1
+    assert list((tmp_path / "raw").iterdir()) == []
+
+
+def test_log_in_is_taken_from_netrc(
+    tmp_path: Path, server: Server, pets: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password hush\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    url = server.answer("/pets.zip", Answer(body=pets))
+    assert obtain("pets", "archive", url, tmp_path / "raw").origin == url
+    assert server.asked[0].headers["Authorization"].startswith("Basic ")
+
+
+def test_other_sessions_stay_as_they_are(tmp_path: Path, server: Server, pets: bytes) -> None:
+    before = requests.adapters.HTTPAdapter, requests.sessions.HTTPAdapter
+    url = server.answer("/pets.zip", Answer(body=pets))
+    obtain("pets", "archive", url, tmp_path / "raw")
+    assert (requests.adapters.HTTPAdapter, requests.sessions.HTTPAdapter) == before
+
+
 def test_url_of_a_web_page_is_no_archive(tmp_path: Path, server: Server) -> None:
     url = server.answer("/pets.zip", Answer(body=b"<!doctype html><title>Log in</title>"))
     message = r"the archive of pets, pets\.zip begins with b'<!doctyp'; expected .*datasets\.pets\.archive\)"
@@ -123,6 +148,34 @@ def test_missing_archive_is_told_with_the_key(tmp_path: Path) -> None:
     message = r"there is no archive 'none\.zip'; expected a .* or a URL\. \(params.*datasets\.pets\.archive"
     with pytest.raises(SourceError, match=message):
         obtain("pets", "archive", "none.zip", tmp_path / "raw")
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "link to itself"])
+def test_what_is_no_file_and_no_folder_is_no_archive(tmp_path: Path, kind: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    archive = {"device": Path("/dev/zero"), "pipe": tmp_path / "pipe"}.get(kind, tmp_path / "loop")
+    with pytest.raises(SourceError, match="there is no archive"):
+        obtain("pets", "archive", str(archive), tmp_path / "raw")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("up", "a symbolic link"), ("socket", "a socket"), ("pipe", "a named pipe")]
+)
+def test_folder_with_something_else_than_files_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
+) -> None:
+    (tmp_path / "pets" / "cat").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "pets" / "cat")  # the name of a socket has to be short
+    Path("up").symlink_to("..") if name == "up" else None
+    os.mkfifo("pipe") if name == "pipe" else None
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket") if name == "socket" else None
+        message = (
+            rf"'cat/{name}' is {kind}; expected plain files and folders only\. \(params.*archive"
+        )
+        with pytest.raises(ArchiveError, match=message):
+            obtain("pets", "archive", str(tmp_path / "pets"), tmp_path / "raw")
 
 
 @pytest.mark.parametrize("inside", [True, False])

@@ -399,6 +399,6 @@ def test_progress_is_shown_on_a_terminal(
 
 def test_dataset_that_kaggle_does_not_have_is_told(raw: Path) -> None:
     with pytest.raises(
-        SourceError, match=r"mine has no place at Kaggle; these have: cats_vs_dogs, flowers"
+        SourceError, match=r"mine is not known to be at Kaggle; these are: cats_vs_dogs, flowers"
     ):
         obtain("mine", "kaggle", None, raw)

@@ -1,19 +1,17 @@
 """Source `mirror`: the real `pooch` against a server that errs in every way we know."""
 
-import errno
 import hashlib
 import io
-import os
+import sys
 from pathlib import Path
-from typing import Any
 
-import pooch
 import pytest
 
 from pipeline.catalogue import datasets
 from pipeline.catalogue.datasets import CATALOGUE, Dataset, Mirror
 from pipeline.errors import SourceError
 from pipeline.sources import Provenance, mirror, obtain
+from tests.damages import largest_file
 from tests.sources.servers import Answer, Server
 
 
@@ -158,21 +156,25 @@ def test_no_network_is_told(server: Server, raw: Path) -> None:
 
 
 @pytest.mark.usefixtures("url")
-def test_full_disk_is_told(
-    server: Server, raw: Path, pets: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class FullDisk(io.FileIO):
-        def write(self, data: Any) -> int:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    def open_full(path: str, mode: str = "r") -> Any:
-        return FullDisk(path, "w") if "w" in mode else Path(path).open(mode)
-
+def test_full_disk_is_told(server: Server, raw: Path, pets: bytes) -> None:
     server.answer("/files/pets.zip", Answer(body=pets))
-    monkeypatch.setattr(pooch.downloaders, "open", open_full, raising=False)
-    with pytest.raises(SourceError, match=r"the disk is full \(No space left on device\)"):
+    with largest_file(10_000), pytest.raises(SourceError, match=r"disk is full \(File too large\)"):
         obtain("pets", "mirror", None, raw)
     assert list(raw.iterdir()) == []
+
+
+@pytest.mark.usefixtures("url")
+def test_progress_is_shown_on_a_terminal(
+    server: Server, raw: Path, pets: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    server.answer("/files/pets.zip", Answer(body=pets))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    obtain("pets", "mirror", None, raw)
+    assert "100%" in sys.stderr.getvalue()  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("url")

@@ -158,6 +158,18 @@ def test_hdf5_of_another_layout_is_noticed(tmp_path: Path) -> None:
         open_shard(tmp_path / "other.h5", FINGERPRINT)
 
 
+def test_tables_larger_than_the_file_are_refused_before_they_take_memory(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "huge.h5", "w") as file:
+        for name, shape in {
+            "sha256": (1 << 40, 32),
+            "checksums": (1 << 40,),
+            "features": (9, 9),
+        }.items():
+            file.create_dataset(name, shape, np.uint8, chunks=True)
+    with pytest.raises(ShardDamaged, match="is truncated"):
+        open_shard(tmp_path / "huge.h5", FINGERPRINT)
+
+
 def test_a_missing_shard_is_no_damage(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.h5"):
         open_shard(tmp_path / "none.h5", FINGERPRINT)

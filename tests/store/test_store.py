@@ -4,6 +4,7 @@ import errno
 import hashlib
 import logging
 import os
+import resource
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import StoreError
 from pipeline.files import LEFT_OVER_SECONDS
+from pipeline.store import shards
 from pipeline.store import store as store_module
 from pipeline.store.fingerprint import Fingerprint
 from pipeline.store.shards import ShardDamaged
@@ -325,18 +327,47 @@ def test_a_shard_that_another_process_set_aside_first_is_no_error(tmp_path: Path
     assert store.find(_keys(range(5))).missing.all()
 
 
-def test_a_shard_that_may_not_be_read_is_left_where_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "number", [errno.EMFILE, errno.ENFILE, errno.EIO, errno.EACCES, errno.ENOMEM]
+)
+@pytest.mark.parametrize("place", ["table", "rows"])
+def test_a_shard_that_cannot_be_read_now_is_left_where_it_is(
+    number: int, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = _filled(tmp_path, range(5))
+    found = store.find(_keys(range(5)))
 
-    def refuse(*_: Any) -> None:
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(store_module, "open_shard", refuse)
-    with pytest.raises(StoreError, match=r"cannot read the shard .*Permission denied"):
-        store.find(_keys(range(5)))
-    assert len(_shards(store)) == 1
+    if place == "table":
+        monkeypatch.setattr(shards.h5py, "File", refuse)
+    else:
+        monkeypatch.setattr(shards.os, "preadv", refuse)
+    with pytest.raises(OSError, match=rf"{os.strerror(number)}: '.*\.h5'"):
+        store.read(found if place == "rows" else store.find(_keys(range(5))), _keys(range(5)))
+    monkeypatch.undo()
+    assert not store.find(_keys(range(5))).missing.any()
+
+
+def test_a_shard_is_not_damaged_because_there_is_no_file_handle_left(tmp_path: Path) -> None:
+    store = _filled(tmp_path, range(5))
+    found = store.find(_keys(range(5)))
+    store.read(found, _keys(range(5)))  # what is imported on the way is there now
+    (shard,) = _shards(store)
+    message = f"Too many open files: '.*{shard.name}'"
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = os.open("/dev/null", os.O_RDONLY)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (taken + 1, hard))
+        with pytest.raises(OSError, match=message):
+            shards.open_shard(shard, FINGERPRINT.key)
+        with pytest.raises(OSError, match=message):
+            store.read(found, _keys(range(5)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        os.close(taken)
+    assert not store.find(_keys(range(5))).missing.any()
 
 
 def test_two_stores_of_one_folder_see_what_the_other_adds(tmp_path: Path) -> None:

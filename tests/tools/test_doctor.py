@@ -9,35 +9,31 @@ from typing import Any
 
 import pytest
 
-from pipeline import cli, paths
-from pipeline.catalogue.datasets import CATALOGUE
+from pipeline import cli
 from pipeline.errors import ParamsError
-from pipeline.params import DatasetParams, Params
+from pipeline.params import BackboneParams, DatasetParams, Params
 from pipeline.tools import doctor
 from pipeline.tools.doctor import (
-    COPY_SIZE,
-    DRAWN_BYTES,
+    MODULES,
     Check,
     Probe,
-    archive_bytes,
-    bytes_to_come,
     check_archives,
+    check_backbone,
+    check_command,
+    check_devices,
     check_disk,
-    check_dvc,
-    check_git,
     check_kaggle,
-    check_module,
-    check_openvino,
+    check_modules,
     check_python,
     check_store,
-    check_tensorflow,
     competitions,
-    estimate_bytes,
     find_credentials,
+    layer_fault,
     probe,
     read_params,
     store_sizes,
-)  # fmt: skip
+    weights_fault,
+)
 from tests.project import make_params, make_project
 
 SECRET = "open-sesame"
@@ -47,28 +43,33 @@ FOUND, MISSING = (
 )
 WITH_GPU = Probe(version="1.2", gpus=("/physical_device:GPU:0",))
 FLOAT16 = make_params({"extract.precision": "float16"}).extract
-OPENVINO = make_params({"extract.engine": "openvino"}).extract
 AUTO = make_params().extract
+NONE_FOUND = "none found"
+
+
+def only(name: str, found: Probe, changes: dict[str, Any] | None = None) -> Check:
+    """Return what is said of one module."""
+    (check,) = check_modules({name: found}, make_params(changes))
+    return check
 
 
 @pytest.mark.parametrize(
     ("check", "text"),
     [
-        (check_python((3, 11)), "3.11"),
-        (check_git(found=True, commit=True), "a repository"),
-        (check_dvc("3.67", on_path=True, is_repository=True), "3.67, initialised"),
+        (check_python((3, 11)), "^3.11$"), (check_python((3, 13)), "^3.13$"),
+        (check_command("git", (sys.executable, "-c", ""), "a repository"), "^a repository$"),
         (check_store([]), "empty"),
         (check_store([2_000_000_000, 500_000_000]), "2 fingerprints, 2.5 GB"),
         (check_disk(10**9, {"pets": 2 * 10**8, "own": None}), "about 0.2 GB to come.*own unknown"),
-        (check_kaggle("yes", ["pets"]), "found, needed by pets"),
-        (check_kaggle("no", []), "none found, none needed"),
-        (check_kaggle("a kaggle.json that is none", []), "none needed"),
-        (check_tensorflow(FOUND, AUTO), "no GPU"),
-        (check_tensorflow(WITH_GPU, FLOAT16), "GPU: /physical_device:GPU:0"),
-        (check_openvino(FOUND, OPENVINO), "1.2"),
-        (check_openvino(MISSING, AUTO), "not needed"),
-        (check_openvino(MISSING, None), "not needed"),
-        (check_module("imgaug", MISSING, needed_for="copies is 0"), "not needed: copies is 0"),
+        (check_kaggle("found", ["pets"]), "found, needed by pets"),
+        (check_kaggle(NONE_FOUND, []), "none found, none needed"),
+        (check_kaggle("kaggle.json has no key", []), "none needed"),
+        (check_devices(FOUND, AUTO), "no GPU"),
+        (check_devices(WITH_GPU, FLOAT16), "GPU: /physical_device:GPU:0"),
+        (only("OpenVINO", FOUND, {"extract.engine": "openvino"}), "1.2"),
+        (only("OpenVINO", MISSING), "not needed"),
+        (only("imgaug", MISSING, {"augment.copies": 0}), r"not needed: augment\.copies is 0"),
+        (check_backbone("resnet50", None, None), "are there"),
     ],
 )  # fmt: skip
 def test_what_is_there_or_is_not_needed_is_ok(check: Check, text: str) -> None:
@@ -80,31 +81,79 @@ def test_what_is_there_or_is_not_needed_is_ok(check: Check, text: str) -> None:
 @pytest.mark.parametrize(
     ("check", "text"),
     [
-        (check_python((3, 13)), r"3\.13: use 3\.11 or 3\.12"),
-        (check_git(found=False, commit=False), "install it"),
-        (check_git(found=True, commit=False), "git init"),
-        (check_dvc(None, on_path=True, is_repository=True), "make install"),
-        (check_dvc("3.67", on_path=False, is_repository=True), "activate"),
-        (check_dvc("3.67", on_path=True, is_repository=False), "dvc init"),
+        (check_python((3, 14)), r"3\.14: use 3\.11, 3\.12 or 3\.13 \(make PYTHON=python3\.13"),
+        (
+            check_command("git", ("no-such-git",), ""),
+            "no-such-git cannot be started.*apt install git",
+        ),
+        (
+            check_command("git", ("git", "-C", "/", "rev-parse"), ""),
+            "not a git repository.*: DVC's experiments need it",
+        ),
         (
             check_disk(10**8, {"pets": 2 * 10**8}),
             r"about 0\.2 GB to come.*: free some, or lower augment\.copies",
         ),
-        (check_kaggle("no", ["pets"]), "none found, needed by pets: make a token at https"),
-        (
-            check_kaggle("a kaggle.json that is none", ["pets"]),
-            "a kaggle.json that is none, needed by pets: make",
-        ),
-        (check_tensorflow(MISSING, AUTO), "No module named 'x'.*make install"),
-        (check_tensorflow(FOUND, FLOAT16), r"no GPU.*set it to float32 \(params\.yaml\)"),
-        (check_openvino(MISSING, OPENVINO), "make install"),
-        (check_module("imgaug", MISSING, needed_for=None), "make install"),
+        (check_kaggle(NONE_FOUND, ["pets"]), "none found, needed by pets: make a token at https"),
+        (check_kaggle("no key in it", ["pets"]), "no key in it, needed by pets: make"),
+        (only("TensorFlow", MISSING), "No module named 'x'.*make install"),
+        (only("TensorFlow", FOUND, {"extract.precision": "float16"}), r"no GPU.*set it to float32"),
+        (only("OpenVINO", MISSING, {"extract.engine": "openvino"}), "make install"),
+        (only("imgaug", MISSING), "make install"),
+        (check_backbone("resnet50", "no weights", "no layer"), "no weights; no layer"),
     ],
 )
 def test_what_is_missing_says_what_to_do(check: Check, text: str) -> None:
     assert not check.ok
     assert str(check).startswith(f"no  {check.name}: ")
     assert re.search(text, check.text)
+
+
+def test_dvc_has_to_be_on_the_path_and_started_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = (sys.executable, "-m", "dvc", "root")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
+    assert "not on the PATH: run `make install`" in check_command("DVC", command, "").text
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: name)
+    assert re.search(
+        "not inside of a DVC repository.*dvc init", check_command("DVC", command, "").text
+    )
+
+
+def test_a_weights_file_that_is_not_there_is_named_with_its_key(tmp_path: Path) -> None:
+    file = tmp_path / "mine.h5"
+    mine = BackboneParams(weights=str(file))
+    expected = (
+        r"there is no weights file '.*mine\.h5' \(params\.yaml, backbones\.mobilenet\.weights"
+    )
+    assert re.match(expected, weights_fault("mobilenet", mine) or "")
+    file.touch()
+    assert weights_fault("mobilenet", mine) is None
+    for name in ("mobilenet", "efficientnet_lite0"):
+        assert weights_fault(name, BackboneParams(weights="random")) is None
+        assert weights_fault(name, BackboneParams(weights="imagenet")) is None
+
+
+def test_missing_weights_from_pip_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.backbones.weights.PACKAGE", "no_such_package")
+    told = weights_fault("efficientnet_lite0", BackboneParams())
+    assert re.search("no-such-package, which is not installed", told or "")
+
+
+@pytest.mark.slow
+def test_a_layer_that_is_not_there_is_named_by_its_key() -> None:
+    settings = {"weights": "imagenet", "input_size": 32}
+    assert layer_fault("mobilenet", BackboneParams(layer="conv_pw_3_relu", **settings)) is None
+    told = layer_fault("mobilenet", BackboneParams(layer="conv_pw_3_rely", **settings))
+    assert re.search(
+        r"has no layer .*Did you mean 'conv_pw_3_relu'\? \(params\.yaml, backbones\.mobilenet\.layer",
+        told or "",
+    )
+    assert layer_fault("mobilenet", BackboneParams(**settings)) is None
 
 
 def test_faults_of_the_settings_are_shown_whole() -> None:
@@ -117,75 +166,28 @@ def test_faults_of_the_settings_are_shown_whole() -> None:
     assert read_params(make_params)[1].text == "valid, 1 datasets, 1 backbones"
 
 
-def test_an_archive_that_is_not_there_is_named_with_its_key() -> None:
+def test_an_archive_that_is_not_there_is_named_with_its_key(tmp_path: Path) -> None:
+    cars = str(tmp_path)
     datasets = {
         "own": DatasetParams(source="archive", archive="pets.zip"),
-        "there": DatasetParams(source="archive", archive="cars.zip"),
-        "far": DatasetParams(source="archive", archive=f"https://me:{SECRET}@example.org/far.zip"),
+        "there": DatasetParams(source="archive", archive=cars),
+        "far": DatasetParams(source="archive", archive="https://example.org/far.zip?download=1"),
         "flowers": DatasetParams(source="drawn"),
     }
-    own, there = check_archives(datasets, lambda path: path.name == "cars.zip")
+    own, there, far = check_archives(datasets)
     assert not own.ok
     assert (
         own.text
         == "there is no 'pets.zip': put it there or change datasets.own.archive (params.yaml)"
     )
-    assert there.ok
+    assert (there.ok, there.text) == (True, repr(cars))
+    assert (far.ok, far.text) == (True, "https://example.org/far.zip, not asked")
 
 
 def test_only_a_competition_needs_an_account() -> None:
     kaggle, mirror = DatasetParams(source="kaggle"), DatasetParams(source="mirror")
     assert competitions({"cats_vs_dogs": kaggle, "flowers": kaggle}) == ["cats_vs_dogs"]
     assert competitions({"cats_vs_dogs": mirror}) == []
-
-
-def test_the_estimate_grows_with_what_is_asked_for() -> None:
-    plain = estimate_bytes(10**9, make_params({"augment.copies": 0}))
-    assert (plain["raw"], plain["split"], plain["augmented"]) == (10**9, 10**9, 0)
-    copies = estimate_bytes(10**9, make_params({"augment.copies": 2, "split.val_fraction": 0.25}))
-    assert copies["augmented"] == round(10**9 * 1.5 * COPY_SIZE)
-    assert copies["features"] == pytest.approx(plain["features"] * 2.5, rel=1e-6)
-    half = estimate_bytes(10**9, make_params({"augment.copies": 0, "extract.dtype": "float16"}))
-    assert half["features"] == pytest.approx(plain["features"] / 2, rel=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("dataset", "settings", "size"),
-    [
-        ("flowers", {"source": "drawn"}, DRAWN_BYTES),
-        ("flowers", {"source": "mirror"}, CATALOGUE["flowers"].mirror.bytes),  # type: ignore[union-attr]
-        ("flowers", {"source": "kaggle"}, CATALOGUE["flowers"].kaggle.bytes),  # type: ignore[union-attr]
-        ("own", {"source": "archive", "archive": "pets"}, 7),
-        ("own", {"source": "archive", "archive": "pets/cat/1.jpg"}, 3),
-        ("own", {"source": "archive", "archive": "nowhere"}, None),
-        ("own", {"source": "archive", "archive": "https://example.org/a.zip"}, None),
-    ],
-)
-def test_an_archives_size_is_known_before_it_is_fetched(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    dataset: str,
-    settings: dict[str, Any],
-    size: int | None,
-) -> None:
-    make_project(tmp_path, monkeypatch)
-    for file, data in {"pets/cat/1.jpg": b"abc", "pets/dog/1.jpg": b"defg"}.items():
-        Path(file).parent.mkdir(parents=True)
-        Path(file).write_bytes(data)
-    assert archive_bytes(dataset, DatasetParams(**settings)) == size
-
-
-def test_what_is_on_disk_is_not_counted_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    params = make_project(tmp_path, monkeypatch, {"datasets.pets.archive": "pets.zip"})
-    assert bytes_to_come(params) == {"pets": None}
-    Path("pets.zip").write_bytes(b"x" * 100_000)
-    whole = bytes_to_come(params)["pets"]
-    assert whole == 2 * sum(estimate_bytes(100_000, params).values())
-    paths.raw_folder("pets").mkdir(parents=True)
-    (paths.raw_folder("pets") / "pets.zip").write_bytes(b"x" * 100_000)
-    assert bytes_to_come(params)["pets"] == whole - 200_000
 
 
 def test_the_store_is_measured_by_fingerprint(tmp_path: Path) -> None:
@@ -226,15 +228,19 @@ WAYS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
 def test_credentials_are_found_wherever_kaggle_puts_them(
     no_credentials: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    assert find_credentials() == "no"
+    assert find_credentials() == "none found"
     WAYS[way](no_credentials, monkeypatch)
-    assert find_credentials() == "yes"
+    assert find_credentials() == "found"
 
 
 @pytest.mark.parametrize("text", ["{", "{}", json.dumps({"key": SECRET})])
 def test_a_damaged_file_of_credentials_is_said_to_be_one(no_credentials: Path, text: str) -> None:
     (no_credentials / "kaggle.json").write_text(text)
-    assert find_credentials() == "a kaggle.json that is none"
+    assert find_credentials() == "kaggle.json has no user name and key in it"
+
+
+def test_imgaug_is_imported_as_the_pipeline_imports_it() -> None:
+    assert probe(MODULES["imgaug"]).version == "0.4.0"
 
 
 def test_a_module_is_imported_elsewhere() -> None:
@@ -256,7 +262,8 @@ def test_the_command_ends_with_1_if_something_is_missing_and_shows_no_secret(
     by_name_and_key(no_credentials, monkeypatch)
     monkeypatch.setenv("KAGGLE_API_TOKEN", SECRET)
     monkeypatch.setattr(doctor, "probe", lambda module: MISSING if module in missing else FOUND)
-    monkeypatch.setattr(doctor, "_succeeds", lambda *command: True)
+    monkeypatch.setattr(doctor, "imagenet_weights_file", lambda: Path(__file__))
+    monkeypatch.setattr(doctor, "_fault", lambda *command, **more: None)
     monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(
         doctor.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 10**13})

@@ -1,15 +1,21 @@
 import logging
+import re
 import subprocess
+import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
+from pipeline import cli, paths
 from pipeline.errors import StoreError
 from pipeline.features import Block, Header, create_features
 from pipeline.store.fingerprint import Fingerprint
 from pipeline.store.store import Store
+from pipeline.tools import store_maintenance
 from pipeline.tools.store_maintenance import collect_garbage, features_in_use, inspect_store
 
 PRINT = Fingerprint(parts={"backbone": "fake"})
@@ -99,7 +105,26 @@ def test_garbage_goes_and_what_is_in_use_stays_readable(tmp_path: Path) -> None:
     after = Store(tmp_path, PRINT)
     assert after.find(keys).missing.tolist() == [False] * 6 + [True] * 14
     assert np.array_equal(after.read(after.find(keys[:6]), keys[:6]), values)
-    assert not (tmp_path / other.key).exists()
+    assert not list((tmp_path / other.key).glob("*.h5"))
+    assert [summary.fingerprint for summary in inspect_store(tmp_path)] == [PRINT.key]
+
+
+def test_a_writer_finds_its_folder_whenever_garbage_is_collected(tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    def collect() -> None:
+        while not stop.is_set():
+            list(collect_garbage(tmp_path, {}, dry_run=False))
+
+    collector = threading.Thread(target=collect)
+    collector.start()
+    try:
+        for turn in range(40):
+            fill(tmp_path, 3, first=turn)
+    finally:
+        stop.set()
+        collector.join()
+    assert (tmp_path / PRINT.key).is_dir()
 
 
 def test_what_workspace_head_and_the_last_experiments_use_is_found(
@@ -107,10 +132,7 @@ def test_what_workspace_head_and_the_last_experiments_use_is_found(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     keys = np.random.default_rng(0).integers(0, 256, (40, 32), np.uint8)
-    run("git", "init", "-q")
-    run("dvc", "init", "-q")
-    run("git", "config", "user.email", "a@example.org")
-    run("git", "config", "user.name", "a")
+    start_repository()
     commit(keys[10:20], "0" * 32)
     head = run("git", "rev-parse", "HEAD").strip()
     commit(keys[20:30], "1" * 32)
@@ -126,14 +148,101 @@ def test_what_workspace_head_and_the_last_experiments_use_is_found(
     assert used(0) == [True, True, False, False]
 
 
-def test_nothing_is_dropped_when_a_features_file_cannot_be_read(
+def test_a_shard_found_damaged_while_garbage_is_collected_is_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = fill(tmp_path, 20)
+    (shard,) = (tmp_path / PRINT.key).glob("*.h5")
+    data = bytearray(shard.read_bytes())
+    data[-3] ^= 1
+    shard.write_bytes(data)
+    used = {PRINT.key: {keys[-1].tobytes()}}
+    assert [one.kept for one in collect_garbage(tmp_path, used, dry_run=False)] == [1]
+    assert "wrong checksum in row 19" in caplog.text
+    assert Store(tmp_path, PRINT).find(keys).missing.all()
+
+
+def test_a_temporary_file_that_goes_while_it_is_counted_is_no_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    fill(tmp_path, 5)
+    gone = tmp_path / PRINT.key / ".gone.tmp"
+    found = [*(tmp_path / PRINT.key).iterdir(), gone]
+    monkeypatch.setattr(Path, "iterdir", lambda _: iter(found))
+    assert [summary.features for summary in inspect_store(tmp_path)] == [5]
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository of git and DVC with a commit, before anything was run."""
     monkeypatch.chdir(tmp_path)
+    start_repository()
+    run("git", "commit", "-q", "-m", "a")
+    return tmp_path
+
+
+def test_before_the_first_run_nothing_is_in_use(repository: Path) -> None:
+    assert features_in_use(20) == {}
+
+
+def test_nothing_is_dropped_when_a_features_file_cannot_be_read(repository: Path) -> None:
     Path("features/d").mkdir(parents=True)
     Path("features/d/fake.h5").write_bytes(b"no HDF5")
     with pytest.raises(StoreError, match=r"nothing was dropped.*features/d/fake\.h5"):
         features_in_use(0)
+
+
+def other_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+
+
+def lock(text: str) -> None:
+    Path("dvc.lock").write_text(text)
+    run("git", "add", "dvc.lock")
+    run("git", "commit", "-q", "-m", "a")
+
+
+UNKNOWN: dict[str, tuple[Callable[[pytest.MonkeyPatch], object], str]] = {
+    "no git repository": (lambda _: Path(".git").rename("git"), "`git rev-parse --verify` fails"),
+    "another's": (other_owner, "fails: .*dubious ownership"),
+    "no commit": (lambda _: run("git", "update-ref", "-d", "HEAD"), "`git rev-parse --verify` fails"),
+    "no git": (lambda patch: patch.setenv("PATH", "/none"), "git cannot be started"),
+    "no DVC repository": (lambda _: Path(".dvc").rename("dvc"), "`-m dvc cache dir` fails"),
+    "no DVC": (
+        lambda patch: patch.setattr(store_maintenance, "DVC", ("/none/dvc",)),
+        "/none/dvc cannot be started",
+    ),
+    "damaged lock": (lambda _: lock("stages: ["), r"dvc\.lock of commit \w{7} cannot be read"),
+    "odd lock": (lambda _: lock("stages: {a: {outs: [{md5: 1}]}}"), r"dvc\.lock of commit \w{7}"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("happens", UNKNOWN)
+def test_nothing_is_dropped_when_nobody_can_say_what_is_in_use(
+    happens: str,
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fill(paths.store_folder(), 5)
+    spoil, message = UNKNOWN[happens]
+    spoil(monkeypatch)
+    monkeypatch.setattr(sys, "argv", ["bottleneck", "store", "gc"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 1
+    assert re.match(
+        f"Error: nothing was dropped, since it is not known what is in use: .*{message}",
+        capsys.readouterr().err,
+    )
+    assert [summary.features for summary in inspect_store(paths.store_folder())] == [5]
+
+
+def start_repository() -> None:
+    run("git", "init", "-q")
+    run("dvc", "init", "-q")
+    run("git", "config", "user.email", "a@example.org")
+    run("git", "config", "user.name", "a")
 
 
 def commit(keys: np.ndarray, md5: str) -> None:
