@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from pipeline.archives import read_members
 from pipeline.images import Pixels, decode_grey, decode_whole
-from pipeline.labels import is_image_name
+from pipeline.signatures import is_image
 from pipeline.splitting.duplicates import (
     HASHED_SIDE,
     MAX_DISTANCE,
@@ -53,8 +53,9 @@ def main() -> None:
 
 def measure_photos(archives: list[Path]) -> None:
     """Print how many pairs of photos are how far apart, and how far copies are from their originals."""
-    members = [member for path in archives for member in read_members(path)]
-    photos = [member.data for member in members if is_image_name(member.name)]
+    photos = [
+        member.data for path in archives for member in read_members(path) if is_image(*member)
+    ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         hashes = np.array(list(pool.map(hash_with_copies, photos)), np.uint64)
     originals, copies = hashes[:, 0], hashes[:, 1:]
