@@ -180,7 +180,7 @@ def test_a_stage_gets_its_names_and_settings_and_its_line_is_printed(
             r"Error: .*is missing: run the stage (split|augment) first",
         ),
         (["train", "pets", BACKBONE], 1, r"Error: .*is missing: run the stage extract first"),
-        (["evaluate", "pets", BACKBONE], 1, r"Error: .*The train stage writes them"),
+        (["evaluate", "pets", BACKBONE], 1, r"Error: .*run the stage train first"),
         (["report"], 1, r"Error: .*The split stage"),
         (
             ["predict", "gone.jpg", "--dataset", "pets"],

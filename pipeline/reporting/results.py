@@ -15,9 +15,10 @@ from pipeline import paths
 from pipeline.archives import read_members
 from pipeline.errors import PipelineError
 from pipeline.manifest import read_manifest
-from pipeline.predictions import Predictions, read_predictions
+from pipeline.predictions import Predictions
 from pipeline.reporting.dataset_gallery import DatasetGallery, build_dataset_gallery
 from pipeline.reporting.prediction_gallery import PredictionGallery, build_prediction_gallery
+from pipeline.saved_heads import read_head_predictions
 
 Column = NDArray[np.float64]
 Columns = dict[str, Column]
@@ -99,7 +100,7 @@ def read_head_result(dataset: str, backbone: str) -> HeadResult:
             name: _as_columns([row for row in points if row["class"] == name], ROC_COLUMNS)
             for name in classes
         }
-    val = read_predictions(paths.predictions_file(dataset, backbone)).of_split("val")
+    val = read_head_predictions(paths.model_folder(dataset, backbone)).of_split("val")
     return HeadResult(
         dataset=dataset,
         backbone=backbone,

@@ -17,8 +17,9 @@ from pipeline.errors import PipelineError
 from pipeline.manifest import QUARANTINED, USED, ImageRow, write_manifest
 from pipeline.metrics import CALIBRATION_BINS, RESAMPLES
 from pipeline.params import Params, load_params
-from pipeline.predictions import Predictions, write_predictions
+from pipeline.predictions import Predictions
 from pipeline.stages import evaluate, report
+from tests.project import place_head
 from tests.sample_images import encode, scene
 
 CLASSES = {"cats_vs_dogs": ("cat", "dog"), "my_<own>": ("a&b", "daisy", "rose")}
@@ -53,9 +54,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, params: Params) -> Path:
         for dataset, classes in CLASSES.items():
             write_dataset(dataset, classes)
             for backbone in BACKBONES:
-                write_predictions(
-                    paths.predictions_file(dataset, backbone), predictions_for(classes)
-                )
+                place_head(dataset, backbone, predictions_for(classes))
                 evaluate.run(dataset, backbone, params)
                 paths.history_file(dataset, backbone).write_text(HISTORY)
     return root
@@ -325,7 +324,7 @@ def test_images_and_charts_have_words(page: Page) -> None:
         ),
         (
             Path("models/cats_vs_dogs/resnet50/predictions.csv").unlink,
-            "The train stage writes them",
+            "run the stage train first .predictions.csv is missing",
         ),
     ],
 )
