@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -53,6 +54,16 @@ def augment(dataset: Dataset) -> None:
     from pipeline.tools.progress import tracker
 
     print(stage.run(dataset, _params(), tracker("augmented", lambda copies: 1)))
+
+
+@app.command(**STAGE)
+def weights(backbone: Backbone) -> None:
+    """Get a backbone's weights and check them."""
+    from pipeline.stages import weights as stage
+
+    with redirect_stdout(sys.stderr):  # where Keras shows how far a download is
+        line = stage.run(backbone, _params())
+    print(line)
 
 
 @app.command(**STAGE)

@@ -60,6 +60,16 @@ def copies_file(dataset: str) -> Path:
     return augmented_folder(dataset) / "copies.csv"
 
 
+def weights_file(weights: str) -> Path:
+    """The file that a backbone's setting `weights` names: from the folder `weights`, or absolute."""
+    return Path("weights") / weights
+
+
+def weights_record(backbone: str) -> Path:
+    """JSON: where a backbone's weights are from, their bytes and sha256."""
+    return Path("data/weights") / f"{backbone}.json"
+
+
 def features_file(dataset: str, backbone: str) -> Path:
     """HDF5 file of bottleneck features; docs/feature-file.md specifies it."""
     return Path("features") / dataset / f"{backbone}.h5"

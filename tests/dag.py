@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.params import Params
-from pipeline.stages import augment, evaluate, extract, fetch, report, split, train
+from pipeline.stages import augment, evaluate, extract, fetch, report, split, train, weights
 from tests.fakes import use_mean_colour
 
 ARTEFACTS = ("data", "features", "models", "metrics", "plots", "report")
@@ -29,6 +29,8 @@ def light_stages() -> Iterator[None]:
 
 def stage_calls(params: Any, real: Params) -> Iterator[tuple[str, Callable[[], str]]]:
     """Yield each stage's name, as DVC names it, and a call that runs it; in an order that works."""
+    for backbone in real.backbones:
+        yield f"weights@{backbone}", lambda backbone=backbone: weights.run(backbone, params)
     for dataset in real.datasets:
         for stage in (fetch, split, augment):
             yield (

@@ -23,6 +23,7 @@ CODE = (
     ".dvcignore",
     ".gitignore",
     "None",
+    "weights",
     ".dvc/config",
     ".dvc/.gitignore",
     ".dvc/plots",
@@ -124,6 +125,7 @@ STAGES = [
     "fetch@pets",
     "split@pets",
     "augment@pets",
+    f"weights@{BACKBONE}",
     f"extract@pets-{BACKBONE}",
     f"train@pets-{BACKBONE}",
     f"evaluate@pets-{BACKBONE}",
@@ -205,7 +207,7 @@ def test_an_image_changed_in_place_is_noticed(reproduced: Project, change: str) 
             "backbones",
             "mobilenet",
             {"layer": None, "pooling": "avg", "input_size": 32, "weights": "random"},
-            "-mobilenet",
+            "mobilenet",
         ),
         ("datasets", "herbs", {"source": "archive", "archive": "pets"}, "@herbs"),
     ],
@@ -221,7 +223,7 @@ def test_another_backbone_or_dataset_runs_nothing_of_the_others(
         del reproduced.settings[section][name]
         reproduced.write_settings()
     assert {stage for stage in wanted if added not in stage} == {"report"}
-    first = "fetch@herbs" if section == "datasets" else "extract@pets-mobilenet"
+    first = "fetch@herbs" if section == "datasets" else "weights@mobilenet"
     assert first in wanted
 
 
@@ -240,8 +242,8 @@ def test_a_setting_runs_only_the_stages_that_read_it(reproduced: Project) -> Non
         reproduced.settings[section][key] = old
         reproduced.write_settings()
     assert {section: stages[0] for section, stages in wanted.items()} == {
-        "head": STAGES[4],
-        "extract": STAGES[3],
+        "head": STAGES[5],
+        "extract": STAGES[4],
         "augment": STAGES[2],
         "split": STAGES[1],
     }
