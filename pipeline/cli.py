@@ -92,6 +92,22 @@ def evaluate(dataset: Dataset, backbone: Backbone) -> None:
 
 
 @app.command(**STAGE)
+def report_dataset(dataset: Dataset) -> None:
+    """Write what the report says of a dataset."""
+    from pipeline.stages import report_dataset as stage
+
+    print(stage.run(dataset, _params()))
+
+
+@app.command(**STAGE)
+def report_head(dataset: Dataset, backbone: Backbone) -> None:
+    """Write what the report says of a head."""
+    from pipeline.stages import report_head as stage
+
+    print(stage.run(dataset, backbone, _params()))
+
+
+@app.command(**STAGE)
 def report() -> None:
     """Write the results as one page."""
     from pipeline.stages import report as stage

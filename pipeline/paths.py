@@ -11,6 +11,7 @@ from pipeline.errors import SourceError
 
 PARAMS = Path("params.yaml")
 REPORT = Path("report/index.html")
+REPORT_PARTS = Path("report/parts")
 METRICS = Path("metrics")
 PLOTS = Path("plots")
 
@@ -108,3 +109,13 @@ def plots_folder(dataset: str, backbone: str) -> Path:
 def history_file(dataset: str, backbone: str) -> Path:
     """CSV: train and validation loss and accuracy, one row an epoch."""
     return plots_folder(dataset, backbone) / "history.csv"
+
+
+def dataset_part(dataset: str) -> Path:
+    """JSON: what the report says of a dataset."""
+    return REPORT_PARTS / f"{dataset}.json"
+
+
+def head_part(dataset: str, backbone: str) -> Path:
+    """JSON: what the report says of a head."""
+    return REPORT_PARTS / dataset / f"{backbone}.json"

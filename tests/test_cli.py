@@ -181,7 +181,7 @@ def test_a_stage_gets_its_names_and_settings_and_its_line_is_printed(
         ),
         (["train", "pets", BACKBONE], 1, r"Error: .*is missing: run the stage extract first"),
         (["evaluate", "pets", BACKBONE], 1, r"Error: .*run the stage train first"),
-        (["report"], 1, r"Error: .*The split stage"),
+        (["report"], 1, r"Error: .*The report_dataset stage"),
         (
             ["predict", "gone.jpg", "--dataset", "pets"],
             1,

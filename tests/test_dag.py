@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.settings: dict[str, Any] = {
-            **SETTINGS,
+            **deepcopy(SETTINGS),
             "backbones": {
                 BACKBONE: {"layer": None, "pooling": "avg", "input_size": 64, "weights": "random"}
             },
@@ -121,6 +122,73 @@ class Project:
         return (self.folder / "dvc.lock").read_bytes()
 
 
+@pytest.fixture
+def quick(tmp_path: Path) -> Project:
+    """A project with two datasets, in which each stage only writes a line to what it makes."""
+    project = Project(tmp_path / "project")
+    shutil.copyfile(ROOT / "tests" / "stand_in.py", project.folder / "pipeline" / "__main__.py")
+    project.settings["datasets"]["herbs"] = {"source": "archive", "archive": "pets"}
+    project.write_settings()
+    project.run("git", "config", "user.email", "test@example.com")
+    project.run("git", "config", "user.name", "Test")
+    (project.folder / ".git" / "info" / "exclude").write_text("/.dvc/site/\n")
+    project.run("dvc", "remote", "add", "--default", "local", str(tmp_path / "remote"))
+    return project
+
+
+def finish(project: Project) -> None:
+    """Reproduce, and keep all of it in Git and in DVC's remote."""
+    project.repro()
+    project.run("git", "add", "--all")
+    project.run("git", "commit", "--quiet", "--message", "results")
+    project.run("dvc", "push")
+
+
+@pytest.mark.slow
+def test_nothing_is_to_do_after_another_branch_or_a_clone_with_other_datasets(
+    quick: Project, tmp_path: Path
+) -> None:
+    def check_out(branch: str) -> None:
+        quick.run("git", "checkout", "--quiet", "--force", branch)
+        quick.run("dvc", "checkout")
+
+    def to_do() -> Any:
+        return json.loads(quick.run("dvc", "status", "--json"))
+
+    finish(quick)
+    first = quick.run("git", "branch", "--show-current").strip()
+    quick.run("git", "checkout", "--quiet", "-b", "other")
+    quick.settings["datasets"]["moss"] = quick.settings["datasets"].pop("herbs")
+    quick.write_settings()
+    finish(quick)
+    assert (quick.folder / "data" / "raw" / "herbs").exists(), "left over, but not of the page"
+    assert to_do() == {}
+    for branch in (first, "other"):
+        check_out(branch)
+        assert to_do() == {}
+    quick.run("git", "clone", "--quiet", str(quick.folder), str(tmp_path / "clone"))
+    quick.folder = tmp_path / "clone"
+    for branch in ("other", first):
+        quick.run("git", "checkout", "--quiet", branch)
+        quick.run("dvc", "pull")
+        assert to_do() == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_weights_file_changed_in_place_is_noticed(
+    quick: Project, absolute: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.h5" if absolute else quick.folder / "weights" / "mine.h5"
+    file.write_text("weights")
+    quick.settings["backbones"][BACKBONE]["weights"] = str(file) if absolute else file.name
+    quick.write_settings()
+    quick.repro(f"weights@{BACKBONE}")
+    assert quick.repro("--dry", f"weights@{BACKBONE}") == []
+    file.write_text("others")
+    assert quick.repro("--dry", f"weights@{BACKBONE}") == [f"weights@{BACKBONE}"]
+
+
 STAGES = [
     "fetch@pets",
     "split@pets",
@@ -129,6 +197,8 @@ STAGES = [
     f"extract@pets-{BACKBONE}",
     f"train@pets-{BACKBONE}",
     f"evaluate@pets-{BACKBONE}",
+    "report_dataset@pets",
+    f"report_head@pets-{BACKBONE}",
     "report",
 ]
 

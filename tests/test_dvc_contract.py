@@ -54,7 +54,7 @@ def named(text: str, stage: str = "") -> str:
 def params_of(stage: str) -> list[str]:
     """Return the settings that a stage names, all of them in the params.yaml of the root."""
     found: list[str] = []
-    for entry in STAGES[stage]["params"]:
+    for entry in STAGES[stage].get("params", []):
         if isinstance(entry, Mapping):
             assert [in_root(stage, file) for file in entry] == [str(paths.PARAMS)]
             entry = next(iter(entry.values()))
@@ -76,9 +76,13 @@ def test_the_stages_are_those_of_the_code_and_of_the_command_line() -> None:
     modules = {file.stem for file in (PACKAGE / "stages").glob("*.py")} - {"__init__"}
     assert set(STAGES) == modules
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    assert modules == {
+    assert {command_of(stage) for stage in modules} == {
         name for name, command in commands.items() if command.rich_help_panel == "Stages"
     }
+
+
+def command_of(stage: str) -> str:
+    return stage.replace("_", "-")
 
 
 def code_of(stage: str) -> list[str]:
@@ -126,13 +130,14 @@ def test_slow_stages_are_not_made_of_what_changes_often() -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_commands_are_those_of_the_command_line_with_names_alone(stage: str) -> None:
-    one = {"fetch": " d", "split": " d", "augment": " d", "weights": " b", "report": ""}
-    arguments = one.get(stage, " d b")
+    one = dict.fromkeys(("fetch", "split", "augment", "report_dataset"), " d")
+    arguments = {**one, "weights": " b", "report": ""}.get(stage, " d b")
+    command = command_of(stage)
     quoted = "".join(f" '{name}'" for name in arguments.split())
     to_root = "cd .. && " if "wdir" in STAGES[stage] else ""
-    assert named(STAGES[stage]["cmd"], stage) == f"{to_root}python -m pipeline {stage}{quoted}"
-    command = get_command(app).commands[stage]  # type: ignore[attr-defined]
-    assert len(command.params) == len(arguments.split())
+    assert named(STAGES[stage]["cmd"], stage) == f"{to_root}python -m pipeline {command}{quoted}"
+    found = get_command(app).commands[command]  # type: ignore[attr-defined]
+    assert len(found.params) == len(arguments.split())
 
 
 @pytest.mark.parametrize(
@@ -157,7 +162,9 @@ def test_commands_are_those_of_the_command_line_with_names_alone(stage: str) -> 
             ],
         ),
         ("weights", [paths.weights_record("b")]),
-        ("report", [paths.REPORT.parent]),
+        ("report_dataset", [paths.dataset_part("d")]),
+        ("report_head", [paths.head_part("d", "b")]),
+        ("report", [paths.REPORT]),
     ],
 )
 def test_outputs_lie_where_the_layout_says(stage: str, expected: list[Path]) -> None:
@@ -193,9 +200,9 @@ def test_metrics_and_plots_are_files_of_git_and_plots_say_how_they_are_drawn() -
 def test_axes_are_the_names_in_params() -> None:
     assert PIPELINE["stages"]["fetch"]["foreach"] == "${datasets}"
     assert PIPELINE["stages"]["weights"]["foreach"] == "${backbones}"
-    for stage in ("split", "augment"):
+    for stage in ("split", "augment", "report_dataset"):
         assert STAGES[stage]["matrix"] == {"dataset": "${datasets}"}
-    for stage in ("extract", "train", "evaluate"):
+    for stage in ("extract", "train", "evaluate", "report_head"):
         assert STAGES[stage]["matrix"] == {"dataset": "${datasets}", "backbone": "${backbones}"}
         assert list(STAGES[stage]["matrix"]) == ["dataset", "backbone"], (
             "their order makes the stage's name"
@@ -308,7 +315,7 @@ def test_every_command_is_documented(command: str) -> None:
 @pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="the README is not written yet")
 def test_every_command_in_the_documents_exists() -> None:
     shown = re.findall(
-        r"(?:`|\$ |^    )bottleneck (store [a-z]+|[a-z]+)\b", documents(), re.MULTILINE
+        r"(?:`|\$ |^    )bottleneck (store [a-z]+|[a-z-]+)\b", documents(), re.MULTILINE
     )
     assert len(shown) > 10
     assert set(shown) <= set(all_commands())

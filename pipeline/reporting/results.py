@@ -55,16 +55,15 @@ class HeadResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetResult:
-    """A dataset's counts, as the split stage wrote them, images that tell of its health, and its heads."""
+    """A dataset's counts, as the split stage wrote them, and images that tell of its health."""
 
     name: str
     data: dict[str, Any]
     exhibits: DatasetGallery
-    heads: tuple[HeadResult, ...]
 
 
-def read_dataset_result(dataset: str, backbones: Sequence[str]) -> DatasetResult:
-    """Read the counts and the manifest of a dataset and the results of its heads, one a backbone.
+def read_dataset_result(dataset: str) -> DatasetResult:
+    """Read the counts and the manifest of a dataset.
 
     Raises:
         PipelineError: A file is missing or damaged; names it and the stage that writes it.
@@ -76,8 +75,7 @@ def read_dataset_result(dataset: str, backbones: Sequence[str]) -> DatasetResult
         paths.split_folder(dataset),
         lambda: read_members(paths.raw_archive(dataset)),
     )
-    heads = tuple(read_head_result(dataset, backbone) for backbone in backbones)
-    return DatasetResult(name=dataset, data=data, exhibits=exhibits, heads=heads)
+    return DatasetResult(name=dataset, data=data, exhibits=exhibits)
 
 
 def read_head_result(dataset: str, backbone: str) -> HeadResult:

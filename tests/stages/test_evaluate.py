@@ -99,7 +99,7 @@ def test_a_table_that_lacks_rows_gives_no_metrics(project: Path, params: Params,
     assert not (project / "metrics").exists()
 
 
-@pytest.mark.parametrize("stage", ["evaluate", "report"])
+@pytest.mark.parametrize("stage", ["evaluate", "report", "report_dataset", "report_head"])
 def test_tensorflow_is_not_imported(stage: str) -> None:
     code = f"import sys, pipeline.stages.{stage}; sys.exit('tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
