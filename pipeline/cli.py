@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -56,6 +57,16 @@ def augment(dataset: Dataset) -> None:
 
 
 @app.command(**STAGE)
+def weights(backbone: Backbone) -> None:
+    """Get a backbone's weights and check them."""
+    from pipeline.stages import weights as stage
+
+    with redirect_stdout(sys.stderr):  # where Keras shows how far a download is
+        line = stage.run(backbone, _params())
+    print(line)
+
+
+@app.command(**STAGE)
 def extract(dataset: Dataset, backbone: Backbone) -> None:
     """Compute the features that the store does not have yet."""
     from pipeline.stages import extract as stage
@@ -76,6 +87,22 @@ def train(dataset: Dataset, backbone: Backbone) -> None:
 def evaluate(dataset: Dataset, backbone: Backbone) -> None:
     """Measure what the head predicts."""
     from pipeline.stages import evaluate as stage
+
+    print(stage.run(dataset, backbone, _params()))
+
+
+@app.command(**STAGE)
+def report_dataset(dataset: Dataset) -> None:
+    """Write what the report says of a dataset."""
+    from pipeline.stages import report_dataset as stage
+
+    print(stage.run(dataset, _params()))
+
+
+@app.command(**STAGE)
+def report_head(dataset: Dataset, backbone: Backbone) -> None:
+    """Write what the report says of a head."""
+    from pipeline.stages import report_head as stage
 
     print(stage.run(dataset, backbone, _params()))
 

@@ -1,4 +1,4 @@
-"""The small models that are trained on features: build, fit, save, load.
+"""The small models that are trained on features: build and fit them.
 
 | classes    | last layer          | loss                             |
 | ---------- | ------------------- | -------------------------------- |
@@ -9,7 +9,6 @@
 and dropout before it. Both take features as the backbone gives them.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,42 +16,15 @@ from typing import Any
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
 
 from pipeline.errors import HeadError
-from pipeline.files import atomic_write, atomic_write_text
 from pipeline.params import HeadParams
+from pipeline.predictions import Predictions
+from pipeline.saved_heads import HeadInfo, SavedHead, read_head, write_head
 
-WEIGHTS, DESCRIPTION = "head.safetensors", "head.json"
 PREDICT_BATCH = 1024
 
 Float = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeadInfo:
-    """What a saved head needs to be used.
-
-    Attributes:
-        kind: `mlp` or `linear`.
-        units: Width of the hidden layer.
-        dropout: As trained.
-        shape: Of one feature: `(d,)` or `(h, w, d)`.
-        classes: In alphabetical order.
-        backbone: Name of the network whose features it takes.
-        fingerprint: Of those features.
-        fingerprint_parts: What the fingerprint is made of, as JSON.
-    """
-
-    kind: str
-    units: int
-    dropout: float
-    shape: tuple[int, ...]
-    classes: tuple[str, ...]
-    backbone: str
-    fingerprint: str
-    fingerprint_parts: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -129,16 +101,10 @@ def fit_head(
     }
 
 
-def save_head(folder: Path, head: Head) -> None:
-    """Write `head.safetensors` and `head.json`; equal heads give equal bytes."""
+def save_head(folder: Path, head: Head, predictions: Predictions) -> None:
+    """Write a head and what it predicted; equal heads give equal bytes."""
     tensors = {weight.path: np.asarray(weight.value) for weight in head.model.weights}
-    with atomic_write(folder / WEIGHTS) as temporary:
-        temporary.write_bytes(save(tensors))
-    description = {name: getattr(head.info, name) for name in HeadInfo.__slots__}
-    description["fingerprint_parts"] = json.loads(head.info.fingerprint_parts)
-    atomic_write_text(
-        folder / DESCRIPTION, json.dumps(description, indent=2, sort_keys=True) + "\n"
-    )
+    write_head(folder, SavedHead(info=head.info, tensors=tensors), predictions)
 
 
 def load_head(folder: Path) -> Head:
@@ -147,25 +113,11 @@ def load_head(folder: Path) -> Head:
     Raises:
         HeadError: It is missing or damaged.
     """
-    try:
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        for name in ("shape", "classes"):
-            description[name] = tuple(description[name])
-        description["fingerprint_parts"] = json.dumps(
-            description["fingerprint_parts"], sort_keys=True, separators=(",", ":")
-        )
-        info = HeadInfo(**description)
-        tensors = load_file(folder / WEIGHTS)
-        model = _build(info, 0.0)
-        for weight in model.weights:
-            weight.assign(tensors[weight.path])
-    except FileNotFoundError:
-        raise HeadError(f"{folder} holds no trained head: run the stage train first.") from None
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise HeadError(
-            f"the head in {folder} is damaged ({error}): run the stage train again."
-        ) from None
-    return Head(info=info, model=model)
+    saved = read_head(folder)
+    model = _build(saved.info, 0.0)
+    for weight in model.weights:
+        weight.assign(saved.tensors[weight.path])
+    return Head(info=saved.info, model=model)
 
 
 def _build(info: HeadInfo, l2: float) -> keras.Model:

@@ -11,6 +11,7 @@ from pipeline.errors import SourceError
 
 PARAMS = Path("params.yaml")
 REPORT = Path("report/index.html")
+REPORT_PARTS = Path("report/parts")
 METRICS = Path("metrics")
 PLOTS = Path("plots")
 
@@ -60,6 +61,16 @@ def copies_file(dataset: str) -> Path:
     return augmented_folder(dataset) / "copies.csv"
 
 
+def weights_file(weights: str) -> Path:
+    """The file that a backbone's setting `weights` names: from the folder `weights`, or absolute."""
+    return Path("weights") / weights
+
+
+def weights_record(backbone: str) -> Path:
+    """JSON: where a backbone's weights are from, their bytes and sha256."""
+    return Path("data/weights") / f"{backbone}.json"
+
+
 def features_file(dataset: str, backbone: str) -> Path:
     """HDF5 file of bottleneck features; docs/feature-file.md specifies it."""
     return Path("features") / dataset / f"{backbone}.h5"
@@ -98,3 +109,13 @@ def plots_folder(dataset: str, backbone: str) -> Path:
 def history_file(dataset: str, backbone: str) -> Path:
     """CSV: train and validation loss and accuracy, one row an epoch."""
     return plots_folder(dataset, backbone) / "history.csv"
+
+
+def dataset_part(dataset: str) -> Path:
+    """JSON: what the report says of a dataset."""
+    return REPORT_PARTS / f"{dataset}.json"
+
+
+def head_part(dataset: str, backbone: str) -> Path:
+    """JSON: what the report says of a head."""
+    return REPORT_PARTS / dataset / f"{backbone}.json"

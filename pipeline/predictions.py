@@ -201,6 +201,6 @@ def _check_rows(table: Predictions) -> None:
         seen.add(key)
 
 
-def _demand(holds: NDArray[np.bool_], column: str, fault: str) -> None:
+def _demand(holds: NDArray[np.bool_] | np.bool_, column: str, fault: str) -> None:
     if not holds.all():
         raise PredictionsError(f"row {int(np.argmin(holds))}, column {column}: {fault}.")

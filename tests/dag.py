@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 
 from pipeline.params import Params
-from pipeline.stages import augment, evaluate, extract, fetch, report, split, train
+from pipeline.stages import (
+    augment,
+    evaluate,
+    extract,
+    fetch,
+    report,
+    report_dataset,
+    report_head,
+    split,
+    train,
+    weights,
+)
 from tests.fakes import use_mean_colour
 
 ARTEFACTS = ("data", "features", "models", "metrics", "plots", "report")
@@ -29,6 +40,8 @@ def light_stages() -> Iterator[None]:
 
 def stage_calls(params: Any, real: Params) -> Iterator[tuple[str, Callable[[], str]]]:
     """Yield each stage's name, as DVC names it, and a call that runs it; in an order that works."""
+    for backbone in real.backbones:
+        yield f"weights@{backbone}", lambda backbone=backbone: weights.run(backbone, params)
     for dataset in real.datasets:
         for stage in (fetch, split, augment):
             yield (
@@ -41,6 +54,16 @@ def stage_calls(params: Any, real: Params) -> Iterator[tuple[str, Callable[[], s
                     f"{name_of(stage)}@{dataset}-{backbone}",
                     lambda stage=stage, names=(dataset, backbone): stage.run(*names, params),
                 )
+    for dataset in real.datasets:
+        yield (
+            f"report_dataset@{dataset}",
+            lambda dataset=dataset: report_dataset.run(dataset, params),
+        )
+        for backbone in real.backbones:
+            yield (
+                f"report_head@{dataset}-{backbone}",
+                lambda names=(dataset, backbone): report_head.run(*names, params),
+            )
     yield "report", lambda: report.run(params)
 
 

@@ -20,6 +20,8 @@ from PIL import Image
 from pipeline import paths
 from pipeline.manifest import CopyRow, ImageRow, write_copies, write_manifest
 from pipeline.params import Params, parse_params
+from pipeline.predictions import Predictions
+from pipeline.saved_heads import HeadInfo, SavedHead, write_head
 
 BACKBONE = "efficientnet_lite0"
 SETTINGS: dict[str, Any] = {
@@ -96,6 +98,17 @@ def place(
                 CopyRow(parent=rows[parent].sha256, copy=number, sha256=sha256, path=path)
             )
     write_copies(paths.copies_file(dataset), copy_rows)
+
+
+def place_head(dataset: str, backbone: str, predictions: Predictions) -> None:
+    """Leave what the stage `train` would, with these predictions; the head itself knows nothing."""
+    info = HeadInfo(
+        kind="linear", units=1, dropout=0.0, shape=(1,), classes=predictions.classes,
+        backbone=backbone, fingerprint="f" * 32, fingerprint_parts="{}",
+    )  # fmt: skip
+    tensors = {name: np.zeros(size, np.float32) for name, size in info.tensor_shapes().items()}
+    folder = paths.model_folder(dataset, backbone)
+    write_head(folder, SavedHead(info=info, tensors=tensors), predictions)
 
 
 def _changed(changes: Mapping[str, Any] | None) -> dict[str, Any]:

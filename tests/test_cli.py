@@ -180,8 +180,8 @@ def test_a_stage_gets_its_names_and_settings_and_its_line_is_printed(
             r"Error: .*is missing: run the stage (split|augment) first",
         ),
         (["train", "pets", BACKBONE], 1, r"Error: .*is missing: run the stage extract first"),
-        (["evaluate", "pets", BACKBONE], 1, r"Error: .*The train stage writes them"),
-        (["report"], 1, r"Error: .*The split stage"),
+        (["evaluate", "pets", BACKBONE], 1, r"Error: .*run the stage train first"),
+        (["report"], 1, r"Error: .*The report_dataset stage"),
         (
             ["predict", "gone.jpg", "--dataset", "pets"],
             1,

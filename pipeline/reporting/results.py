@@ -15,9 +15,10 @@ from pipeline import paths
 from pipeline.archives import read_members
 from pipeline.errors import PipelineError
 from pipeline.manifest import read_manifest
-from pipeline.predictions import Predictions, read_predictions
+from pipeline.predictions import Predictions
 from pipeline.reporting.dataset_gallery import DatasetGallery, build_dataset_gallery
 from pipeline.reporting.prediction_gallery import PredictionGallery, build_prediction_gallery
+from pipeline.saved_heads import read_head_predictions
 
 Column = NDArray[np.float64]
 Columns = dict[str, Column]
@@ -54,16 +55,15 @@ class HeadResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetResult:
-    """A dataset's counts, as the split stage wrote them, images that tell of its health, and its heads."""
+    """A dataset's counts, as the split stage wrote them, and images that tell of its health."""
 
     name: str
     data: dict[str, Any]
     exhibits: DatasetGallery
-    heads: tuple[HeadResult, ...]
 
 
-def read_dataset_result(dataset: str, backbones: Sequence[str]) -> DatasetResult:
-    """Read the counts and the manifest of a dataset and the results of its heads, one a backbone.
+def read_dataset_result(dataset: str) -> DatasetResult:
+    """Read the counts and the manifest of a dataset.
 
     Raises:
         PipelineError: A file is missing or damaged; names it and the stage that writes it.
@@ -75,8 +75,7 @@ def read_dataset_result(dataset: str, backbones: Sequence[str]) -> DatasetResult
         paths.split_folder(dataset),
         lambda: read_members(paths.raw_archive(dataset)),
     )
-    heads = tuple(read_head_result(dataset, backbone) for backbone in backbones)
-    return DatasetResult(name=dataset, data=data, exhibits=exhibits, heads=heads)
+    return DatasetResult(name=dataset, data=data, exhibits=exhibits)
 
 
 def read_head_result(dataset: str, backbone: str) -> HeadResult:
@@ -99,7 +98,7 @@ def read_head_result(dataset: str, backbone: str) -> HeadResult:
             name: _as_columns([row for row in points if row["class"] == name], ROC_COLUMNS)
             for name in classes
         }
-    val = read_predictions(paths.predictions_file(dataset, backbone)).of_split("val")
+    val = read_head_predictions(paths.model_folder(dataset, backbone)).of_split("val")
     return HeadResult(
         dataset=dataset,
         backbone=backbone,

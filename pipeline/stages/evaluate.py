@@ -16,7 +16,7 @@ from pipeline.metrics import (
     roc_points,
 )
 from pipeline.params import Params
-from pipeline.predictions import read_predictions
+from pipeline.saved_heads import read_head_predictions
 
 
 def run(dataset: str, backbone: str, params: Params) -> str:
@@ -26,9 +26,10 @@ def run(dataset: str, backbone: str, params: Params) -> str:
     of split val.
 
     Raises:
-        PredictionsError: The table of predictions is missing or damaged, or has no split val.
+        HeadError: There is no head, or its predictions are not those that the stage train wrote.
+        PredictionsError: The table of predictions has no split val.
     """
-    predictions = read_predictions(paths.predictions_file(dataset, backbone))
+    predictions = read_head_predictions(paths.model_folder(dataset, backbone))
     val = require_val(predictions)
     metrics = compute_metrics(predictions, params.head.seed)
     text = json.dumps(metrics, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)

@@ -10,9 +10,10 @@ from pipeline import paths
 from pipeline.errors import FeaturesError
 from pipeline.features import Block, FeatureSet, read_features
 from pipeline.files import atomic_write_text
-from pipeline.heads import Head, HeadInfo, fit_head, save_head
+from pipeline.heads import Head, fit_head, save_head
 from pipeline.params import HeadParams, Params
-from pipeline.predictions import Predictions, write_predictions
+from pipeline.predictions import Predictions
+from pipeline.saved_heads import HeadInfo
 
 COLUMNS = ("loss", "val_loss", "accuracy", "val_accuracy")
 
@@ -28,8 +29,7 @@ def run(dataset: str, backbone: str, params: Params) -> str:
             "run the stage extract again."
         )
     head, history = _fit(features, params.head)
-    save_head(paths.model_folder(dataset, backbone), head)
-    write_predictions(paths.predictions_file(dataset, backbone), _predict(features, head))
+    save_head(paths.model_folder(dataset, backbone), head, _predict(features, head))
     atomic_write_text(paths.history_file(dataset, backbone), _history_table(history))
     best = int(np.argmin(history["val_loss"]))
     return (

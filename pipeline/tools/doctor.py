@@ -211,8 +211,9 @@ def weights_fault(name: str, settings: BackboneParams) -> str | None:
     if weights == "random" or (weights == "imagenet" and name != "efficientnet_lite0"):
         return None
     if weights != "imagenet":
-        missing = f"there is no weights file {weights!r} (params.yaml, backbones.{name}.weights)"
-        return None if Path(weights).is_file() else missing
+        file = paths.weights_file(weights)
+        missing = f"there is no weights file {str(file)!r} (params.yaml, backbones.{name}.weights)"
+        return None if file.is_file() else missing
     try:
         file = imagenet_weights_file()
     except BackboneError as error:

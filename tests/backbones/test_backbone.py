@@ -38,7 +38,7 @@ def test_an_unknown_name_is_an_error() -> None:
 def test_a_missing_weights_file_is_an_error() -> None:
     with pytest.raises(
         BackboneError,
-        match=r"weights file none\.h5 of vgg16 does not exist; expected 'imagenet', 'ra",
+        match=r"weights file weights/none\.h5 of vgg16 does not exist; expected 'imagenet', 'ra",
     ):
         _backbone("vgg16", weights="none.h5").describe()
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from pipeline import paths
-from pipeline.errors import PredictionsError
+from pipeline.errors import HeadError
 from pipeline.params import Params, parse_params
-from pipeline.predictions import Predictions, write_predictions
+from pipeline.predictions import Predictions
 from pipeline.stages import evaluate
+from tests.project import place_head
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             [[0.9, 0.1], [0.1, 0.9], [0.8, 0.2], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
         ),
     )
-    write_predictions(paths.predictions_file("cats_vs_dogs", "efficientnet_lite0"), predictions)
+    place_head("cats_vs_dogs", "efficientnet_lite0", predictions)
     return tmp_path
 
 
@@ -70,7 +71,7 @@ def test_the_same_predictions_give_the_same_bytes(project: Path, params: Params)
         return {file: file.read_bytes() for file in project.rglob("*") if file.is_file()}
 
     first = contents()
-    assert len(first) == 5
+    assert len(first) == 7
     assert contents() == first
     assert all(b"\r" not in content for content in first.values())
 
@@ -82,12 +83,23 @@ def test_metrics_are_sorted_and_end_with_a_newline(project: Path, params: Params
 
 
 def test_without_predictions_nothing_is_written(project: Path, params: Params) -> None:
-    with pytest.raises(PredictionsError, match=r"models/flowers/.*The train stage writes them"):
+    with pytest.raises(HeadError, match=r"models/flowers/.*: run the stage train first"):
         evaluate.run("flowers", "efficientnet_lite0", params)
     assert not (project / "metrics").exists()
 
 
-@pytest.mark.parametrize("stage", ["evaluate", "report"])
+@pytest.mark.parametrize("cut", [1, -1])
+def test_a_table_that_lacks_rows_gives_no_metrics(project: Path, params: Params, cut: int) -> None:
+    table = project / paths.predictions_file("cats_vs_dogs", "efficientnet_lite0")
+    lines = table.read_text().splitlines(keepends=True)
+    del lines[cut]
+    table.write_text("".join(lines))
+    with pytest.raises(HeadError, match=r"predictions\.csv has the sha256 .*stage train again"):
+        evaluate.run("cats_vs_dogs", "efficientnet_lite0", params)
+    assert not (project / "metrics").exists()
+
+
+@pytest.mark.parametrize("stage", ["evaluate", "report", "report_dataset", "report_head"])
 def test_tensorflow_is_not_imported(stage: str) -> None:
     code = f"import sys, pipeline.stages.{stage}; sys.exit('tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

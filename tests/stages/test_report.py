@@ -17,8 +17,9 @@ from pipeline.errors import PipelineError
 from pipeline.manifest import QUARANTINED, USED, ImageRow, write_manifest
 from pipeline.metrics import CALIBRATION_BINS, RESAMPLES
 from pipeline.params import Params, load_params
-from pipeline.predictions import Predictions, write_predictions
-from pipeline.stages import evaluate, report
+from pipeline.predictions import Predictions
+from pipeline.stages import evaluate, report, report_dataset, report_head
+from tests.project import place_head
 from tests.sample_images import encode, scene
 
 CLASSES = {"cats_vs_dogs": ("cat", "dog"), "my_<own>": ("a&b", "daisy", "rose")}
@@ -53,12 +54,19 @@ def results(tmp_path_factory: pytest.TempPathFactory, params: Params) -> Path:
         for dataset, classes in CLASSES.items():
             write_dataset(dataset, classes)
             for backbone in BACKBONES:
-                write_predictions(
-                    paths.predictions_file(dataset, backbone), predictions_for(classes)
-                )
+                place_head(dataset, backbone, predictions_for(classes))
                 evaluate.run(dataset, backbone, params)
                 paths.history_file(dataset, backbone).write_text(HISTORY)
     return root
+
+
+def report_all(params: Params) -> str:
+    """Write every part, and the page."""
+    for dataset in params.datasets:
+        report_dataset.run(dataset, params)
+        for backbone in params.backbones:
+            report_head.run(dataset, backbone, params)
+    return report.run(params)
 
 
 @pytest.fixture
@@ -174,7 +182,7 @@ def html(results: Path, tmp_path_factory: pytest.TempPathFactory, params: Params
     root = shutil.copytree(results, tmp_path_factory.mktemp("first") / "project")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        assert report.run(params) == "report/index.html: 4 heads on 2 datasets"
+        assert report_all(params) == "report/index.html: 4 heads on 2 datasets"
     return (root / "report/index.html").read_text(encoding="utf-8")
 
 
@@ -184,7 +192,7 @@ def page(html: str) -> Page:
 
 
 def test_the_page_is_the_same_in_another_folder(project: Path, params: Params, html: str) -> None:
-    report.run(params)
+    report_all(params)
     assert paths.REPORT.read_bytes() == html.encode()
 
 
@@ -266,7 +274,7 @@ def test_a_page_of_a_dataset_without_faults_shows_none(project: Path, params: Pa
         used = [row._replace(group=row.sha256) for row in rows_for(classes) if row.status == USED]
         write_manifest(paths.manifest_file(dataset), used)
         shutil.rmtree(paths.raw_folder(dataset))
-    report.run(params)
+    report_all(params)
     text = Page(paths.REPORT.read_text(encoding="utf-8")).text
     assert "cannot be shown" not in text
     assert "look alike" not in text
@@ -325,13 +333,52 @@ def test_images_and_charts_have_words(page: Page) -> None:
         ),
         (
             Path("models/cats_vs_dogs/resnet50/predictions.csv").unlink,
-            "The train stage writes them",
+            "run the stage train first .predictions.csv is missing",
         ),
     ],
 )
 def test_what_is_missing_or_damaged_is_named(
     project: Path, params: Params, damage: Callable[[], object], message: str
 ) -> None:
+    damage()
+    with pytest.raises(PipelineError, match=message):
+        report_all(params)
+    assert not paths.REPORT.exists()
+
+
+def test_what_params_yaml_does_not_name_is_not_on_the_page_and_its_part_goes(
+    project: Path, params: Params
+) -> None:
+    report_all(params)
+    one = params.model_copy(update={"backbones": {BACKBONES[0]: params.backbones[BACKBONES[0]]}})
+    assert report.run(one) == "report/index.html: 2 heads on 2 datasets"
+    assert BACKBONES[1] not in paths.REPORT.read_text()
+    left = {file for file in paths.REPORT_PARTS.rglob("*") if file.is_file()}
+    assert left == {
+        part
+        for dataset in CLASSES
+        for part in (paths.dataset_part(dataset), paths.head_part(dataset, BACKBONES[0]))
+    }
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            paths.dataset_part("cats_vs_dogs").unlink,
+            "which is missing. The report_dataset stage writes it: run `dvc repro`",
+        ),
+        (
+            lambda: paths.head_part("cats_vs_dogs", "resnet50").write_text("{"),
+            r"resnet50\.json is not what the report_head stage writes: Expecting",
+        ),
+    ],
+)
+def test_a_part_that_is_missing_or_damaged_is_named(
+    project: Path, params: Params, damage: Callable[[], object], message: str
+) -> None:
+    report_all(params)
+    paths.REPORT.unlink()
     damage()
     with pytest.raises(PipelineError, match=message):
         report.run(params)

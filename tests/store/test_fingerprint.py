@@ -26,8 +26,9 @@ GPU = replace(CPU, device="gpu", batch_size=64, streams=3)
 @pytest.fixture(autouse=True)
 def _weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("weights.h5").write_bytes(b"some weights")
-    Path("others.h5").write_bytes(b"some other weights")
+    Path("weights").mkdir()
+    Path("weights/weights.h5").write_bytes(b"some weights")
+    Path("weights/others.h5").write_bytes(b"some other weights")
 
 
 def _key(
@@ -89,10 +90,10 @@ def test_streams_and_the_batch_of_a_cpu_do_not_change_the_key() -> None:
 
 
 def test_weights_count_by_their_bytes_not_by_their_path() -> None:
-    Path("elsewhere").mkdir()
-    shutil.copy("weights.h5", "elsewhere/renamed.h5")
+    Path("weights/elsewhere").mkdir()
+    shutil.copy("weights/weights.h5", "weights/elsewhere/renamed.h5")
     assert _key(settings=_with(weights="elsewhere/renamed.h5")) == _key()
-    Path("weights.h5").write_bytes(b"some weightz")
+    Path("weights/weights.h5").write_bytes(b"some weightz")
     assert _key(settings=_with(weights="elsewhere/renamed.h5")) != _key()
 
 
@@ -142,8 +143,9 @@ def test_tensorflows_kernels_change_the_key(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_weights_of_lite0_count_by_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     before = _key("efficientnet_lite0", BackboneParams())
     assert weights.imagenet_weights_file().is_file()
+    monkeypatch.setattr(weights, "HASH_START", "")
     monkeypatch.setattr(
-        "pipeline.backbones.backbone.imagenet_weights_file", lambda: Path("others.h5")
+        "pipeline.backbones.weights.imagenet_weights_file", lambda: Path("weights/others.h5")
     )
     assert _key("efficientnet_lite0", BackboneParams()) != before
 
