@@ -151,7 +151,7 @@ def print_table(rounds: list[dict[str, float]], images: int) -> None:
         "decode": "decoding alone, from memory",
         "Pillow": "the same by Pillow",
         "read, decode": "a decoding pass: reading the archive too",
-        "split": "stage split: check, hash, deal, write",
+        "split": "stage split: check, hash, split, write",
     }
     print(f"| {'what':40} | images/s | of decoding alone | of a decoding pass |")
     print(f"| {'-' * 40} | -------- | ----------------- | ------------------ |")

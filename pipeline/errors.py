@@ -52,7 +52,7 @@ class ManifestError(PipelineError):
 
 
 class SplitError(PipelineError):
-    """A dataset has too few images to be dealt as asked."""
+    """A dataset has too few images to be split as asked."""
 
 
 class BackboneError(PipelineError):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.params import Params
+from pipeline.splitting import screening
 from pipeline.stages import (
     augment,
     evaluate,
@@ -33,8 +34,8 @@ def light_stages() -> Iterator[None]:
     """Let a fake engine compute the features, and this process do what others would."""
     with pytest.MonkeyPatch.context() as patch:
         use_mean_colour(patch)
-        for stage in (split, augment):
-            patch.setattr(stage, "open_processes", lambda _: ThreadPoolExecutor(1))
+        for module in (screening, augment):
+            patch.setattr(module, "open_processes", lambda _: ThreadPoolExecutor(1))
         yield
 
 

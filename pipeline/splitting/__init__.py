@@ -1,1 +1,1 @@
-"""From an archive to checked images with a split: what is used, what is quarantined, who goes where."""
+"""From an archive to checked images: what is used, what is quarantined, and each one's split."""

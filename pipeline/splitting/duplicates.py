@@ -6,9 +6,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-# Of 2,500 photos (3.1 million pairs) one pair is nearer than 12 bits: the same image. Copies that are
-# encoded again, resized, brighter or grainy are all found; of those cropped by 2 % on all sides 99.96 %,
-# at a corner 97 %; captioned 99.6 %; cropped by 5 % on all sides 94 %, at a corner 31 %
+# Of 2,500 photos (3.1 million pairs) one pair is nearer than 12 bits: the same image. Copies that
+# are encoded again, resized, brighter or grainy are all found; of those cropped by 2 % all round
+# 99.96 %, at a corner 97 %; captioned 99.6 %; cropped by 5 % all round 94 %, at a corner 31 %
 # (benchmarks/duplicates.py).
 MAX_DISTANCE = 8  # bits of 64
 MIN_BITS_SET = 24  # the hash of an image with detail has 32
@@ -29,7 +29,7 @@ def perceptual_hashes(greys: NDArray[np.uint8]) -> NDArray[np.uint64]:
     Colour does not count; a mirrored or turned copy looks like another image.
 
     Args:
-        greys: uint8 `(n, HASHED_SIDE, HASHED_SIDE)`, how bright each image is where, squashed to a
+        greys: uint8 `(n, HASHED_SIDE, HASHED_SIDE)`, the brightness of each image, squashed to a
             square.
 
     Returns:
@@ -87,7 +87,7 @@ def group_near_duplicates(
 
 
 def _label_components(values: NDArray[np.uint64], max_distance: int) -> NDArray[np.intp]:
-    """Give each of the different hashes the number of one that a chain of near ones links it with."""
+    """Give each of the different hashes the number of one that a chain of near ones leads to."""
     labels = np.full(len(values), -1, np.intp)
     tables = _Neighbours(values, max_distance)
     for start in range(0, len(values), _AT_ONCE):
@@ -106,7 +106,7 @@ def _label_components(values: NDArray[np.uint64], max_distance: int) -> NDArray[
 def _flood(
     labels: NDArray[np.intp], tables: "_Neighbours", seed: np.intp, found: NDArray[np.intp]
 ) -> None:
-    """Give all hashes that chains link with a seed its number; of these, `found` are the nearest."""
+    """Give all hashes that chains link with a seed its number; `found` are those next to it."""
     frontier = found[:0]
     while True:
         reached = np.unique(found[labels[found] < 0])
@@ -128,7 +128,8 @@ class _Neighbours:
     all values with so few bits flipped.
 
     Reference:
-        Norouzi et al. 2012, "Fast Search in Hamming Space with Multi-Index Hashing" (arXiv:1307.2982).
+        Norouzi et al. 2012, "Fast Search in Hamming Space with Multi-Index Hashing"
+        (arXiv:1307.2982).
     """
 
     def __init__(self, hashes: NDArray[np.uint64], radius: int) -> None:
@@ -138,7 +139,7 @@ class _Neighbours:
         self._fill(np.arange(len(hashes)))
 
     def find(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return all pairs of one of `rows` and another hash within the radius of it; some repeat."""
+        """Return all pairs of one of `rows` and another hash within the radius; some repeat."""
         slots = self._slots(self._hashes[rows])[:, :, None] ^ self._flips
         counts = self._counts[slots]
         asking = np.repeat(rows, counts.sum(axis=(1, 2)))

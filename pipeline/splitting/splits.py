@@ -1,18 +1,19 @@
 """Which split an image belongs to: a function of the images, their groups and the settings alone.
 
-Each image draws a number by its own hash; a group of near-duplicates has the largest draw of its images.
-Low draws are test, those above them val, the rest train. So a group is train if any of its images draws
-train, else val if any draws val, else test; and as groups only grow (`group_near_duplicates`), more images
-can move an old one from test to val and from val to train, never back.
+Each image draws a number by its own hash; a group of near-duplicates has the largest draw of its
+images. Low draws are test, those above them val, the rest train. So a group is train if any of its
+images draws train, else val if any draws val, else test; and as groups only grow
+(`group_near_duplicates`), more images can move an old one from test to val and from val to train,
+never back.
 
-A class that would have no image in some split is mended: each split gets at least one group, in the order
-of the draws. There, too, a new group only moves others towards train. Two things move an image the other
-way, and no rule without memory can prevent both and still give each class an image in each split:
+A class that would have no image in some split is mended: each split gets at least one group, in the
+order of the draws. There, too, a new group only moves others towards train, but for two cases, which
+no rule without memory can rule out while each class is to have an image in each split:
 
-* A near-duplicate joins a class's only group in val (test) and takes it out of there: another group of
-  that class then takes its place.
-* A class has no group that draws train (or too few above test): its largest draws are moved up, and go
-  back when a new group draws what they stood in for.
+* A near-duplicate joins a class's only group in val (test) and takes it out of there: the smallest
+  draw that is left takes its place.
+* A class has no group that draws train (or too few above test): its largest draws are moved up, and
+  go back when a new group draws what they stood in for.
 """
 
 import hashlib
@@ -40,9 +41,9 @@ class _Group(NamedTuple):
 def draw_split(sha256: str, val_fraction: float, test_fraction: float, seed: int) -> str:
     """Return the split of an image that has no near-duplicates, the same on every machine.
 
-    `u` in [0, 1) is the number that the first 48 bits of sha256("<seed>:<sha256>") make, over 2**48. The
-    image goes to test if `u < test_fraction`, else to val if `u < test_fraction + val_fraction`, else to
-    train. So larger fractions move images from train towards test, never back.
+    `u` in [0, 1) is the number that the first 48 bits of sha256("<seed>:<sha256>") make, over 2**48.
+    The image goes to test if `u < test_fraction`, else to val if `u < test_fraction + val_fraction`,
+    else to train. So larger fractions move images from train towards test, never back.
 
     Args:
         sha256: Of the image, hexadecimal.
@@ -65,13 +66,13 @@ def assign_splits(
 ) -> list[str]:
     """Give each image its split. No group is torn, and the order of the images changes nothing.
 
-    `stable` follows the draws: the shares are met on average, more closely the more images there are.
+    `stable` follows the draws: the shares are met on average, the closer the more images there are.
 
-    `exact` goes through the groups of each class in the order of their draws. A group goes to test while
-    it fits into `round(test_fraction * images of the class)`, at least 1; else to val likewise; else
-    to train. Counts are exact as long as single images are left to fill up with, but any change among
-    a class's images may move others. A group with several labels counts for that of its first image
-    by sha256.
+    `exact` goes through the groups of each class in the order of their draws. A group goes to test
+    while it fits into `round(test_fraction * images of the class)`, at least 1; else to val likewise;
+    else to train. Counts are exact as long as single images are left to fill up with, but any change
+    among a class's images may move others. A group with several labels counts for that of its first
+    image by sha256.
 
     Args:
         sha256: Of each image, hexadecimal, all different.
@@ -141,7 +142,7 @@ def _follow_draws(drawn: Sequence[_Group], limits: Mapping[str, float]) -> dict[
 
 
 def _cut(drawn: Sequence[_Group], limits: Mapping[str, float]) -> dict[str, str]:
-    """Cut a class's groups at the limits, so that each split has one at least if there are enough."""
+    """Cut a class's groups at the limits, but so that each split has one if there are enough."""
     draws = [group.draw for group in drawn]
     splits = dict.fromkeys((group.name for group in drawn), TRAIN)
     start = 0

@@ -1,8 +1,9 @@
-"""A shelf, on which an archive's files wait under their hash until their places are known."""
+"""A folder in which an archive's files wait under their hash until their places are known."""
 
 import hashlib
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -39,10 +40,15 @@ class StagingFolder:
         with open(f"{self._folder}/{sha256}", "rb", buffering=0) as file:  # noqa: PTH123
             return file.read()
 
-    def place(self, sha256: str, path: str) -> None:
-        """Move a file off the shelf."""
-        os.rename(f"{self._folder}/{sha256}", path)  # noqa: PTH104
+    def place_all(self, paths: Mapping[str, str]) -> None:
+        """Move files to their places beside this folder, and remove it with what is left there.
 
-    def remove(self) -> None:
-        """Take the shelf away, with all that is left there."""
+        Args:
+            paths: sha256 to the path below the folder that holds this one.
+        """
+        root = os.path.dirname(self._folder)  # noqa: PTH120
+        for parent in {path.rpartition("/")[0] for path in paths.values()}:
+            os.makedirs(f"{root}/{parent}", exist_ok=True)  # noqa: PTH103
+        for sha256, path in paths.items():
+            os.rename(f"{self._folder}/{sha256}", f"{root}/{path}")  # noqa: PTH104
         shutil.rmtree(self._folder)

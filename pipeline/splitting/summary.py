@@ -1,4 +1,4 @@
-"""How healthy a dataset is, counted from its manifest; for metrics and the report."""
+"""What a dataset holds, counted from its manifest; for metrics, the report and people."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping

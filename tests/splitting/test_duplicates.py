@@ -21,6 +21,7 @@ from pipeline.splitting.duplicates import (
     HASHED_SIDE,
     MAX_DISTANCE,
     MIN_BITS_SET,
+    _Neighbours,
     group_near_duplicates,
     perceptual_hashes,
 )
@@ -237,13 +238,23 @@ def test_a_chain_of_small_changes_is_one_group_and_a_broken_one_is_two() -> None
     assert groups == [min(names[:4])] * 4 + [min(names[4:])] * 4
 
 
-def test_thousands_that_all_look_alike_are_one_group() -> None:
+def test_thousands_that_all_look_alike_are_one_group_without_comparing_all_with_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rng = np.random.default_rng(0)
     changed = rng.permuted(np.tile(np.arange(64) < 4, (20_000, 1)), axis=1)
     hashes = np.packbits(changed, axis=1).view(">u8").ravel().astype(np.uint64)
-    names = name_all(len(hashes))
+    names, find, pairs = name_all(len(hashes)), _Neighbours.find, []
+
+    def count(self: _Neighbours, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], ...]:
+        asking, found = find(self, rows)
+        pairs.append(len(found))
+        return asking, found
+
+    monkeypatch.setattr(_Neighbours, "find", count)
     groups = group_near_duplicates(names, hashes ^ np.uint64(0xAAAAAAAAAAAAAAAA))
     assert set(groups) == {min(names)}
+    assert sum(pairs) < 100 * len(hashes)
 
 
 def test_equal_sha256_are_one_image_even_if_flat() -> None:

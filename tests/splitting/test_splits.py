@@ -1,4 +1,4 @@
-"""Splits: nothing lost, no group torn, growth moves none out of train, and the shares that were asked for."""
+"""Splits: nothing lost, no group torn, growth moves none out of train, shares as asked for."""
 
 import hashlib
 import math
@@ -289,7 +289,7 @@ def test_growth_with_chains_and_bridges_moves_images_towards_train_alone(
 def test_a_bridge_moves_an_image_from_val_to_train() -> None:
     splits = split_hashes([], 7, 0.0)
     ends = {
-        split: int(next(value for one, value in zip(NAMES, FILLERS, strict=False) if splits[one] == split))
+        split: next(int(FILLERS[row]) for row in range(len(FILLERS)) if splits[NAMES[row]] == split)
         for split in ("train", "val")
     }  # fmt: skip
     apart = [place for place in range(64) if (ends["train"] ^ ends["val"]) >> place & 1]

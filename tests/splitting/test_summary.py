@@ -22,11 +22,11 @@ def row(number: int, **values: str) -> ImageRow:
     return ImageRow(sha256=key, member=f"{number}.jpg", bytes=1, **known)
 
 
-def unused(number: int, fate: str, reason: str) -> ImageRow:
-    return row(number, status=fate, reason=reason, split="", path="", group="")
+def unused(number: int, status: str, reason: str) -> ImageRow:
+    return row(number, status=status, reason=reason, split="", path="", group="")
 
 
-def test_images_are_counted_by_split_class_fate_and_reason() -> None:
+def test_images_are_counted_by_split_class_status_and_reason() -> None:
     rows = [
         row(1), row(2), row(3, label="dog"), row(4, split="val"), row(5, label="dog", split="val"),
         row(6, label="dog", split="test"), unused(7, DUPLICATE, "same bytes as: 1.jpg"),
@@ -59,9 +59,9 @@ def test_balance_is_the_smallest_class_over_the_largest() -> None:
 
 
 def test_a_group_that_a_split_by_images_would_have_torn_is_a_leak_prevented() -> None:
-    sides = {number: draw_split(row(number).sha256, 0.3, 0.0, 7) for number in range(60)}
-    train = [number for number, side in sides.items() if side == "train"]
-    val = [number for number, side in sides.items() if side == "val"]
+    splits = {number: draw_split(row(number).sha256, 0.3, 0.0, 7) for number in range(60)}
+    train = [number for number, split in splits.items() if split == "train"]
+    val = [number for number, split in splits.items() if split == "val"]
     whole = [row(number, group="whole") for number in train[:3]]
     torn = [row(train[3], group="torn"), row(val[0], group="torn"), row(val[1], group="torn")]
     counts = count_rows([*whole, *torn, row(train[4])], SETTINGS)
@@ -80,8 +80,10 @@ def test_a_group_that_a_split_by_images_would_have_torn_is_a_leak_prevented() ->
 )
 def test_every_image_is_counted_once(kinds: list[tuple[str, str, str]]) -> None:
     rows = [
-        row(number, label=label, split=split) if fate == USED else unused(number, fate, "0 bytes")
-        for number, (fate, label, split) in enumerate(kinds)
+        row(number, label=label, split=split)
+        if status == USED
+        else unused(number, status, "0 bytes")
+        for number, (status, label, split) in enumerate(kinds)
     ]
     counts = count_rows(rows, SETTINGS)
     images = counts["images"]

@@ -231,7 +231,7 @@ def test_the_figures_are_there(page: Page, results: Path) -> None:
         "train (800), test (429); its images were split anew",
         "5 \u00d7 truncated.",
         "3 exact, 2 groups",
-        "17 groups: had the images been dealt one by one",
+        "17 groups: had the images been split one by one",
         "lowest val loss, epoch 2",
     ):
         assert fact in page.text

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from pipeline.errors import ArchiveError, ManifestError, SourceError, SplitError
 from pipeline.manifest import QUARANTINED, USED, ImageRow, read_manifest
 from pipeline.parallel import open_processes
 from pipeline.params import Params
+from pipeline.splitting import screening
 from pipeline.stages import fetch, split
 from tests.damages import largest_file
 from tests.project import draw_folders, make_params, make_project
@@ -49,7 +51,7 @@ def rows() -> list[ImageRow]:
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """A project whose archive of 24 images has been fetched; this process checks them: it is quicker."""
     params = make_project(tmp_path / "project", monkeypatch)
-    monkeypatch.setattr(split, "open_processes", lambda _: ThreadPoolExecutor(2))
+    monkeypatch.setattr(screening, "open_processes", lambda _: ThreadPoolExecutor(2))
     draw_folders(Path("pets"), {"cat": 12, "dog": 12})
     fetch.run("pets", params)
     return params
@@ -129,14 +131,14 @@ def test_results_are_the_same_whatever_the_number_of_workers_and_the_order_of_me
     with zipfile.ZipFile(archive, "w") as target:
         for name in reversed(members):
             target.writestr(name, members[name])
-    monkeypatch.setattr(split, "open_processes", open_processes)
+    monkeypatch.setattr(screening, "open_processes", open_processes)
     for cores in (1, 4):
         monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
         split.run("pets", params)
         assert results() == first
 
 
-def test_bad_images_are_set_aside_with_their_reason_and_counted(params: Params) -> None:
+def test_bad_images_are_quarantined_with_their_reason_and_counted(params: Params) -> None:
     image = encode(scene(), "JPEG")
     bad = {
         "cat/empty.jpg": b"",
@@ -219,7 +221,7 @@ def test_folders_of_the_archives_own_that_are_not_kept_are_told(params: Params) 
     assert counts["own_splits"] == {"train": 16, "test": 8}
 
 
-def test_it_tells_how_many_files_there_are_before_it_examines_them(params: Params) -> None:
+def test_it_tells_how_many_files_there_are_before_it_screens_them(params: Params) -> None:
     fetch_files(
         {f"cat/many.{number}.jpg": encode(scene(seed=1), "JPEG") for number in range(100)}, params
     )
@@ -291,7 +293,7 @@ def test_ready_made_splits_are_kept_if_wanted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, respected: bool
 ) -> None:
     params = make_project(tmp_path / "project", monkeypatch, {"split.respect_folders": respected})
-    monkeypatch.setattr(split, "open_processes", lambda _: ThreadPoolExecutor(1))
+    monkeypatch.setattr(screening, "open_processes", lambda _: ThreadPoolExecutor(1))
     draw_folders(Path("pets/train"), {"cat": 12, "dog": 12})
     draw_folders(Path("pets/val"), {"cat": 12, "dog": 12}, seed=500)
     fetch.run("pets", params)
@@ -301,7 +303,7 @@ def test_ready_made_splits_are_kept_if_wanted(
 
 
 @pytest.mark.parametrize("near_duplicates", [True, False])
-def test_near_duplicates_are_on_one_side_if_wanted(params: Params, near_duplicates: bool) -> None:
+def test_near_duplicates_are_in_one_split_if_wanted(params: Params, near_duplicates: bool) -> None:
     files = {}
     for number in range(12):
         image = scene(320, 240, seed=500 + number)
@@ -309,8 +311,8 @@ def test_near_duplicates_are_on_one_side_if_wanted(params: Params, near_duplicat
         files[f"cat/{number}-small.jpg"] = encode(image.resize((280, 210)), "JPEG", quality=80)
     fetch_files(files, params)
     split.run("pets", make_params({"split.near_duplicates": near_duplicates}))
-    sides = {row.member: row.split for row in rows() if row.member in files}
-    torn = [n for n in range(12) if sides[f"cat/{n}.jpg"] != sides[f"cat/{n}-small.jpg"]]
+    splits = {row.member: row.split for row in rows() if row.member in files}
+    torn = [n for n in range(12) if splits[f"cat/{n}.jpg"] != splits[f"cat/{n}-small.jpg"]]
     counts = json.loads(paths.data_metrics_file("pets").read_text())
     assert (torn == []) == near_duplicates
     assert (counts["duplicates"]["near_groups"] > 0) == near_duplicates
@@ -318,14 +320,14 @@ def test_near_duplicates_are_on_one_side_if_wanted(params: Params, near_duplicat
 
 
 STOPS = [
-    "StagingFolder",
-    "examine",
-    "settle_duplicates",
-    "group_rows",
-    "place_rows",
-    "write_manifest",
-    "count_rows",
-    "atomic_write_text",
+    (split, "StagingFolder", 0),
+    (screening, "File", 1),
+    (screening, "screen", 0),
+    (split, "label_images", 0),
+    (split, "assign_images", 0),
+    (split, "write_manifest", 0),
+    (split, "count_rows", 0),
+    (split, "atomic_write_text", 0),
 ]
 
 
@@ -342,12 +344,17 @@ def stopping(function: Callable[..., Any], after: int, error: BaseException) -> 
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt("Ctrl-C"), OSError("disk full")])
-@pytest.mark.parametrize(("name", "after"), [("File", 1), *((name, 0) for name in STOPS)])
+@pytest.mark.parametrize(("module", "name", "after"), STOPS)
 def test_whatever_stops_it_running_again_gives_the_same_results(
-    params: Params, monkeypatch: pytest.MonkeyPatch, name: str, after: int, error: BaseException
+    params: Params,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    name: str,
+    after: int,
+    error: BaseException,
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(split, name, stopping(getattr(split, name), after, error))
+        patch.setattr(module, name, stopping(getattr(module, name), after, error))
         with pytest.raises(type(error), match=str(error)):
             split.run("pets", params)
     split.run("pets", params)
@@ -376,14 +383,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pipeline.splitting import screening
 from pipeline.params import load_params
 from pipeline.stages import split
-split.open_processes = lambda _: ThreadPoolExecutor(1)
-examine, seen = screening._look, []
+screening.open_processes = lambda _: ThreadPoolExecutor(1)
+decode, seen = screening._decode, []
 def kill(*args):
     seen.append(args)
     if len(seen) == 10:
         os.kill(os.getpid(), signal.SIGKILL)
-    return examine(*args)
-screening._look = kill
+    return decode(*args)
+screening._decode = kill
 split.run("pets", load_params())
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -532,9 +539,9 @@ def test_keras_lists_and_reads_exactly_the_images_of_the_manifest(params: Params
     )
     split.run("pets", params)
     listed = []
-    for side in ("train", "val"):
+    for part in ("train", "val"):
         images = keras.utils.image_dataset_from_directory(
-            paths.split_folder("pets") / side,
+            paths.split_folder("pets") / part,
             shuffle=False,
             image_size=(16, 16),
             batch_size=8,
