@@ -10,6 +10,7 @@ some rows costs only those rows.
 
 import errno
 import hashlib
+import io
 import math
 import os
 import zlib
@@ -162,14 +163,16 @@ def read_into(
 
 
 def _to_hdf5(fingerprint: str, arrays: dict[str, NDArray[Any]]) -> bytes:
-    """Make an HDF5 file in memory: a full disk, which HDF5 cannot stand, is met by plain writing."""
-    with h5py.File("shard", "w", driver="core", backing_store=False, libver=LIBVER) as file:
+    """Make an HDF5 file in memory: a full disk, which HDF5 cannot stand, is met by plain writing.
+
+    Not by HDF5's own file image: up to 1.14 its superblock has a wrong checksum under LIBVER.
+    """
+    stream = io.BytesIO()
+    with h5py.File(stream, "w", libver=LIBVER) as file:
         file.attrs.update({"schema": np.bytes_(SCHEMA), "fingerprint": np.bytes_(fingerprint)})
         for name, values in arrays.items():
             file.create_dataset(name, data=values)
-        file.flush()
-        image: bytes = file.id.get_file_image()
-        return image
+    return stream.getvalue()
 
 
 def _runs(shard: Shard, rows: NDArray[np.int64], places: NDArray[np.int64]) -> Iterator[list[int]]:
