@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import paths
+from pipeline.backbones.keras_settings import pinned_keras
 from pipeline.backbones.weights import (
     explain_download,
     imagenet_weights_file,
@@ -39,16 +40,18 @@ class Backbone:
     Args:
         name: Key of the catalogue.
         settings: Where it is cut, and its weights.
+        precision: What it computes in: float32 or float16.
 
     Raises:
         BackboneError: No backbone has this name.
     """
 
-    def __init__(self, name: str, settings: BackboneParams) -> None:
+    def __init__(self, name: str, settings: BackboneParams, precision: str = "float32") -> None:
         if name not in CATALOGUE:
             raise BackboneError(f"{unknown(name)} (params.yaml, backbones)")
         self.name = name
         self.settings = settings
+        self.precision = precision
         self._info = CATALOGUE[name]
 
     @property
@@ -64,6 +67,7 @@ class Backbone:
         cut = self.settings.model_dump(include={"layer", "pooling", "input_size"})
         return {
             "backbone": self.name,
+            "builder": self._info.builder,
             "scaling": self._info.scaling,
             "weights": self._weights_digest(),
             **cut,
@@ -98,6 +102,11 @@ class Backbone:
         Raises:
             BackboneError: The weights cannot be had or do not fit, or there is no such layer.
         """
+        with pinned_keras(self.precision):
+            return self._build()
+
+    def _build(self) -> "keras.Model":
+        """Put scaling before the network, and its cut and pooling behind."""
         import keras
 
         network = self._network
@@ -117,19 +126,10 @@ class Backbone:
     @cached_property
     def _network(self) -> "keras.Model":
         """The network with its weights, from scaled pixels to the last map."""
-        import keras
-
-        keras.utils.set_random_seed(SEED)
         weights = self.settings.weights
         try:
-            if self.name == "efficientnet_lite0":
-                return self._lite0(weights)
-            builder = getattr(keras.applications, self._info.builder)
-            shape = (self.input_size, self.input_size, 3)
-            if weights in ("imagenet", "random"):
-                given = None if weights == "random" else weights
-                return builder(include_top=False, weights=given, input_shape=shape)
-            return self._from_file(builder, shape, self._weights_path())
+            with pinned_keras(self.precision):
+                return self._load(weights)
         except BackboneError:
             raise
         except Exception as error:  # noqa: BLE001 (Keras raises plain Exception when a download fails)
@@ -138,6 +138,19 @@ class Backbone:
                 f"cannot build {self.name} with weights {weights!r} and input_size {self.input_size}: "
                 f"{explain_download(fault) or fault} (params.yaml, backbones.{self.name})"
             ) from None
+
+    def _load(self, weights: str) -> "keras.Model":
+        import keras
+
+        keras.utils.set_random_seed(SEED)
+        if self.name == "efficientnet_lite0":
+            return self._lite0(weights)
+        builder = getattr(keras.applications, self._info.builder)
+        shape = (self.input_size, self.input_size, 3)
+        if weights in ("imagenet", "random"):
+            given = None if weights == "random" else weights
+            return builder(include_top=False, weights=given, input_shape=shape)
+        return self._from_file(builder, shape, self._weights_path())
 
     def _lite0(self, weights: str) -> "keras.Model":
         from pipeline.backbones.efficientnet_lite import build_lite0, load_imagenet_weights

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.backbones.backbone import Backbone
+from pipeline.backbones.keras_settings import pinned_keras
+from pipeline.engines.environment import check_pins, find_switches
 from pipeline.errors import BackboneError
 from pipeline.params import ExtractParams
 
@@ -80,9 +82,8 @@ class EngineConfig:
             "engine": self.engine,
             "device": self.device,
             "precision": self.precision,
+            "switches": find_switches(),
         }
-        if self.engine == "tensorflow" and self.device == "cpu":
-            parts["onednn"] = os.environ["TF_ENABLE_ONEDNN_OPTS"]
         if self.device == "gpu":
             parts["batch_size"] = self.batch_size
         return {**parts, "versions": {name: _version(name) for name in libraries}}
@@ -160,12 +161,14 @@ def open_engine(choice: EngineConfig, backbone: Backbone) -> Engine:
     """Build the backbone and compile it for the chosen engine.
 
     Raises:
-        BackboneError: The backbone cannot be built.
+        BackboneError: The backbone cannot be built, or the environment was pinned too late.
     """
-    if choice.engine == "openvino":
-        from pipeline.engines.openvino import OpenVinoEngine
+    check_pins()
+    with pinned_keras(choice.precision):
+        if choice.engine == "openvino":
+            from pipeline.engines.openvino import OpenVinoEngine
 
-        return OpenVinoEngine(choice, backbone)
-    from pipeline.engines.tensorflow import TensorFlowEngine
+            return OpenVinoEngine(choice, backbone)
+        from pipeline.engines.tensorflow import TensorFlowEngine
 
-    return TensorFlowEngine(choice, backbone)
+        return TensorFlowEngine(choice, backbone)

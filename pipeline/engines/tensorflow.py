@@ -47,13 +47,8 @@ def find_gpu_bytes() -> int | None:
 
 def _set_up(choice: EngineConfig) -> None:
     """Set what TensorFlow has only once a process."""
-    import keras
-
     if choice.device == "gpu":
         tf.config.experimental.enable_tensor_float_32_execution(False)
-        keras.config.set_dtype_policy(
-            "mixed_float16" if choice.precision == "float16" else "float32"
-        )
         return
     try:
         tf.config.threading.set_intra_op_parallelism_threads(

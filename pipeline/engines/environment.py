@@ -1,0 +1,49 @@
+"""What of a process's environment decides features beside its pins: other switches of the libraries."""
+
+import os
+from collections.abc import Mapping
+
+import pipeline
+from pipeline.errors import BackboneError
+
+PREFIXES = ("TF_", "XLA_", "ONEDNN_", "DNNL_", "OV_", "OPENCV_", "JSIMD_")
+HARMLESS = (
+    "TF_CPP_",
+    "TF_FORCE_GPU_ALLOW_GROWTH",
+    "TF_GPU_ALLOCATOR",
+    "ONEDNN_VERBOSE",
+    "OPENCV_LOG_",
+)
+
+
+def find_switches(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables that are set and may decide a feature, for fingerprints.
+
+    Those that `pipeline` pins are among them only where somebody set them otherwise since. The
+    ones that nobody knows are among them too: a name too many costs forward passes, one too
+    few gives wrong features.
+    """
+    return {
+        name: value
+        for name, value in sorted(environment.items())
+        if (name in pipeline.PINNED or name.startswith(PREFIXES))
+        and not name.startswith(HARMLESS)
+        and pipeline.PINNED.get(name) != value
+    }
+
+
+def check_pins() -> None:
+    """Refuse to compute where a library may have read the environment before it was pinned.
+
+    Raises:
+        BackboneError: Names the variables.
+    """
+    if pipeline.PINNED_TOO_LATE:
+        expected = ", ".join(
+            f"{name}={pipeline.PINNED[name]}" if pipeline.PINNED[name] else f"no {name}"
+            for name in pipeline.PINNED_TOO_LATE
+        )
+        raise BackboneError(
+            f"one of {', '.join(pipeline.LIBRARIES)} was imported before pipeline, and its environment is "
+            f"not the one that features are computed in; expected {expected}. Import pipeline first."
+        )
