@@ -21,9 +21,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.archives import list_members, read_members
-from pipeline.backbones.backbone import Backbone
-from pipeline.engines import Engine, choose, find_hardware, open_engine
+from pipeline.engines import Engine
 from pipeline.errors import ImageError
+from pipeline.extraction.extractor import Extractor
 from pipeline.images import CROP, decode_square
 from pipeline.labels import label_members
 from pipeline.parallel import map_ordered
@@ -41,10 +41,8 @@ def main() -> None:
     parser.add_argument(
         "archives", type=Path, nargs="+", help=".zip, .tar, .tgz or folders of photos"
     )
-    backbone = Backbone("efficientnet_lite0", BackboneParams())
     settings = ExtractParams(engine="auto", precision="float32", batch_size=None, dtype="float32")
-    choice = choose(settings, find_hardware(), SIZE)
-    engine = open_engine(choice, backbone)
+    extractor = Extractor("efficientnet_lite0", BackboneParams(), settings)
     print(
         "| photos | images | ours | Pillow, full decoding | points of difference | of a fold, s. d. |"
     )
@@ -52,10 +50,8 @@ def main() -> None:
         "| ------ | ------ | ---- | --------------------- | -------------------- | ---------------- |"
     )
     for archive in parser.parse_args().archives:
-        labels, ours = features(
-            archive, engine, choice.streams, lambda data: decode_square(data, SIZE)
-        )
-        _, full = features(archive, engine, choice.streams, by_pillow)
+        labels, ours = features(archive, extractor.engine, lambda data: decode_square(data, SIZE))
+        _, full = features(archive, extractor.engine, by_pillow)
         one, other = score(ours, labels), score(full, labels)
         print(
             f"| {archive.stem} | {len(labels)} | {one.mean():.4f} | {other.mean():.4f} "
@@ -64,9 +60,7 @@ def main() -> None:
         )
 
 
-def features(
-    archive: Path, engine: Engine, streams: int, decode: Callable[[bytes], Any]
-) -> tuple[Any, Any]:
+def features(archive: Path, engine: Engine, decode: Callable[[bytes], Any]) -> tuple[Any, Any]:
     """Return the labels `(n,)` and the features `(n, 1280)` of all images that can be decoded."""
 
     def work(one: tuple[str, bytes]) -> tuple[str, Any] | None:
@@ -75,9 +69,11 @@ def features(
         except (ImageError, OSError):
             return None
 
-    with ThreadPoolExecutor(streams) as pool:
+    with ThreadPoolExecutor(engine.streams) as pool:
         found = [
-            one for one in map_ordered(pool, work, labelled(archive), ahead=4 * streams) if one
+            one
+            for one in map_ordered(pool, work, labelled(archive), ahead=4 * engine.streams)
+            if one
         ]
     return np.array([label for label, _ in found]), np.array([row for _, row in found])
 

@@ -130,7 +130,10 @@ def make_pass(role: str, files: list[Path]) -> Pass:
         return decode_pass(files, with_pillow=kind == "pillow")
     if kind == "write":
         return write_pass(files)
-    return (forward_pass if kind == "forward" else extract_pass)(files, *open_real_engine(engine))
+    extractor = open_extractor(engine)
+    if kind == "forward":
+        return forward_pass(files, extractor.engine)
+    return extract_pass(files, extractor.engine, extractor.fingerprint)
 
 
 def decode_pass(files: list[Path], *, with_pillow: bool) -> Pass:
@@ -156,22 +159,18 @@ def decode_pass(files: list[Path], *, with_pillow: bool) -> Pass:
     return one_pass
 
 
-def open_real_engine(name: str) -> tuple[Any, Any]:
-    """Build EfficientNet-Lite0 for an engine; return the engine and its fingerprint."""
-    from pipeline.backbones.backbone import Backbone
-    from pipeline.engines import choose, find_hardware, open_engine
-    from pipeline.extraction.extractor import fingerprint_of
+def open_extractor(engine: str) -> Any:
+    """Choose EfficientNet-Lite0, run by an engine."""
+    from pipeline.extraction.extractor import Extractor
     from pipeline.params import BackboneParams, ExtractParams
 
     settings = ExtractParams.model_validate(
-        {"engine": name, "precision": "float32", "batch_size": None, "dtype": "float16"}
+        {"engine": engine, "precision": "float32", "batch_size": None, "dtype": "float16"}
     )
-    network = Backbone("efficientnet_lite0", BackboneParams(input_size=SIZE))
-    choice = choose(settings, find_hardware(), SIZE)
-    return open_engine(choice, network), fingerprint_of(network, choice, "float16")
+    return Extractor("efficientnet_lite0", BackboneParams(input_size=SIZE), settings)
 
 
-def forward_pass(files: list[Path], engine: Any, fingerprint: Any) -> Pass:
+def forward_pass(files: list[Path], engine: Any) -> Pass:
     """Run the engine alone, on images that are already decoded, with as many calls at once as it wants."""
     import numpy as np
 
@@ -224,14 +223,15 @@ class Timed:
 
 def extract_pass(files: list[Path], engine: Any, fingerprint: Any) -> Pass:
     """Go all the way: files to shards to a features file, with an empty store."""
-    from pipeline.extraction.extractor import compute
+    from pipeline.extraction.extractor import ImageFile, compute
 
     rows = rows_of(files)
+    images = [ImageFile(row.file, row.sha256) for row in rows]
 
     def one_pass() -> dict[str, float]:
         timed = Timed(engine)
         began = time.perf_counter()
-        store_and_assemble(rows, fingerprint, compute(rows, timed, SIZE, "float16"))
+        store_and_assemble(rows, fingerprint, compute(images, timed, SIZE, "float16"))
         seconds = time.perf_counter() - began
         return {
             "images": len(rows),
@@ -262,7 +262,7 @@ def write_pass(files: list[Path]) -> Pass:
 
 def store_and_assemble(rows: list[Any], fingerprint: Any, features: Any) -> None:
     """Do what the stage extract does once it has an engine."""
-    from pipeline.extraction.extractor import assemble
+    from pipeline.extraction.assembly import assemble
     from pipeline.extraction.plan import make_plan
     from pipeline.features import Header
     from pipeline.store.store import Store

@@ -24,6 +24,7 @@ from typing import Any
 import yaml
 
 from pipeline import paths
+from pipeline.extraction import extractor
 from pipeline.files import sha256_of
 from pipeline.params import Params, load_params
 from pipeline.stages import augment, extract, fetch, split
@@ -155,8 +156,8 @@ class Logged:
 
 def child() -> None:
     """Run the stage with an engine that is logged."""
-    real = extract.open_engine
-    extract.open_engine = lambda choice, network: Logged(real(choice, network))
+    real = extractor.open_engine
+    extractor.open_engine = lambda config, backbone: Logged(real(config, backbone))
     params: Params = load_params()
     extract.run(DATASET, BACKBONE, params)
 

@@ -24,9 +24,7 @@ import numpy as np
 import yaml
 
 from pipeline import paths
-from pipeline.backbones.backbone import Backbone
-from pipeline.engines import choose, find_hardware
-from pipeline.extraction.extractor import fingerprint_of
+from pipeline.extraction.extractor import Extractor
 from pipeline.extraction.plan import iterate_rows, make_plan
 from pipeline.manifest import ImageRow, write_copies, write_manifest
 from pipeline.params import Params, load_params
@@ -110,9 +108,8 @@ def prepare(size: int, order: str) -> None:
         keys = np.random.default_rng(3).permutation(keys)
     params = _params()
     shutil.rmtree(paths.store_folder(), ignore_errors=True)
-    network = Backbone(BACKBONE, params.backbone(BACKBONE))
-    choice = choose(params.extract, find_hardware(), network.input_size)
-    store = Store(paths.store_folder(), fingerprint_of(network, choice, params.extract.dtype))
+    extractor = Extractor(BACKBONE, params.backbone(BACKBONE), params.extract)
+    store = Store(paths.store_folder(), extractor.fingerprint)
     store.add(_random_features(keys, WIDTH))
 
 

@@ -46,15 +46,12 @@ class MeanColour:
 
 
 def use_mean_colour(
-    monkeypatch: pytest.MonkeyPatch,
-    engine: MeanColour | None = None,
-    module: str = "pipeline.stages.extract",
+    monkeypatch: pytest.MonkeyPatch, engine: MeanColour | None = None
 ) -> MeanColour:
     """Put a MeanColour in the place of every real engine; names, settings and fingerprints stay real.
 
-    TensorFlow is not needed: the network behind the engine is never built. `module` is the one
-    that opens the engine; the other is `pipeline.tools.predict`, which imports TensorFlow for its head.
+    TensorFlow is not needed: the network behind the engine is never built.
     """
     engine = engine or MeanColour()
-    monkeypatch.setattr(f"{module}.open_engine", lambda choice, network: engine)
+    monkeypatch.setattr("pipeline.extraction.extractor.open_engine", lambda *_: engine)
     return engine

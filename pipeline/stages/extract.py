@@ -4,10 +4,9 @@ import time
 from itertools import compress
 
 from pipeline import paths
-from pipeline.backbones.backbone import Backbone
-from pipeline.engines import EngineConfig, choose, find_hardware, open_engine
 from pipeline.errors import ManifestError
-from pipeline.extraction.extractor import assemble, compute, fingerprint_of, first_missing, refill
+from pipeline.extraction.assembly import assemble, first_missing, refill
+from pipeline.extraction.extractor import Extractor, ImageFile
 from pipeline.extraction.plan import Plan, iterate_rows, make_plan
 from pipeline.features import Header
 from pipeline.parallel import Progress, no_progress
@@ -26,10 +25,8 @@ def run(dataset: str, backbone: str, params: Params, progress: Progress = no_pro
         progress: Shows how far it is; gets batches of keys and features.
     """
     params.dataset(dataset)
-    dtype = params.extract.dtype
-    network = Backbone(backbone, params.backbone(backbone))
-    choice = choose(params.extract, find_hardware(), network.input_size)
-    fingerprint = fingerprint_of(network, choice, dtype)
+    extractor = Extractor(backbone, params.backbone(backbone), params.extract)
+    fingerprint = extractor.fingerprint
     store = Store(paths.store_folder(), fingerprint)
     plan = make_plan(iterate_rows(dataset))
     if not plan.splits:
@@ -46,12 +43,12 @@ def run(dataset: str, backbone: str, params: Params, progress: Progress = no_pro
         found = store.find(plan.keys)
         if not found.missing.any():
             try:
-                assemble(path, header, plan, store, found, dtype)
+                assemble(path, header, plan, store, found, extractor.dtype)
                 break
             except ShardDamaged:
                 continue  # it was set aside: now its images are missing
         refill(store, path, fingerprint.key)
-        fresh, took = _compute_missing(dataset, plan, store, network, choice, dtype, progress)
+        fresh, took = _compute_missing(dataset, plan, store, extractor, progress)
         computed, seconds = computed + fresh, seconds + took
     n = len(plan.keys)
     rate = f", {computed / seconds:.1f} images/s" if computed else ""
@@ -60,13 +57,7 @@ def run(dataset: str, backbone: str, params: Params, progress: Progress = no_pro
 
 
 def _compute_missing(
-    dataset: str,
-    plan: Plan,
-    store: Store,
-    network: Backbone,
-    choice: EngineConfig,
-    dtype: str,
-    progress: Progress,
+    dataset: str, plan: Plan, store: Store, extractor: Extractor, progress: Progress
 ) -> tuple[int, float]:
     """Run the backbone on the images that the store lacks; return how many they were, and the seconds.
 
@@ -75,10 +66,9 @@ def _compute_missing(
     wanted = first_missing(plan, store.find(plan.keys))
     if not wanted.any():
         return 0, 0.0
-    engine = open_engine(choice, network)
+    _ = extractor.engine
     began = time.monotonic()
     rows = compress(iterate_rows(dataset), wanted)
-    stored = store.add(
-        progress(compute(rows, engine, network.input_size, dtype), int(wanted.sum()))
-    )
+    features = extractor.extract(ImageFile(row.file, row.sha256) for row in rows)
+    stored = store.add(progress(features, int(wanted.sum())))
     return stored, time.monotonic() - began

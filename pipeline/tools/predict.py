@@ -1,19 +1,27 @@
-"""From an image file to an answer, by the same way as in training."""
+"""From image files to answers, by the same way as in training."""
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline import paths
-from pipeline.backbones.backbone import Backbone
-from pipeline.engines import choose, find_hardware, open_engine
 from pipeline.errors import HeadError, ImageError
-from pipeline.extraction.extractor import fingerprint_of
-from pipeline.heads import load_head
-from pipeline.images import decode_square, decode_whole
+from pipeline.extraction.extractor import Extractor, ImageFile
+from pipeline.heads import Head, load_head
+from pipeline.images import decode_grey
+from pipeline.parallel import map_ordered
 from pipeline.params import Params
+from pipeline.store.fingerprint import Fingerprint
+
+AT_ONCE = 256  # rows that the head gets at once
+CHECKED_AHEAD = 64  # files, which bounds the memory that checking takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,50 +44,79 @@ def predict_files(
 ) -> Iterator[Answer]:
     """Answer for each file, in order.
 
-    All files are read before the network is built, so a bad one costs no waiting.
+    All files are checked before the network is built, so a bad one costs no waiting; they are
+    read again for their features, so that thousands do not fill the memory.
 
     Raises:
         ImageError: A file is missing or not an image; all such files are named.
         HeadError: No head was trained, or it was trained on features made otherwise.
     """
     params.dataset(dataset)
-    network = Backbone(backbone, params.backbone(backbone))
-    images = _read_all(list(files))
+    extractor = Extractor(backbone, params.backbone(backbone), params.extract)
+    files = list(files)
+    _check_files(files, extractor.config.streams)
     head = load_head(paths.model_folder(dataset, backbone))
-    choice = choose(params.extract, find_hardware(), network.input_size)
-    fingerprint = fingerprint_of(network, choice, params.extract.dtype)
-    if fingerprint.key != head.info.fingerprint:
-        raise HeadError(
-            f"the head of {dataset}/{backbone} was trained on features made otherwise than now: "
-            f"{head.info.fingerprint_parts} then, {fingerprint.to_json()} now. "
-            "Run dvc repro, or set params.yaml back."
-        )
-    engine = open_engine(choice, network)
-    for file, data in images:
-        pixels = np.zeros((engine.batch_size, network.input_size, network.input_size, 3), np.uint8)
-        pixels[0] = decode_square(data, network.input_size)
-        feature = engine.run(pixels)[:1].astype(params.extract.dtype)
-        chances = zip(head.info.classes, head.probabilities(feature)[0].tolist(), strict=True)
-        ranked = dict(sorted(chances, key=lambda pair: -pair[1]))
-        yield Answer(file=str(file), label=next(iter(ranked)), probabilities=ranked)
+    _check_fingerprint(head, extractor.fingerprint, dataset, backbone)
+    rows = (row for _, batch in extractor.extract(map(ImageFile, files)) for row in batch)
+    waiting = iter(files)
+    while features := list(islice(rows, AT_ONCE)):
+        for probabilities in head.probabilities(np.stack(features)):
+            yield _answer(next(waiting), head.info.classes, probabilities)
 
 
-def _read_all(files: list[Path]) -> list[tuple[Path, bytes]]:
-    images, faults = [], []
-    for file in files:
-        try:
-            data = file.read_bytes()
-            decode_whole(data)
-        except OSError as error:
-            faults.append(f"{file}: {error.strerror}")
-        except ImageError as error:
-            faults.append(f"{file}: {error}")
-        else:
-            images.append((file, data))
+def _answer(file: Path, classes: Iterable[str], probabilities: NDArray[np.float32]) -> Answer:
+    pairs = zip(classes, probabilities.tolist(), strict=True)
+    ranked = dict(sorted(pairs, key=lambda pair: -pair[1]))
+    return Answer(file=str(file), label=next(iter(ranked)), probabilities=ranked)
+
+
+def _check_files(files: list[Path], cores: int) -> None:
+    """Raise an ImageError that names all files that are no images."""
+    with ThreadPoolExecutor(cores) as pool:
+        found = map_ordered(pool, _fault_of, files, ahead=CHECKED_AHEAD)
+        faults = [f"{file}: {fault}" for file, fault in zip(files, found, strict=True) if fault]
     if faults:
         raise ImageError(
             "cannot read "
             + "; ".join(faults)
             + ". Expected images: JPEG, PNG, GIF, BMP, WebP or TIFF."
         )
-    return images
+
+
+def _fault_of(file: Path) -> str | None:
+    """Say what is wrong with an image; a pipe or device, which may never end, is not read."""
+    try:
+        if not (file.is_file() or file.is_dir()) and file.exists():
+            return "not a file but a pipe, socket or device"
+        decode_grey(file.read_bytes(), 8)
+    except OSError as error:
+        return error.strerror or str(error)
+    except ImageError as error:
+        return str(error)
+    return None
+
+
+def _check_fingerprint(head: Head, now: Fingerprint, dataset: str, backbone: str) -> None:
+    if now.key == head.info.fingerprint:
+        return
+    then = dict(_flatten(json.loads(head.info.fingerprint_parts)))
+    here = dict(_flatten(now.parts))
+    differences = ", ".join(
+        f"{name} {json.dumps(then.get(name))} then, {json.dumps(here.get(name))} now"
+        for name in sorted(then.keys() | here.keys())
+        if then.get(name) != here.get(name)
+    )
+    raise HeadError(
+        f"the head of {dataset}/{backbone} was trained on features of another fingerprint: {differences}. "
+        "Set params.yaml or the libraries back, or train it anew: dvc repro or, where that finds "
+        f"nothing to do, dvc repro --force --downstream extract@{dataset}-{backbone}"
+    )
+
+
+def _flatten(parts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the parts of a fingerprint by dotted name."""
+    for name, value in parts.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ImageError, ManifestError, NonFiniteFeatures
-from pipeline.extraction.extractor import compute, first_missing
+from pipeline.extraction.assembly import first_missing
+from pipeline.extraction.extractor import ImageFile, compute
 from pipeline.extraction.plan import Row, make_plan
 from pipeline.images import decode_square
 from pipeline.store.store import Found, keys_of
@@ -30,27 +31,29 @@ class Constant:
 
 
 @pytest.fixture
-def rows(tmp_path: Path) -> list[Row]:
+def images(tmp_path: Path) -> list[ImageFile]:
     return list(_write_images(tmp_path, 20))
 
 
-def _write_images(folder: Path, count: int) -> Iterator[Row]:
+def _write_images(folder: Path, count: int) -> Iterator[ImageFile]:
     for number in range(count):
         data = draw_image(number)
         (folder / f"{number}.jpg").write_bytes(data)
         sha256 = hashlib.sha256(data).hexdigest()
-        yield Row("train", "cat", sha256, sha256, 0, f"{number}.jpg", folder)
+        yield ImageFile(folder / f"{number}.jpg", sha256)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_features_come_in_the_rows_order(rows: list[Row], batch_size: int, dtype: str) -> None:
+def test_features_come_in_the_rows_order(
+    images: list[ImageFile], batch_size: int, dtype: str
+) -> None:
     engine = MeanColour(batch_size=batch_size, streams=3)
-    found = list(compute(rows, engine, 32, dtype))
+    found = list(compute(images, engine, 32, dtype))
     keys = np.concatenate([keys for keys, _ in found])
     features = np.concatenate([features for _, features in found])
-    np.testing.assert_array_equal(keys, keys_of(row.sha256 for row in rows))
-    pixels = np.array([decode_square(row.file.read_bytes(), 32) for row in rows])
+    np.testing.assert_array_equal(keys, keys_of(image.sha256 for image in images))
+    pixels = np.array([decode_square(image.path.read_bytes(), 32) for image in images])
     np.testing.assert_array_equal(features, MeanColour.features_of(pixels).astype(dtype))
     assert features.dtype == dtype
     assert engine.computed == 20
@@ -61,57 +64,58 @@ def test_nothing_gives_nothing() -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_features_that_are_no_numbers_name_the_image(rows: list[Row], value: float) -> None:
+def test_features_that_are_no_numbers_name_the_image(images: list[ImageFile], value: float) -> None:
     with pytest.raises(
-        NonFiniteFeatures, match=rf"the features of {rows[0].file} are not finite numbers\.$"
+        NonFiniteFeatures, match=rf"the features of {images[0].path} are not finite numbers\.$"
     ):
-        list(compute(rows, Constant(value), 32, "float32"))
+        list(compute(images, Constant(value), 32, "float32"))
 
 
-def test_features_too_large_for_float16_say_what_to_set(rows: list[Row]) -> None:
+def test_features_too_large_for_float16_say_what_to_set(images: list[ImageFile]) -> None:
     with pytest.raises(
-        NonFiniteFeatures, match=rf"{rows[0].file} .*set extract\.dtype to float32 \(params\.yaml\)"
+        NonFiniteFeatures,
+        match=rf"{images[0].path} .*set extract\.dtype to float32 \(params\.yaml\)",
     ):
-        list(compute(rows, Constant(1e6), 32, "float16"))
-    (_, features), *_ = compute(rows, Constant(1e6), 32, "float32")
+        list(compute(images, Constant(1e6), 32, "float16"))
+    (_, features), *_ = compute(images, Constant(1e6), 32, "float32")
     assert (features == 1e6).all()
 
 
-def test_padding_is_not_checked(rows: list[Row]) -> None:
+def test_padding_is_not_checked(images: list[ImageFile]) -> None:
     class BlackIsNothing(MeanColour):
         def run(self, pixels: Any) -> Any:
             return np.where(pixels.any(axis=(1, 2, 3))[:, None], super().run(pixels), np.nan)
 
     assert (
-        sum(len(keys) for keys, _ in compute(rows, BlackIsNothing(batch_size=64), 32, "float32"))
+        sum(len(keys) for keys, _ in compute(images, BlackIsNothing(batch_size=64), 32, "float32"))
         == 20
     )
 
 
-def test_what_comes_before_a_bad_image_is_given(rows: list[Row]) -> None:
-    rows[7].file.write_bytes(b"changed")
-    batches = compute(rows, MeanColour(), 32, "float32")
+def test_what_comes_before_a_bad_image_is_given(images: list[ImageFile]) -> None:
+    images[7].path.write_bytes(b"changed")
+    batches = compute(images, MeanColour(), 32, "float32")
     assert len([next(batches) for _ in range(7)]) == 7
     with pytest.raises(
-        ManifestError, match=rf"{rows[7].file} is not the file that the manifest names: run the"
+        ManifestError, match=rf"{images[7].path} is not the file that the manifest names: run the"
     ):
         next(batches)
 
 
-def test_a_missing_file_is_named(rows: list[Row]) -> None:
-    rows[0].file.unlink()
+def test_a_missing_file_is_named(images: list[ImageFile]) -> None:
+    images[0].path.unlink()
     with pytest.raises(
-        ManifestError, match=rf"cannot read {rows[0].file}: No such file.*Run the stages split"
+        ManifestError, match=rf"cannot read {images[0].path}: No such file.*Run the stages split"
     ):
-        list(compute(rows, MeanColour(), 32, "float32"))
+        list(compute(images, MeanColour(), 32, "float32"))
 
 
 def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"no image")
     sha256 = hashlib.sha256(b"no image").hexdigest()
-    row = Row("train", "cat", sha256, sha256, 0, "bad.jpg", tmp_path)
-    with pytest.raises(ImageError, match=rf"cannot decode {row.file}: not an image"):
-        list(compute([row], MeanColour(), 32, "float32"))
+    image = ImageFile(tmp_path / "bad.jpg", sha256)
+    with pytest.raises(ImageError, match=rf"cannot decode {image.path}: not an image"):
+        list(compute([image], MeanColour(), 32, "float32"))
 
 
 def test_each_missing_image_is_marked_once() -> None:

@@ -21,6 +21,7 @@ from pipeline import paths
 from pipeline.backbones.backbone import Backbone
 from pipeline.engines import Engine, EngineConfig, open_engine
 from pipeline.errors import FeaturesError, ManifestError, StoreError
+from pipeline.extraction import extractor
 from pipeline.features import read_features
 from pipeline.files import sha256_of
 from pipeline.images import decode_square
@@ -303,7 +304,7 @@ def test_a_real_network_gives_the_same_bits_whatever_the_batch_size_and_the_orde
             opened[choice] = open_engine(choice, network)
         return opened[choice]
 
-    monkeypatch.setattr(extract, "open_engine", open_once)
+    monkeypatch.setattr(extractor, "open_engine", open_once)
     images = _images(20)
     numbers = random.Random(7).sample(range(20), 20)
     shuffled = {
@@ -495,7 +496,7 @@ def test_an_interrupted_run_keeps_what_it_computed(
 def test_a_full_disk_while_computing_keeps_the_shards(engine: MeanColour) -> None:
     _place(_images(30))
     with (
-        largest_file(2500),
+        largest_file(1200),
         pytest.raises(StoreError, match=r"cannot write to the feature store.*File too large"),
     ):
         _extract()

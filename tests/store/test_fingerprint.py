@@ -166,6 +166,7 @@ def test_the_order_of_the_parts_does_not_matter() -> None:
 def test_all_parts_are_told_as_json() -> None:
     parts = json.loads(fingerprint_of(Backbone("vgg16", SETTINGS), CPU, "float16").to_json())
     assert set(parts) == {
-        "backbone", "scaling", "weights", "layer", "pooling", "input_size", "decoder", "runs_on", "dtype",
+        "backbone", "builder", "scaling", "weights", "layer", "pooling", "input_size", "decoder",
+        "runs_on", "dtype",
     }  # fmt: skip
     assert "weights.h5" not in json.dumps(parts)

@@ -1,6 +1,8 @@
 """Predicting: an image gets the answer that its cached feature gets, by the road that training took."""
 
+import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -39,14 +41,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Params]:
     root = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         use_mean_colour(patch)
-        use_mean_colour(patch, module="pipeline.tools.predict")
         return root, make_trained(root, patch, {"extract.dtype": "float16"})
 
 
 @pytest.fixture
 def params(trained: tuple[Path, Params], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """A copy of the project, in which the test runs."""
-    use_mean_colour(monkeypatch, module="pipeline.tools.predict")
+    use_mean_colour(monkeypatch)
     monkeypatch.chdir(shutil.copytree(trained[0], tmp_path / "project"))
     monkeypatch.delenv("DVC_ROOT", raising=False)
     return trained[1]
@@ -106,6 +107,35 @@ def test_all_files_that_are_no_images_are_named_before_any_answer(params: Params
         list(predict_files(files, "pets", BACKBONE, params))
 
 
+def test_what_may_never_end_is_not_read(params: Params) -> None:
+    os.mkfifo("pipe.jpg")
+    with pytest.raises(
+        ImageError,
+        match=r"cannot read pipe\.jpg: not a file but a pipe, socket or device; /dev/zero: not a",
+    ):
+        list(predict_files([Path("pipe.jpg"), Path("/dev/zero")], "pets", BACKBONE, params))
+
+
+def test_files_are_not_held_in_memory(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file is read once to be checked and once for its feature, some at a time."""
+    reads: Counter[str] = Counter()
+    real = Path.read_bytes
+
+    def read(path: Path) -> bytes:
+        reads[path.name] += 1
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+    files = [Path(f"{number}.jpg") for number in range(600)]
+    for file in files:
+        file.write_bytes(draw_image(1))
+    answers = predict_files(files, "pets", BACKBONE, params)
+    assert next(answers).file == "0.jpg"
+    assert [reads[file.name] for file in files].count(1) > 200
+    assert [answer.file for answer in answers] == [file.name for file in files[1:]]
+    assert {reads[file.name] for file in files} == {2}
+
+
 @pytest.mark.parametrize(
     ("dataset", "backbone", "message"),
     [
@@ -137,6 +167,8 @@ def test_without_a_head_the_stage_that_makes_it_is_named(params: Params) -> None
 def test_a_head_of_other_features_is_not_used() -> None:
     other = make_params({"extract.dtype": "float32"})
     with pytest.raises(
-        HeadError, match=r"made otherwise than now: .*float16.* then, .*float32.* now\. Run dvc"
+        HeadError,
+        match=r'of another fingerprint: dtype "float16" then, "float32" now\. Set params\.yaml or '
+        rf".* dvc repro --force --downstream extract@pets-{BACKBONE}$",
     ):
         next(predict_files([paths.split_folder("pets") / "val/cat/0.jpg"], "pets", BACKBONE, other))

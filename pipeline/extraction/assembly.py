@@ -1,0 +1,96 @@
+"""Features between the store and a dataset's features file; none is computed here."""
+
+import logging
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import FeaturesError
+from pipeline.extraction.plan import Plan
+from pipeline.features import (
+    Block,
+    Header,
+    create_features,
+    read_header,
+    read_keys,
+    stream_features,
+)
+from pipeline.store.shards import Features, Keys
+from pipeline.store.store import Found, Store, names_of
+
+BLOCK_BYTES = 8 << 20  # of features read and written at once
+
+log = logging.getLogger(__name__)
+
+
+def refill(store: Store, path: Path, fingerprint: str) -> int:
+    """Put the rows of a features file into the store where it lacks them; return how many.
+
+    So a features file that came by `dvc pull` saves its forward passes. One of another
+    fingerprint is left alone; one that is damaged is reported and not used.
+    """
+    if not path.exists():
+        return 0
+    try:
+        if read_header(path).fingerprint != fingerprint:
+            return 0
+        keys = read_keys(path)
+        missing = store.find(keys).missing
+        return store.add(_missing_features(path, keys, missing)) if missing.any() else 0
+    except FeaturesError as error:
+        log.warning("%s Its features are not used.", error)
+        return 0
+
+
+def _missing_features(
+    path: Path, keys: Keys, missing: NDArray[np.bool_]
+) -> Iterator[tuple[Keys, Features]]:
+    start = 0
+    for features in stream_features(path, BLOCK_BYTES):
+        here = slice(start, start + len(features))
+        wanted = missing[here]
+        if wanted.any():
+            yield keys[here][wanted], features[wanted]
+        start += len(features)
+
+
+def assemble(
+    path: Path, header: Header, plan: Plan, store: Store, found: Found, dtype: str
+) -> None:
+    """Write the features file from the store, a block at a time.
+
+    Raises:
+        ShardDamaged: A shard is not what it was; nothing is written.
+    """
+    shape = store.feature_shape()
+    assert shape is not None, "every feature was found"
+    size = max(1, BLOCK_BYTES // (math.prod(shape) * np.dtype(dtype).itemsize))
+    parents, first = plan.parents, 0
+    with create_features(path, header) as writer:
+        for split, rows in plan.splits.items():
+            writer.add_split(split, rows, shape, dtype, plan.paths.itemsize)
+            for start in range(first, first + rows, size):
+                here = slice(start, min(start + size, first + rows))
+                places = Found(shards=found.shards[here], rows=found.rows[here])
+                block = Block(
+                    features=store.read(places, plan.keys[here]),
+                    labels=plan.labels[here],
+                    sha256=names_of(plan.keys[here]),
+                    parent=names_of(plan.keys[parents[here]]),
+                    copy=plan.copies[here],
+                    path=plan.paths[here],
+                )
+                writer.append(split, block)
+            first += rows
+
+
+def first_missing(plan: Plan, found: Found) -> NDArray[np.bool_]:
+    """Mark the rows to compute, bool `(n,)`: those that the store lacks, each image once."""
+    places = np.flatnonzero(found.missing)
+    keys = np.ascontiguousarray(plan.keys[places]).view("V32").ravel()
+    first = np.zeros(len(plan.keys), bool)
+    first[places[np.unique(keys, return_index=True)[1]]] = True
+    return first
