@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.backbones.backbone import Backbone
 from pipeline.engines import Engine, EngineConfig, choose, find_hardware, open_engine
 from pipeline.errors import ImageError, ManifestError, NonFiniteFeatures
+from pipeline.extraction.code import digest_code
 from pipeline.images import decode_square, decoder_versions
 from pipeline.parallel import map_ordered
 from pipeline.params import BackboneParams, ExtractParams
@@ -67,12 +68,14 @@ class Extractor:
 
 def fingerprint_of(backbone: Backbone, config: EngineConfig, dtype: str) -> Fingerprint:
     """Gather all that decides the values of a backbone's features."""
+    described = backbone.describe()
     return Fingerprint(
         parts={
-            **backbone.describe(),
+            **described,
             "decoder": decoder_versions(),
             "runs_on": config.describe(),
             "dtype": dtype,
+            "code": digest_code(config.engine, described["builder"]),
         }
     )
 

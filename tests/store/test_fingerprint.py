@@ -167,6 +167,6 @@ def test_all_parts_are_told_as_json() -> None:
     parts = json.loads(fingerprint_of(Backbone("vgg16", SETTINGS), CPU, "float16").to_json())
     assert set(parts) == {
         "backbone", "builder", "scaling", "weights", "layer", "pooling", "input_size", "decoder",
-        "runs_on", "dtype",
+        "runs_on", "dtype", "code",
     }  # fmt: skip
     assert "weights.h5" not in json.dumps(parts)

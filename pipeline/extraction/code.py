@@ -1,0 +1,100 @@
+"""Which of our modules decide a feature's value, and a digest of what they do.
+
+The digest is of their syntax trees, so what runs alike is alike: comments, docstrings, types,
+messages of errors, and where a file lies cost no forward pass.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parents[1]
+DECIDING = (
+    "__init__.py",
+    "backbones/backbone.py",
+    "backbones/keras_settings.py",
+    "engines/__init__.py",
+    "engines/environment.py",
+    "extraction/extractor.py",
+    "images.py",
+)
+BY_ENGINE = {
+    "openvino": ("engines/openvino.py",),
+    "tensorflow": ("engines/tensorflow.py",),
+}
+BY_BUILDER = {"lite0": ("backbones/efficientnet_lite.py", "backbones/torch_file.py")}
+
+# Fields of a syntax tree that decide no value; `type_params` came with Python 3.12.
+SILENT = {"annotation", "returns", "ctx", "msg", "type_comment", "type_params", "kind"}
+
+
+def digest_code(engine: str, builder: str) -> str:
+    """Return a hash of all code of ours that decides features, the same on every Python.
+
+    Args:
+        engine: `tensorflow` or `openvino`.
+        builder: Of the catalogue: which network is built.
+    """
+    files = (*DECIDING, *BY_ENGINE[engine], *BY_BUILDER.get(builder, ()))
+    return digest_sources((PACKAGE / file).read_text(encoding="utf-8") for file in files)
+
+
+def digest_sources(sources: Iterable[str]) -> str:
+    """Return a hash of what modules do, in whatever order they come."""
+    forms = sorted(_form(_without_own_imports(ast.parse(source))) for source in sources)
+    return hashlib.sha256("\0".join(forms).encode()).hexdigest()
+
+
+def _without_own_imports(module: ast.Module) -> ast.Module:
+    """Replace the imports of our own modules by what is imported, sorted: where it lies may change."""
+    names = []
+    for node in ast.walk(module):
+        for block in _blocks(node):
+            for statement in [one for one in block if _is_own_import(one)]:
+                names += [f"{one.name} {one.asname}" for one in statement.names]
+                block.remove(statement)
+    module.body[:0] = [ast.Expr(ast.Name(name)) for name in sorted(names)]
+    return module
+
+
+def _is_own_import(node: Any) -> bool:
+    return isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "pipeline"
+
+
+def _blocks(node: ast.AST) -> Iterator[list[Any]]:
+    """Yield the lists of statements in a node."""
+    for _, value in ast.iter_fields(node):
+        if isinstance(value, list):
+            yield value
+
+
+def _form(node: Any) -> str:
+    """Write a syntax tree as text: kinds of nodes, and those of their fields that say something.
+
+    Not by `ast.dump`, which differs from one Python to another.
+    """
+    if isinstance(node, list):
+        return f"[{','.join(_form(one) for one in node if not _is_text(one))}]"
+    if isinstance(node, ast.Constant):
+        return repr(node.value)
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        node = ast.Raise(node.exc.func)
+    if not isinstance(node, ast.AST):
+        return f"<{node!r}>"
+    fields = (
+        f"{name}={_form(value)}"
+        for name, value in ast.iter_fields(node)
+        if name not in SILENT and value is not None and value != []
+    )
+    return f"{type(node).__name__}({','.join(fields)})"
+
+
+def _is_text(node: Any) -> bool:
+    """Tell whether a statement is a text alone: a docstring."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
