@@ -198,7 +198,7 @@ def rows_of(files: list[Path]) -> list[Any]:
     for file in files:
         key = sha256(file.read_bytes()).hexdigest()
         path = f"{file.parent.name}/{file.name}"
-        rows.append(Row("train", file.parent.name, key, key, 0, path, file.parents[1]))
+        rows.append(Row("train", file.parent.name, key, key, key, 0, path, file.parents[1]))
     return list({row.sha256: row for row in rows}.values())
 
 

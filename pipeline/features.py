@@ -20,10 +20,10 @@ from pipeline.files import DeferredErrorFile, atomic_write, deferred_errors, rem
 from pipeline.manifest import SPLITS
 
 SCHEMA = "bottleneck-features"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LIBVER = ("v110", "v110")
 CHUNK_BYTES = 1 << 19
-COLUMNS = ("features", "labels", "sha256", "parent", "copy", "path")
+COLUMNS = ("features", "labels", "sha256", "parent", "group", "copy", "path")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,7 @@ class Block:
         labels: int64 `(n,)`, `0 <= label < k`.
         sha256: S64 `(n,)`, of the image file's bytes.
         parent: S64 `(n,)`, of the original's bytes; equal to `sha256` for copy 0.
+        group: S64 `(n,)`, the smallest sha256 of the original's near-duplicates; copies have it too.
         copy: uint8 `(n,)`.
         path: S `(n,)`, in UTF-8, under the split or the augmented folder.
     """
@@ -62,6 +63,7 @@ class Block:
     labels: NDArray[np.int64]
     sha256: NDArray[np.bytes_]
     parent: NDArray[np.bytes_]
+    group: NDArray[np.bytes_]
     copy: NDArray[np.uint8]
     path: NDArray[np.bytes_]
 
@@ -109,6 +111,7 @@ class FeaturesWriter:
             "labels": ((), np.dtype(np.int64)),
             "sha256": ((), np.dtype("S64")),
             "parent": ((), np.dtype("S64")),
+            "group": ((), np.dtype("S64")),
             "copy": ((), np.dtype(np.uint8)),
             "path": ((), h5py.string_dtype("utf-8", max(1, path_bytes))),
         }

@@ -94,18 +94,18 @@ def read_manifest(path: Path) -> Iterator[ImageRow]:
     return _read(path, ImageRow, "split")
 
 
-def read_used(path: Path) -> Iterator[tuple[str, str, str, str]]:
-    """Yield split, label, path and sha256 of each image that is used, in the manifest's order.
+def read_used(path: Path) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield split, label, path, sha256 and group of each image that is used, in the manifest's order.
 
     Four times as fast as `read_manifest`, for datasets of millions.
 
     Raises:
         ManifestError: As `read_manifest`.
     """
-    pick = itemgetter(*map(ImageRow._fields.index, ("split", "label", "path", "sha256")))
+    pick = itemgetter(*map(ImageRow._fields.index, ("split", "label", "path", "sha256", "group")))
     with _opened(path, ImageRow, "split") as lines:
         for cells in lines:
-            used: tuple[str, str, str, str] = pick(cells)
+            used: tuple[str, str, str, str, str] = pick(cells)
             if used[0]:
                 yield used
 

@@ -49,6 +49,7 @@ def _block(
         labels=rng.integers(0, 3, rows),
         sha256=hashes,
         parent=hashes[::-1].copy(),
+        group=np.roll(hashes, 1),
         copy=rng.integers(0, 256, rows).astype(np.uint8),
         path=np.array([f"train/кот/{number}.jpg".encode() for number in range(rows)], "S40"),
     )
@@ -139,7 +140,7 @@ def test_h5py_alone_can_read_it(tmp_path: Path) -> None:
     blocks = _blocks()
     with h5py.File(_write(tmp_path / "f.h5", blocks)) as file:
         assert dict(file.attrs) | {"classes": None} == {
-            "schema": b"bottleneck-features", "schema_version": 1, "dataset": b"pets", "classes": None,
+            "schema": b"bottleneck-features", "schema_version": 2, "dataset": b"pets", "classes": None,
             "backbone": b"fake", "fingerprint": b"0123" * 8, "fingerprint_parts": '{"a":"é"}'.encode(),
         }  # fmt: skip
         assert [name.decode() for name in file.attrs["classes"]] == list(HEADER.classes)
@@ -152,7 +153,7 @@ def test_h5py_alone_can_read_it(tmp_path: Path) -> None:
             np.int64,
             np.uint8,
         )
-        assert (kinds["sha256"], kinds["parent"]) == (np.dtype("S64"), np.dtype("S64"))
+        assert {kinds[name] for name in ("sha256", "parent", "group")} == {np.dtype("S64")}
 
 
 def test_no_text_of_variable_length_is_in_it(tmp_path: Path) -> None:
@@ -269,11 +270,11 @@ def _shorten(file: h5py.File) -> None:
     [
         (
             lambda file: file.attrs.update(schema=np.bytes_("other")),
-            "has schema 'other' version 1, expected 'bott",
+            "has schema 'other' version 2, expected 'bott",
         ),
         (
-            lambda file: file.attrs.update(schema_version=2),
-            "has schema 'bottleneck-features' version 2",
+            lambda file: file.attrs.update(schema_version=1),
+            "has schema 'bottleneck-features' version 1",
         ),
         (lambda file: file.attrs.pop("schema"), "has schema ''"),
         (lambda file: file.attrs.pop("classes"), "is damaged"),

@@ -80,6 +80,7 @@ def assemble(
                     labels=plan.labels[here],
                     sha256=names_of(plan.keys[here]),
                     parent=names_of(plan.keys[parents[here]]),
+                    group=names_of(plan.groups[here]),
                     copy=plan.copies[here],
                     path=plan.paths[here],
                 )

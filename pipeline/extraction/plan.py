@@ -23,6 +23,7 @@ class Row(NamedTuple):
     """One row of a features file, before it has features; a tuple because there may be millions.
 
     Attributes:
+        group: Of its original: the smallest sha256 of that image's near-duplicates.
         folder: Where `path` begins.
     """
 
@@ -30,6 +31,7 @@ class Row(NamedTuple):
     label: str
     sha256: str
     parent: str
+    group: str
     copy: int
     path: str
     folder: Path
@@ -42,12 +44,13 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
-    """The rows of a features file as columns, some 100 bytes a row, so that millions fit memory.
+    """The rows of a features file as columns, some 130 bytes a row, so that millions fit memory.
 
     Attributes:
         splits: Name to number of rows, in order.
         classes: In alphabetical order.
         keys: uint8 `(n, 32)`, sha256 of every row's file, in order.
+        groups: uint8 `(n, 32)`, the group of every row's original.
         labels: int64 `(n,)`, indices into `classes`.
         copies: uint8 `(n,)`, number of the copy; 0 for an original.
         paths: S `(n,)`, in UTF-8; see `Row`.
@@ -56,6 +59,7 @@ class Plan:
     splits: dict[str, int]
     classes: tuple[str, ...]
     keys: Keys
+    groups: Keys
     labels: NDArray[np.int64]
     copies: NDArray[np.uint8]
     paths: NDArray[np.bytes_]
@@ -77,10 +81,10 @@ def iterate_rows(dataset: str) -> Iterator[Row]:
     copies = iter(read_copies(paths.copies_file(dataset)))
     split_folder, copies_folder = paths.split_folder(dataset), paths.augmented_folder(dataset)
     held = next(copies, None)
-    for split, label, path, sha256 in read_used(paths.manifest_file(dataset)):
-        yield Row(split, label, sha256, sha256, 0, path, split_folder)
+    for split, label, path, sha256, group in read_used(paths.manifest_file(dataset)):
+        yield Row(split, label, sha256, sha256, group, 0, path, split_folder)
         while held is not None and held.parent == sha256:
-            yield Row(split, label, held.sha256, sha256, held.copy, held.path, copies_folder)
+            yield Row(split, label, held.sha256, sha256, group, held.copy, held.path, copies_folder)
             held = next(copies, None)
     if held is not None:
         raise ManifestError(
@@ -92,13 +96,14 @@ def iterate_rows(dataset: str) -> Iterator[Row]:
 def make_plan(rows: Iterable[Row]) -> Plan:
     """Gather rows into columns."""
     splits, numbers = Counter[str](), dict[str, int]()
-    keys, labels, copies = bytearray(), array("q"), bytearray()
+    keys, groups, labels, copies = bytearray(), bytearray(), array("q"), bytearray()
     paths = [np.zeros(0, "S1")]
     rows = iter(rows)
     while some := list(islice(rows, ROWS_AT_ONCE)):
-        split, label, sha256, _, copy, path, _ = zip(*some, strict=True)
+        split, label, sha256, _, group, copy, path, _ = zip(*some, strict=True)
         splits.update(split)
         keys += bytes.fromhex("".join(sha256))
+        groups += bytes.fromhex("".join(group))
         labels.extend(numbers.setdefault(name, len(numbers)) for name in label)
         copies += bytes(copy)
         paths.append(np.array([name.encode() for name in path], np.bytes_))
@@ -108,6 +113,7 @@ def make_plan(rows: Iterable[Row]) -> Plan:
         splits=dict(splits),
         classes=tuple(classes),
         keys=np.frombuffer(keys, np.uint8).reshape(-1, 32),
+        groups=np.frombuffer(groups, np.uint8).reshape(-1, 32),
         labels=ranks[np.frombuffer(labels, np.int64)],
         copies=np.frombuffer(copies, np.uint8),
         paths=np.concatenate(paths),

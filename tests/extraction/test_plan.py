@@ -17,12 +17,13 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def _image(split: str, label: str, digit: str) -> ImageRow:
+def _image(split: str, label: str, digit: str, group: str = "") -> ImageRow:
     path = f"{split}/{label}/{digit}.jpg" if split else ""
     fate = "used" if split else QUARANTINED
     return ImageRow(
-        split=split, label=label, path=path, sha256=digit * 64, status=fate, member=digit, bytes=1
-    )
+        split=split, label=label, path=path, sha256=digit * 64, status=fate, member=digit, bytes=1,
+        group=(group or digit) * 64,
+    )  # fmt: skip
 
 
 def _copy(parent: str, number: int, digit: str) -> CopyRow:
@@ -90,7 +91,7 @@ def test_missing_tables_are_an_error() -> None:
 def test_a_plan_holds_the_rows_as_columns() -> None:
     images = [
         _image("train", "Ärger", "1"),
-        _image("train", "cat", "2"),
+        _image("train", "cat", "2", group="1"),
         _image("val", "bird", "3"),
     ]
     _place(images, [_copy("2", 1, "a"), _copy("2", 2, "b"), _copy("1", 1, "c")])
@@ -100,6 +101,7 @@ def test_a_plan_holds_the_rows_as_columns() -> None:
     assert plan.classes == ("bird", "cat", "Ärger")
     assert [name[:1] for name in names_of(plan.keys)] == [b"2", b"a", b"b", b"1", b"c", b"3"]
     assert plan.parents.tolist() == [0, 0, 0, 3, 3, 5]
+    assert [name[:1] for name in names_of(plan.groups)] == [b"1", b"1", b"1", b"1", b"1", b"3"]
     assert plan.copies.tolist() == [0, 1, 2, 0, 1, 0]
     assert plan.labels.tolist() == [1, 1, 1, 2, 2, 0]
     assert [path.decode() for path in plan.paths] == [
@@ -115,7 +117,7 @@ def test_a_plan_holds_the_rows_as_columns() -> None:
 def test_many_rows_are_gathered_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "ROWS_AT_ONCE", 3)
     some = [
-        Row("train", "ab"[number % 2], f"{number:064x}", "", number % 5, "x" * number, Path())
+        Row("train", "ab"[number % 2], f"{number:064x}", "", "", number % 5, "x" * number, Path())
         for number in range(10)
     ]
     found = make_plan(some)
@@ -132,7 +134,7 @@ def test_a_path_is_measured_in_bytes() -> None:
 
 def test_a_plan_of_nothing_is_empty() -> None:
     plan = make_plan([])
-    assert plan.keys.shape == (0, 32)
+    assert plan.keys.shape == plan.groups.shape == (0, 32)
     assert plan.parents.shape == (0,)
     assert plan.splits == {}
     assert plan.classes == ()

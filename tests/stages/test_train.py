@@ -39,6 +39,7 @@ def block(split: str, rows: int, copies: int, width: int, classes: int) -> Block
         labels=labels.astype(np.int64),
         sha256=np.array([key(split, o, c) for o, c in zip(originals, number, strict=True)], "S64"),
         parent=np.array([key(split, o, 0) for o in originals], "S64"),
+        group=np.array([key(split, o, 0) for o in originals], "S64"),
         copy=number.astype(np.uint8),
         path=np.array(
             [f"{split}/{o}__copy{c}.jpg" for o, c in zip(originals, number, strict=True)], np.bytes_

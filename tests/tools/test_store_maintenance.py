@@ -47,6 +47,7 @@ def write_file(path: Path, keys: np.ndarray, fingerprint: Fingerprint = PRINT) -
                     labels=np.zeros(len(keys), np.int64),
                     sha256=names,
                     parent=names,
+                    group=names,
                     copy=np.zeros(len(keys), np.uint8),
                     path=np.array([b"a/b.jpg"] * len(keys)),
                 ),
