@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from pipeline.errors import BackboneError
 
-EPSILON = 1e-7
+FLOATX, EPSILON, IMAGE_DATA_FORMAT = "float32", 1e-7, "channels_last"
 
 
 @contextmanager
@@ -26,13 +26,9 @@ def pinned_keras(precision: str = "float32") -> Iterator[None]:
             f"Keras runs on {config.backend()}, expected tensorflow: import pipeline before keras."
         )
     theirs = config.dtype_policy(), config.floatx(), config.epsilon(), config.image_data_format()
+    policy = FLOATX if precision == FLOATX else f"mixed_{precision}"
     try:
-        _set(
-            "float32" if precision == "float32" else f"mixed_{precision}",
-            "float32",
-            EPSILON,
-            "channels_last",
-        )
+        _set(policy, FLOATX, EPSILON, IMAGE_DATA_FORMAT)
         yield
     finally:
         _set(*theirs)

@@ -76,25 +76,30 @@ def _form(node: Any) -> str:
     Not by `ast.dump`, which differs from one Python to another.
     """
     if isinstance(node, list):
-        return f"[{','.join(_form(one) for one in node if not _is_text(one))}]"
+        return f"[{','.join(map(_form, node))}]"
     if isinstance(node, ast.Constant):
         return repr(node.value)
-    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-        node = ast.Raise(node.exc.func)
     if not isinstance(node, ast.AST):
         return f"<{node!r}>"
-    fields = (
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        node = ast.Raise(node.exc.func)
+    fields = {name: _without_silent(value) for name, value in ast.iter_fields(node)}
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 adds empty parts
+        fields["values"] = [one for one in node.values if getattr(one, "value", None) != ""]
+    said = (
         f"{name}={_form(value)}"
-        for name, value in ast.iter_fields(node)
+        for name, value in fields.items()
         if name not in SILENT and value is not None and value != []
     )
-    return f"{type(node).__name__}({','.join(fields)})"
+    return f"{type(node).__name__}({','.join(said)})"
 
 
-def _is_text(node: Any) -> bool:
-    """Tell whether a statement is a text alone: a docstring."""
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+def _without_silent(value: Any) -> Any:
+    """Take statements that are a text alone, as docstrings are, from a list of statements."""
+    if not isinstance(value, list):
+        return value
+    return [one for one in value if not (isinstance(one, ast.Expr) and _is_text(one.value))]
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
