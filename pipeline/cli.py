@@ -138,10 +138,10 @@ def predict(
                 )
             )
         else:
-            chances = "  ".join(
-                f"{name} {chance:.4f}" for name, chance in answer.probabilities.items()
+            ranked = "  ".join(
+                f"{name} {value:.4f}" for name, value in answer.probabilities.items()
             )
-            print(f"{answer.file}: {answer.label}  ({chances})")
+            print(f"{answer.file}: {answer.label}  ({ranked})")
 
 
 @app.command(rich_help_panel="Tools")

@@ -73,7 +73,7 @@ CODE = [
             ("infer([pixels]", "infer([255 - pixels]"),
         ]),
         ("tensorflow", LITE, "engines/__init__.py", [
-            ("if choice.engine == \"openvino\":", "if choice.engine != \"openvino\":"),
+            ("if config.engine == \"openvino\":", "if config.engine != \"openvino\":"),
         ]),
         ("tensorflow", LITE, "extraction/extractor.py", [
             (".astype(dtype)", ".astype(\"float16\").astype(dtype)"),

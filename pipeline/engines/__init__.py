@@ -157,18 +157,18 @@ def fitting_batch_size(gpu_bytes: int, input_size: int) -> int:
     return int(2 ** np.clip(np.floor(np.log2(max(1, fits))), 3, 9))
 
 
-def open_engine(choice: EngineConfig, backbone: Backbone) -> Engine:
+def open_engine(config: EngineConfig, backbone: Backbone) -> Engine:
     """Build the backbone and compile it for the chosen engine.
 
     Raises:
         BackboneError: The backbone cannot be built, or the environment was pinned too late.
     """
     check_pins()
-    with pinned_keras(choice.precision):
-        if choice.engine == "openvino":
+    with pinned_keras(config.precision):
+        if config.engine == "openvino":
             from pipeline.engines.openvino import OpenVinoEngine
 
-            return OpenVinoEngine(choice, backbone)
+            return OpenVinoEngine(config, backbone)
         from pipeline.engines.tensorflow import TensorFlowEngine
 
-        return TensorFlowEngine(choice, backbone)
+        return TensorFlowEngine(config, backbone)

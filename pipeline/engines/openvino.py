@@ -14,9 +14,9 @@ from pipeline.engines import EngineConfig
 class OpenVinoEngine:
     """A backbone compiled for one image a request, with as many requests at once as cores."""
 
-    def __init__(self, choice: EngineConfig, backbone: Backbone) -> None:
-        self.batch_size = choice.batch_size
-        self.streams = choice.streams
+    def __init__(self, config: EngineConfig, backbone: Backbone) -> None:
+        self.batch_size = config.batch_size
+        self.streams = config.streams
         size = backbone.input_size
         with warnings.catch_warnings():
             warnings.simplefilter(

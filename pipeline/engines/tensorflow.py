@@ -12,19 +12,19 @@ from pipeline.engines import EngineConfig
 class TensorFlowEngine:
     """A backbone with its variables turned into constants, so that TensorFlow can fold and fuse them."""
 
-    def __init__(self, choice: EngineConfig, backbone: Backbone) -> None:
-        self.batch_size = choice.batch_size
-        self.streams = choice.streams
-        _set_up(choice)
+    def __init__(self, config: EngineConfig, backbone: Backbone) -> None:
+        self.batch_size = config.batch_size
+        self.streams = config.streams
+        _set_up(config)
         size = backbone.input_size
         model = backbone.model
         function = tf.function(
             lambda pixels: tf.cast(model(pixels, training=False), tf.float32),
             input_signature=[tf.TensorSpec((self.batch_size, size, size, 3), tf.uint8)],
-            jit_compile=True if choice.device == "gpu" else None,
+            jit_compile=True if config.device == "gpu" else None,
         )
         self._function = convert_variables_to_constants_v2(function.get_concrete_function())
-        self._device = "/GPU:0" if choice.device == "gpu" else "/CPU:0"
+        self._device = "/GPU:0" if config.device == "gpu" else "/CPU:0"
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Turn uint8 `(batch_size, h, w, 3)`, RGB, into features float32 `(batch_size, ...)`."""
@@ -45,9 +45,9 @@ def find_gpu_bytes() -> int | None:
     return int(details.get("memory_bytes", 8 << 30))
 
 
-def _set_up(choice: EngineConfig) -> None:
+def _set_up(config: EngineConfig) -> None:
     """Set what TensorFlow has only once a process."""
-    if choice.device == "gpu":
+    if config.device == "gpu":
         tf.config.experimental.enable_tensor_float_32_execution(False)
         return
     try:

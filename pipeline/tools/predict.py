@@ -49,7 +49,7 @@ def predict_files(
 
     Raises:
         ImageError: A file is missing or not an image; all such files are named.
-        HeadError: No head was trained, or it was trained on features made otherwise.
+        HeadError: No head was trained, or it was trained on features of another fingerprint.
     """
     params.dataset(dataset)
     extractor = Extractor(backbone, params.backbone(backbone), params.extract)

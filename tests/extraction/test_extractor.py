@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.backbones.backbone import Backbone
+from pipeline.engines import EngineConfig
 from pipeline.errors import ImageError, ManifestError, NonFiniteFeatures
 from pipeline.extraction.assembly import first_missing
-from pipeline.extraction.extractor import ImageFile, compute
+from pipeline.extraction.extractor import Extractor, ImageFile, compute
 from pipeline.extraction.plan import Row, make_plan
 from pipeline.images import decode_square
 from pipeline.store.store import Found, keys_of
 from tests.fakes import MeanColour
-from tests.project import draw_image
+from tests.project import BACKBONE, draw_image, make_params
 
 
 class Constant:
@@ -123,3 +125,35 @@ def test_each_missing_image_is_marked_once() -> None:
     plan = make_plan(row._replace(sha256=digit * 64) for digit in "abacbd")
     found = Found(shards=np.array([-1, 0, -1, -1, 0, -1], np.int32), rows=np.zeros(6, np.int32))
     assert first_missing(plan, found).tolist() == [True, False, False, True, False, True]
+
+
+def test_without_a_sha256_any_file_will_do_and_its_own_is_the_key(images: list[ImageFile]) -> None:
+    images[0].path.write_bytes(images[1].path.read_bytes())
+    found = compute([ImageFile(image.path) for image in images], MeanColour(), 32, "float32")
+    keys = np.concatenate([keys for keys, _ in found])
+    expected = [images[1].sha256 or "", *(image.sha256 or "" for image in images[1:])]
+    np.testing.assert_array_equal(keys, keys_of(expected))
+
+
+def test_a_missing_file_that_no_manifest_names_is_a_plain_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"none\.jpg"):
+        list(compute([ImageFile(tmp_path / "none.jpg")], MeanColour(), 32, "float32"))
+
+
+def test_an_extractor_opens_its_engine_once_and_only_when_needed(
+    images: list[ImageFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def open_engine(config: EngineConfig, backbone: Backbone) -> MeanColour:
+        opened.append((config, backbone.input_size))
+        return MeanColour()
+
+    monkeypatch.setattr("pipeline.extraction.extractor.open_engine", open_engine)
+    params = make_params({"extract.dtype": "float16"})
+    extractor = Extractor(BACKBONE, params.backbone(BACKBONE), params.extract)
+    assert extractor.fingerprint.parts["dtype"] == "float16"
+    assert opened == []
+    for _ in range(2):
+        assert {features.dtype for _, features in extractor.extract(images)} == {np.dtype("f2")}
+    assert opened == [(extractor.config, 32)]
