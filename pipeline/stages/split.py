@@ -23,11 +23,11 @@ def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
         params: All settings.
         progress: Shows how far it is; gets batches of screened files.
     """
-    known = CATALOGUE.get(dataset)
+    known, archive = CATALOGUE.get(dataset), paths.raw_archive(dataset)
     sha256, files = _read_provenance(dataset)
     with atomic_folder(paths.split_folder(dataset)) as folder:
         staging = StagingFolder(folder / "staging")
-        screened = screen_archive(paths.raw_archive(dataset), staging, files, progress)
+        screened = screen_archive(archive, staging, files, progress)
         images = label_images(screened, known.aliases if known else {})
         if known and known.mirror and known.mirror.sha256 == sha256:
             labelled = (one.image for one in images if one.label)
