@@ -17,8 +17,9 @@ import numpy as np
 from pipeline.errors import SourceError, did_you_mean
 from pipeline.files import atomic_write
 from pipeline.parallel import open_processes
+from pipeline.sources.drawing.animals import draw_animal
 from pipeline.sources.drawing.flowers import draw_flower
-from pipeline.sources.drawing.pets import draw_pet
+from pipeline.sources.drawing.sampling import Sampler
 
 _EARLIEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _READABLE_FILE = 0o100644 << 16  # a zip's external attributes: a regular file, rw-r--r--
@@ -32,17 +33,17 @@ class DrawnSet:
     Attributes:
         classes: In alphabetical order.
         images_per_class: Images of each class, numbered from 1.
-        draw: Makes the JPEG of one image of a class from a generator.
+        draw: Makes the JPEG of one image of a class from a sampler.
     """
 
     classes: tuple[str, ...]
     images_per_class: int
-    draw: Callable[[np.random.Generator, str], bytes]
+    draw: Callable[[Sampler, str], bytes]
 
 
 DRAWN: Mapping[str, DrawnSet] = MappingProxyType(
     {
-        "cats_vs_dogs": DrawnSet(classes=("cat", "dog"), images_per_class=150, draw=draw_pet),
+        "cats_vs_dogs": DrawnSet(classes=("cat", "dog"), images_per_class=150, draw=draw_animal),
         "flowers": DrawnSet(
             classes=("daisy", "dandelion", "rose", "sunflower", "tulip"),
             images_per_class=80,
@@ -138,12 +139,10 @@ def _drawn_set(dataset: str) -> DrawnSet:
     return DRAWN[dataset]
 
 
-def _generator(dataset: str, label: str, index: int) -> np.random.Generator:
-    """Return the generator that decides an image, the same on every machine and in every process."""
+def _generator(dataset: str, label: str, index: int) -> Sampler:
+    """Return the sampler that decides an image, the same on every machine and in every process."""
     digest = hashlib.sha256(f"{dataset}/{label}/{index}".encode()).digest()
-    return np.random.Generator(
-        np.random.PCG64(np.random.SeedSequence(int.from_bytes(digest, "big")))
-    )
+    return Sampler(np.random.PCG64(np.random.SeedSequence(int.from_bytes(digest, "big"))))
 
 
 def _list_images(dataset: str) -> list[tuple[str, str, int]]:
