@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.errors import SourceError, did_you_mean
 from pipeline.files import atomic_write
-from pipeline.parallel import open_processes
+from pipeline.parallel import Progress, no_progress, open_processes
 from pipeline.sources.drawing.animals import draw_animal
 from pipeline.sources.drawing.flowers import draw_flower
 from pipeline.sources.drawing.sampling import Sampler
@@ -100,7 +100,9 @@ def members(dataset: str) -> Iterator[tuple[str, bytes]]:
     return map(_draw_member, _list_images(dataset))
 
 
-def write_archive(dataset: str, path: Path, workers: int | None = None) -> None:
+def write_archive(
+    dataset: str, path: Path, workers: int | None = None, progress: Progress = no_progress
+) -> None:
     """Draw a whole dataset into a zip archive, in several processes.
 
     The archive has the same bytes whatever the number of workers: members in the order of their paths,
@@ -111,6 +113,7 @@ def write_archive(dataset: str, path: Path, workers: int | None = None) -> None:
         dataset: A key of `DRAWN`.
         path: Of the archive; its folder is made, a file of this name is replaced.
         workers: Processes; as many as the machine has cores by default. One draws in this process.
+        progress: Shows how far it is; gets one image after the other.
 
     Raises:
         SourceError: As `classes`, or the archive cannot be written.
@@ -119,10 +122,11 @@ def write_archive(dataset: str, path: Path, workers: int | None = None) -> None:
     count = min(workers or os.cpu_count() or 1, len(images))
     try:
         if count == 1:
-            _write_zip(path, map(_draw_member, images))
+            _write_zip(path, progress(map(_draw_member, images), len(images)))
         else:
             with open_processes(__name__, count) as pool:
-                _write_zip(path, pool.map(_draw_member, images, chunksize=8))
+                drawn = pool.map(_draw_member, images, chunksize=8)
+                _write_zip(path, progress(drawn, len(images)))
     except OSError as error:
         raise SourceError(
             f"the drawn archive of {dataset} cannot be written to {path}: {error}."

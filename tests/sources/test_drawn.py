@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -184,6 +185,23 @@ def test_an_archive_has_the_same_bytes_whatever_the_number_of_workers(
         drawn.write_archive("flowers", tmp_path / "zips" / f"{workers}.zip", workers=workers)
     one, two = ((tmp_path / "zips" / f"{workers}.zip").read_bytes() for workers in (1, 2))
     assert one == two
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_progress_gets_every_image_and_their_number_and_changes_no_byte(
+    small_sets: None, tmp_path: Path, workers: int
+) -> None:
+    seen: list[tuple[str, int]] = []
+
+    def progress(images: Iterator[Any], total: int) -> Iterator[Any]:
+        for image in images:
+            seen.append((image[0], total))
+            yield image
+
+    drawn.write_archive("cats_vs_dogs", tmp_path / "seen.zip", workers, progress)
+    drawn.write_archive("cats_vs_dogs", tmp_path / "unseen.zip", workers)
+    assert seen == [(name, 6) for name, _ in drawn.members("cats_vs_dogs")]
+    assert (tmp_path / "seen.zip").read_bytes() == (tmp_path / "unseen.zip").read_bytes()
 
 
 def test_an_interrupted_archive_leaves_the_old_one_and_nothing_else(
