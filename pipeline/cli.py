@@ -34,8 +34,9 @@ Backbone = Annotated[str, typer.Argument(help="A backbone of params.yaml.", show
 def fetch(dataset: Dataset) -> None:
     """Get a dataset's archive and check it."""
     from pipeline.stages import fetch as stage
+    from pipeline.tools.progress import tracker
 
-    print(stage.run(dataset, _params()))
+    print(stage.run(dataset, _params(), tracker("drawn", lambda image: 1)))
 
 
 @app.command(**STAGE)

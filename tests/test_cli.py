@@ -153,9 +153,15 @@ def test_a_stage_gets_its_names_and_settings_and_its_line_is_printed(
     assert run(monkeypatch, stage, *names) == 0
     assert capsys.readouterr() == (f"{stage} is done\n", "")
     assert got[: len(names) + 1] == [*names, params]
-    tracked = {"split": [[1, 2]], "augment": [[1, 2]], "extract": [([1], [2])]}.get(stage, [])
-    assert [list(track(iter(tracked), 2)) for track in got[len(names) + 1 :]] == (
-        [tracked] if tracked else []
+    tracked: dict[str, list[Any]] = {
+        "fetch": [("cat/1.jpg", b""), ("cat/2.jpg", b"")],
+        "split": [[1, 2]],
+        "augment": [[1, 2]],
+        "extract": [([1], [2])],
+    }
+    batches = tracked.get(stage, [])
+    assert [list(track(iter(batches), 2)) for track in got[len(names) + 1 :]] == (
+        [batches] if batches else []
     )
 
 

@@ -10,6 +10,7 @@ from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import ArchiveError
 from pipeline.files import sha256_of
 from pipeline.labels import label_members
+from pipeline.parallel import Progress, no_progress
 from pipeline.signatures import is_image
 
 _WORKING = ".obtaining-"
@@ -37,7 +38,13 @@ class Provenance:
     files: int
 
 
-def obtain(dataset: str, source: str, archive: str | None, folder: Path) -> Provenance:
+def obtain(
+    dataset: str,
+    source: str,
+    archive: str | None,
+    folder: Path,
+    progress: Progress = no_progress,
+) -> Provenance:
     """Put the dataset's one archive file into a folder, every byte of it read and checked once.
 
     The file appears under its name only when it is whole and good; then whatever else was in
@@ -48,6 +55,7 @@ def obtain(dataset: str, source: str, archive: str | None, folder: Path) -> Prov
         source: `drawn`, `kaggle`, `mirror` or `archive`.
         archive: Path or URL, for `archive`.
         folder: Made if it is not there.
+        progress: Shows how far the drawing is, for `drawn`.
 
     Raises:
         SourceError: The archive cannot be had.
@@ -57,7 +65,7 @@ def obtain(dataset: str, source: str, archive: str | None, folder: Path) -> Prov
     for left_over in folder.glob(f"{_WORKING}*"):  # of a run that was killed
         shutil.rmtree(left_over)
     with tempfile.TemporaryDirectory(prefix=_WORKING, dir=folder) as working:
-        file, origin = _fetch(dataset, source, archive, Path(working))
+        file, origin = _fetch(dataset, source, archive, Path(working), progress)
         files = _verify(file, dataset, source)
         provenance = Provenance(
             source=source, file=file.name, bytes=file.stat().st_size, sha256=sha256_of(file), origin=origin,
@@ -71,7 +79,7 @@ def obtain(dataset: str, source: str, archive: str | None, folder: Path) -> Prov
 
 
 def _fetch(
-    dataset: str, source: str, archive: str | None, working: Path
+    dataset: str, source: str, archive: str | None, working: Path, progress: Progress
 ) -> tuple[Path, str | None]:
     """Have the source put its file into the working folder; return it and its origin."""
     if source == "archive":
@@ -89,7 +97,7 @@ def _fetch(
         return fetch_kaggle(dataset, working)
     from pipeline.sources.drawn import write_archive
 
-    write_archive(dataset, working / f"{dataset}.zip")
+    write_archive(dataset, working / f"{dataset}.zip", progress=progress)
     return working / f"{dataset}.zip", None
 
 

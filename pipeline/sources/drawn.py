@@ -16,9 +16,10 @@ import numpy as np
 
 from pipeline.errors import SourceError, did_you_mean
 from pipeline.files import atomic_write
-from pipeline.parallel import open_processes
+from pipeline.parallel import Progress, no_progress, open_processes
+from pipeline.sources.drawing.animals import draw_animal
 from pipeline.sources.drawing.flowers import draw_flower
-from pipeline.sources.drawing.pets import draw_pet
+from pipeline.sources.drawing.sampling import Sampler
 
 _EARLIEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _READABLE_FILE = 0o100644 << 16  # a zip's external attributes: a regular file, rw-r--r--
@@ -32,17 +33,17 @@ class DrawnSet:
     Attributes:
         classes: In alphabetical order.
         images_per_class: Images of each class, numbered from 1.
-        draw: Makes the JPEG of one image of a class from a generator.
+        draw: Makes the JPEG of one image of a class from a sampler.
     """
 
     classes: tuple[str, ...]
     images_per_class: int
-    draw: Callable[[np.random.Generator, str], bytes]
+    draw: Callable[[Sampler, str], bytes]
 
 
 DRAWN: Mapping[str, DrawnSet] = MappingProxyType(
     {
-        "cats_vs_dogs": DrawnSet(classes=("cat", "dog"), images_per_class=150, draw=draw_pet),
+        "cats_vs_dogs": DrawnSet(classes=("cat", "dog"), images_per_class=150, draw=draw_animal),
         "flowers": DrawnSet(
             classes=("daisy", "dandelion", "rose", "sunflower", "tulip"),
             images_per_class=80,
@@ -99,7 +100,9 @@ def members(dataset: str) -> Iterator[tuple[str, bytes]]:
     return map(_draw_member, _list_images(dataset))
 
 
-def write_archive(dataset: str, path: Path, workers: int | None = None) -> None:
+def write_archive(
+    dataset: str, path: Path, workers: int | None = None, progress: Progress = no_progress
+) -> None:
     """Draw a whole dataset into a zip archive, in several processes.
 
     The archive has the same bytes whatever the number of workers: members in the order of their paths,
@@ -110,6 +113,7 @@ def write_archive(dataset: str, path: Path, workers: int | None = None) -> None:
         dataset: A key of `DRAWN`.
         path: Of the archive; its folder is made, a file of this name is replaced.
         workers: Processes; as many as the machine has cores by default. One draws in this process.
+        progress: Shows how far it is; gets one image after the other.
 
     Raises:
         SourceError: As `classes`, or the archive cannot be written.
@@ -118,10 +122,11 @@ def write_archive(dataset: str, path: Path, workers: int | None = None) -> None:
     count = min(workers or os.cpu_count() or 1, len(images))
     try:
         if count == 1:
-            _write_zip(path, map(_draw_member, images))
+            _write_zip(path, progress(map(_draw_member, images), len(images)))
         else:
             with open_processes(__name__, count) as pool:
-                _write_zip(path, pool.map(_draw_member, images, chunksize=8))
+                drawn = pool.map(_draw_member, images, chunksize=8)
+                _write_zip(path, progress(drawn, len(images)))
     except OSError as error:
         raise SourceError(
             f"the drawn archive of {dataset} cannot be written to {path}: {error}."
@@ -138,12 +143,10 @@ def _drawn_set(dataset: str) -> DrawnSet:
     return DRAWN[dataset]
 
 
-def _generator(dataset: str, label: str, index: int) -> np.random.Generator:
-    """Return the generator that decides an image, the same on every machine and in every process."""
+def _generator(dataset: str, label: str, index: int) -> Sampler:
+    """Return the sampler that decides an image, the same on every machine and in every process."""
     digest = hashlib.sha256(f"{dataset}/{label}/{index}".encode()).digest()
-    return np.random.Generator(
-        np.random.PCG64(np.random.SeedSequence(int.from_bytes(digest, "big")))
-    )
+    return Sampler(np.random.PCG64(np.random.SeedSequence(int.from_bytes(digest, "big"))))
 
 
 def _list_images(dataset: str) -> list[tuple[str, str, int]]:

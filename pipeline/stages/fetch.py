@@ -5,14 +5,22 @@ from dataclasses import asdict
 
 from pipeline import paths
 from pipeline.files import atomic_write_text
+from pipeline.parallel import Progress, no_progress
 from pipeline.params import Params
 from pipeline.sources import obtain
 
 
-def run(dataset: str, params: Params) -> str:
-    """Put the archive and its provenance in place; return one line that says so."""
+def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
+    """Put the archive and its provenance in place; return one line that says so.
+
+    Args:
+        dataset: Name.
+        params: All settings.
+        progress: Shows how far the drawing is, where the source is `drawn`.
+    """
     settings = params.dataset(dataset)
-    found = obtain(dataset, settings.source, settings.archive, paths.raw_folder(dataset))
+    folder = paths.raw_folder(dataset)
+    found = obtain(dataset, settings.source, settings.archive, folder, progress)
     atomic_write_text(
         paths.provenance_file(dataset), json.dumps(asdict(found), indent=2, sort_keys=True) + "\n"
     )

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import math
+import os
 import subprocess
 import sys
 import zipfile
@@ -10,6 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,10 +24,15 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import SourceError
 from pipeline.sources import drawn
+from pipeline.sources.drawing import canvas
 
 EVERY_CLASS = [
     (dataset, label) for dataset in drawn.DRAWN for label in drawn.DRAWN[dataset].classes
 ]
+
+# As NumPy 1 and NumPy 2 call them; either ignores the other's names.
+AVX512 = "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR X86_V4"
+AVX2 = "AVX2 FMA3 X86_V3"
 
 
 @pytest.fixture
@@ -80,20 +88,47 @@ def test_an_image_is_an_rgb_jpeg_of_240_to_320_pixels_without_metadata(
             assert np.asarray(image).std() > 5
 
 
-def test_images_have_the_same_bytes_in_another_process_and_another_order() -> None:
+def draw_backwards_elsewhere(**environment: str) -> list[str]:
+    """Return the sha256 of two images a class, drawn in another process, the last one first."""
     script = (
         "import hashlib; from pipeline.sources import drawn\n"
         "for name in reversed(drawn.DRAWN):\n"
         "    for label in reversed(drawn.classes(name)):\n"
         "        for index in (2, 1): print(hashlib.sha256(drawn.draw(name, label, index)).hexdigest())"
     )
-    there = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    ).stdout
-    images = [
-        drawn.draw(dataset, label, index) for dataset, label in EVERY_CLASS for index in (1, 2)
+    command, changed = [sys.executable, "-c", script], os.environ | environment
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True, env=changed
+    ).stdout.split()
+
+
+def draw_here() -> list[str]:
+    """Return the sha256 of two images a class, the first one first."""
+    return [
+        hashlib.sha256(drawn.draw(dataset, label, index)).hexdigest()
+        for dataset, label in EVERY_CLASS
+        for index in (1, 2)
     ]
-    assert there.split()[::-1] == [hashlib.sha256(image).hexdigest() for image in images]
+
+
+def test_images_have_the_same_bytes_in_another_process_and_another_order() -> None:
+    assert draw_backwards_elsewhere()[::-1] == draw_here()
+
+
+@pytest.mark.parametrize(
+    "features", [AVX512, f"{AVX512} {AVX2}"], ids=["no AVX-512", "no AVX2 either"]
+)
+def test_images_have_the_same_bytes_on_a_processor_with_fewer_instructions(features: str) -> None:
+    fewer = draw_backwards_elsewhere(
+        NPY_DISABLE_CPU_FEATURES=features, OPENBLAS_CORETYPE="Haswell", PYTHONWARNINGS="ignore"
+    )
+    assert fewer[::-1] == draw_here()
+
+
+def test_no_sine_is_so_near_a_rounding_edge_that_its_last_bit_decides() -> None:
+    sines = np.array([math.sin(math.radians(tenths / 10)) for tenths in range(3600)]) * 2**20
+    assert np.abs(sines % 1 - 0.5).min() > 1e-4
+    assert (canvas.headings(np.arange(3600) / 10)[:, 1] * 2**20 == np.rint(sines)).all()
 
 
 def test_the_global_random_state_decides_nothing() -> None:
@@ -150,6 +185,23 @@ def test_an_archive_has_the_same_bytes_whatever_the_number_of_workers(
         drawn.write_archive("flowers", tmp_path / "zips" / f"{workers}.zip", workers=workers)
     one, two = ((tmp_path / "zips" / f"{workers}.zip").read_bytes() for workers in (1, 2))
     assert one == two
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_progress_gets_every_image_and_their_number_and_changes_no_byte(
+    small_sets: None, tmp_path: Path, workers: int
+) -> None:
+    seen: list[tuple[str, int]] = []
+
+    def progress(images: Iterator[Any], total: int) -> Iterator[Any]:
+        for image in images:
+            seen.append((image[0], total))
+            yield image
+
+    drawn.write_archive("cats_vs_dogs", tmp_path / "seen.zip", workers, progress)
+    drawn.write_archive("cats_vs_dogs", tmp_path / "unseen.zip", workers)
+    assert seen == [(name, 6) for name, _ in drawn.members("cats_vs_dogs")]
+    assert (tmp_path / "seen.zip").read_bytes() == (tmp_path / "unseen.zip").read_bytes()
 
 
 def test_an_interrupted_archive_leaves_the_old_one_and_nothing_else(

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from pipeline import paths
 from pipeline.archives import pack_folder
 from pipeline.errors import ArchiveError, ParamsError, SourceError
+from pipeline.parallel import Progress
 from pipeline.params import Params
 from pipeline.sources import drawn
 from pipeline.stages import fetch
@@ -75,11 +77,34 @@ def test_drawn_images_need_no_archive(tmp_path: Path, monkeypatch: pytest.Monkey
     params = make_project(tmp_path, monkeypatch, changes)
     draw_folders(Path("pets"), {"rose": 2, "tulip": 2})
     monkeypatch.setattr(
-        drawn, "write_archive", lambda dataset, target: pack_folder(Path("pets"), target)
+        drawn, "write_archive", lambda dataset, target, **_: pack_folder(Path("pets"), target)
     )
     fetch.run("flowers", params)
     assert json.loads(paths.provenance_file("flowers").read_text())["origin"] is None
     assert paths.raw_archive("flowers").name == "flowers.zip"
+
+
+def test_progress_is_handed_to_the_drawing_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {"datasets.flowers": {"source": "drawn", "archive": None}}
+    params = make_project(tmp_path, monkeypatch, changes)
+    draw_folders(Path("pets"), {"cat": 3, "dog": 3})
+    totals: list[int] = []
+
+    def progress(images: Iterator[Any], total: int) -> Iterator[Any]:
+        totals.append(total)
+        return images
+
+    def draw_three(dataset: str, target: Path, progress: Progress) -> None:
+        assert list(progress(iter("abc"), 3)) == ["a", "b", "c"]
+        pack_folder(Path("pets"), target)
+
+    monkeypatch.setattr(drawn, "write_archive", draw_three)
+    fetch.run("pets", params, progress)
+    assert totals == []
+    fetch.run("flowers", params, progress)
+    assert totals == [3]
 
 
 @pytest.mark.parametrize("content", [b"PK\3\4 not a zip", b"", b"<html>404</html>"])

@@ -1,1 +1,1 @@
-"""How the project draws its own example pictures: animals, flowers and the places around them."""
+"""How the project draws its own example images: animals, flowers and the places around them."""
