@@ -29,7 +29,7 @@ EXEMPT = {
     "pipeline.errors": "messages change no result",
     "pipeline.cli": "arguments and printing change no result; progress.py is reached through it alone",
 }
-DATA = {"report": sorted((PACKAGE / "reporting" / "templates").iterdir())}  # listed, no modules
+DATA = {"report": sorted((PACKAGE / "page" / "templates").iterdir())}  # listed, no modules
 NAMES = {"${item.dataset}": "d", "${item.backbone}": "b"}
 
 

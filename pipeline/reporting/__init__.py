@@ -1,1 +1,1 @@
-"""The report: what was found, its charts and galleries, and the page."""
+"""What the report says: results, charts and galleries as plain values, a part a dataset and a head."""

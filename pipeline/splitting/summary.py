@@ -66,7 +66,7 @@ def describe_counts(counts: Mapping[str, Any], settings: SplitParams) -> str:
         f"{images['found']:,} found: {images['used']:,} used ({sizes}), "
         f"{images['duplicate']:,} duplicate, {images['quarantined']:,} quarantined"
     )
-    if counts["own_splits"] and not settings.respect_folders:
+    if set(counts["own_splits"]) - {"train"} and not settings.respect_folders:
         own = ", ".join(counts["own_splits"])
         line += f"; split anew, not by the archive's own folders {own} (split.respect_folders)"
     return line

@@ -7,8 +7,8 @@ from typing import Any
 from pipeline import paths
 from pipeline.errors import PipelineError
 from pipeline.files import atomic_write_text
+from pipeline.page.rendering import render_report
 from pipeline.params import Params
-from pipeline.reporting.rendering import render_report
 
 
 def run(params: Params) -> str:

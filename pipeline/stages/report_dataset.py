@@ -5,8 +5,8 @@ import json
 from pipeline import paths
 from pipeline.files import atomic_write_text
 from pipeline.params import Params
-from pipeline.reporting.page import dataset_view
 from pipeline.reporting.results import read_dataset_result
+from pipeline.reporting.views import dataset_view
 
 
 def run(dataset: str, params: Params) -> str:

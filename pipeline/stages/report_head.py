@@ -5,8 +5,8 @@ import json
 from pipeline import paths
 from pipeline.files import atomic_write_text
 from pipeline.params import Params
-from pipeline.reporting.page import head_view
 from pipeline.reporting.results import read_head_result
+from pipeline.reporting.views import head_view
 
 
 def run(dataset: str, backbone: str, params: Params) -> str:

@@ -112,7 +112,7 @@ def ribbon(path: ArrayLike, widths: tuple[float, float]) -> Points:
     return np.concatenate([line + normal, (line - normal)[::-1]])
 
 
-def copies(outline: Points, degrees: Points, sizes: Points, places: ArrayLike = 0.0) -> Points:
+def copies(outline: Points, degrees: Points, sizes: Points, places: Points | float = 0.0) -> Points:
     """Return copies `(n, m, 2)` of an outline `(m, 2)`, each stretched, turned and then moved.
 
     Shapes: `degrees` `(n,)`, `sizes` `(n, 2)`, `places` `(n, 1, 2)` or one for all `(2,)`.

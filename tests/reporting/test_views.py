@@ -1,6 +1,6 @@
 """What the page says of a dataset, counted."""
 
-from pipeline.reporting.page import _data_view
+from pipeline.reporting.views import _data_view
 
 
 def test_balance_is_counted_over_all_and_guessing_over_val() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.reporting.rendering import _flat, _lowest_of_scale, _percent
+from pipeline.page.rendering import _flat, _lowest_of_scale, _percent
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The report page: its parts put together, and what it looks like."""
