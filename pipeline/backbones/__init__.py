@@ -1,1 +1,1 @@
-"""Frozen ImageNet networks: the catalogue, and how each is built and cut."""
+"""Frozen ImageNet networks: how each is built, scaled and cut, and where its weights are."""

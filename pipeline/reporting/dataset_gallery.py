@@ -1,4 +1,4 @@
-"""Which images tell how healthy a dataset is: what was set aside, and what looks alike; with thumbnails."""
+"""Which images tell how healthy a dataset is: what is quarantined, and what looks alike; with thumbnails."""
 
 import io
 from collections import defaultdict

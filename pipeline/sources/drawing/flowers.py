@@ -218,7 +218,7 @@ def _paint_rose_cup(rng: Sampler, canvas: Canvas, frame: Frame, colour: Colour) 
     _paint_cup(canvas, frame, wraps if rng.happens(0.5) else wraps[::-1], colour)
     canvas.shade(frame, np.stack(wraps))
     turns, sizes = np.arange(-100.0, 101.0, 50.0), np.full((5, 2), (0.2, 0.42))
-    sepals = copies(_POINTED, turns, sizes, (0, 0.97))
+    sepals = copies(_POINTED, turns, sizes, np.array((0.0, 0.97)))
     canvas.fill_each(frame, sepals, rng.variants([_SEPAL], 5, 12))
 
 
