@@ -2,30 +2,30 @@
 
     python benchmarks/decoding.py ../shared/data/cats_vs_dogs_2000.zip ../shared/data/flower_photos_500.tgz
 
-Both roads cut the same square. Logistic regression on EfficientNet-Lite0's features, with the same
-folds for both: five folds, dealt anew again and again.
+Both ways cut the same square. Logistic regression on EfficientNet-Lite0's features, with the same
+folds for both: five folds, drawn anew again and again.
 """
 
 import argparse
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from photos import labelled_photos
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pipeline.archives import list_members, read_members
+from pipeline.archives import Member
 from pipeline.engines import Engine
 from pipeline.errors import ImageError
 from pipeline.extraction.extractor import Extractor
 from pipeline.images import CROP, decode_square
-from pipeline.labels import label_members
 from pipeline.parallel import map_ordered
 from pipeline.params import BackboneParams, ExtractParams
 
@@ -63,29 +63,20 @@ def main() -> None:
 def features(archive: Path, engine: Engine, decode: Callable[[bytes], Any]) -> tuple[Any, Any]:
     """Return the labels `(n,)` and the features `(n, 1280)` of all images that can be decoded."""
 
-    def work(one: tuple[str, bytes]) -> tuple[str, Any] | None:
+    def work(photo: tuple[str, Member]) -> tuple[str, Any] | None:
+        label, member = photo
         try:
-            return one[0], engine.run(decode(one[1])[None])[0]
+            return label, engine.run(decode(member.data)[None])[0]
         except (ImageError, OSError):
             return None
 
     with ThreadPoolExecutor(engine.streams) as pool:
         found = [
             one
-            for one in map_ordered(pool, work, labelled(archive), ahead=4 * engine.streams)
+            for one in map_ordered(pool, work, labelled_photos(archive), ahead=4 * engine.streams)
             if one
         ]
     return np.array([label for label, _ in found]), np.array([row for _, row in found])
-
-
-def labelled(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield label and bytes of the images of an archive."""
-    labels = {
-        one.name: one.label for one in label_members(list_members(archive), {}) if one is not None
-    }
-    for member in read_members(archive):
-        if member.name in labels:
-            yield labels[member.name], member.data
 
 
 def by_pillow(data: bytes) -> Any:

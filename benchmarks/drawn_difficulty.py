@@ -36,26 +36,30 @@ def main() -> None:
     parser.add_argument(
         "--weights", type=Path, help="of MobileNet 0.25 without top; else EfficientNet-Lite0"
     )
+    parser.add_argument("--images", type=int, help="of each class; else as many as the set has")
     options = parser.parse_args()
     print(f"{'dataset':14} {'n':>5} {'thumbnails 8x8':>15} {'backbone':>9}")
     for dataset in options.datasets:
-        images, labels = load_images(dataset)
+        images, labels = load_images(dataset, options.images)
         thumbnails = measure_accuracy(shrink(images, 8), labels)
         backbone = measure_accuracy(embed(images, options.weights), labels)
         print(f"{dataset:14} {len(labels):5d} {thumbnails:15.3f} {backbone:9.3f}", flush=True)
 
 
-def load_images(dataset: str) -> tuple[list[Image.Image], NDArray[np.str_]]:
-    """Draw a dataset; return its images and their labels, row for row."""
-    named = list(drawn.members(dataset))
-    labels = np.array([name.partition("/")[0] for name, _ in named])
-    return [Image.open(io.BytesIO(content)).convert("RGB") for _, content in named], labels
+def load_images(dataset: str, count: int | None) -> tuple[list[Image.Image], NDArray[np.str_]]:
+    """Draw so many images of each class; return them and their labels, row for row."""
+    numbers = range(1, (count or drawn.DRAWN[dataset].images_per_class) + 1)
+    named = [
+        (label, drawn.draw(dataset, label, i)) for label in drawn.classes(dataset) for i in numbers
+    ]
+    images = [Image.open(io.BytesIO(content)).convert("RGB") for _, content in named]
+    return images, np.array([label for label, _ in named])
 
 
 def shrink(images: list[Image.Image], side: int) -> NDArray[np.float32]:
     """Return images averaged down to `(n, side * side * 3)`, 0..1."""
     small = [np.asarray(image.resize((side, side), Image.Resampling.BOX)) for image in images]
-    return np.stack(small).reshape(len(small), -1).astype(np.float32) / 255
+    return np.asarray(np.stack(small).reshape(len(small), -1) / 255, np.float32)
 
 
 def embed(images: list[Image.Image], weights: Path | None) -> NDArray[np.float32]:
@@ -66,8 +70,8 @@ def embed(images: list[Image.Image], weights: Path | None) -> NDArray[np.float32
     if weights is None:
         scaled, network = (pixels - np.float32(127)) / 128, build_lite0(224)
         load_imagenet_weights(network, imagenet_weights_file())
-        maps: NDArray[np.float32] = network.predict(scaled, verbose=0)
-        return maps.mean(axis=(1, 2))
+        pooled: NDArray[np.float32] = network.predict(scaled, verbose=0).mean(axis=(1, 2))
+        return pooled
     network = MobileNet(
         alpha=0.25, include_top=False, pooling="avg", weights=weights, input_shape=(224, 224, 3)
     )

@@ -82,41 +82,44 @@ def hash_with_copies(photo: bytes) -> list[int]:
     pixels = decode_whole(photo).pixels
     changed = (np.ascontiguousarray(change(pixels)) for change in COPIES.values())
     files = [photo, *(simplejpeg.encode_jpeg(copy, COPY_QUALITY) for copy in changed)]
-    return perceptual_hashes(
-        np.stack([decode_grey(file, HASHED_SIDE).pixels for file in files])
-    ).tolist()
+    greys = np.stack([decode_grey(file, HASHED_SIDE).pixels for file in files])
+    return [int(number) for number in perceptual_hashes(greys)]
 
 
 def count_bits(hashes: Hashes) -> NDArray[np.int64]:
     """Return how many bits of each are set."""
-    return np.unpackbits(hashes.view(np.uint8).reshape(-1, 8), axis=1).sum(axis=1, dtype=np.int64)
+    bits = np.unpackbits(hashes.view(np.uint8).reshape(-1, 8), axis=1)
+    return np.asarray(bits.sum(axis=1), np.int64)
 
 
 def resize(width: float, height: float | None = None) -> Callable[[Pixels], Pixels]:
     """Return a change of size: to a width and height, or by a factor."""
     size, factor = (None, width) if height is None else ((int(width), int(height)), 0)
-    return lambda x: cv2.resize(x, size, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return lambda x: np.asarray(
+        cv2.resize(x, size, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8
+    )
 
 
 def brighten(pixels: Pixels) -> Pixels:
     """Return pixels 10 % brighter."""
-    return np.clip(pixels * 1.1, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels * 1.1, 0, 255), np.uint8)
 
 
 def add_grain(pixels: Pixels) -> Pixels:
     """Return pixels with noise of 8 levels."""
     noise = np.random.default_rng(1).normal(0, 8, pixels.shape)
-    return np.clip(pixels + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels + noise, 0, 255), np.uint8)
 
 
 def write_caption(pixels: Pixels) -> Pixels:
     """Return pixels with white words at the bottom left."""
     height, width, _ = pixels.shape
     place, white = (width // 20, height - height // 20), (255, 255, 255)
-    return cv2.putText(
+    written = cv2.putText(
         pixels.copy(), "copyright 2013", place, cv2.FONT_HERSHEY_SIMPLEX, width / 500, white,
         max(1, width // 250),
     )  # fmt: skip
+    return np.asarray(written, np.uint8)
 
 
 def crop(share: float, *, corner: bool = False) -> Callable[[Pixels], Pixels]:

@@ -57,20 +57,13 @@ def main() -> None:
 
 def unpack(archive: Path, folder: Path, images: int) -> None:
     """Write the first JPEG photos of an archive into class folders."""
-    from pipeline.archives import list_members, read_members
-    from pipeline.labels import label_members
+    from photos import labelled_photos
 
-    labels = {one.name: one.label for one in label_members(list_members(archive)) if one}
-    wanted = set(
-        sorted(name for name in labels if name.endswith(".jpg"))[:: max(1, len(labels) // images)][
-            :images
-        ]
-    )
-    for member in read_members(archive):
-        if member.name in wanted:
-            target = folder / labels[member.name] / Path(member.name).name
-            target.parent.mkdir(exist_ok=True)
-            target.write_bytes(member.data)
+    jpegs = [photo for photo in labelled_photos(archive) if photo[1].name.lower().endswith(".jpg")]
+    for label, member in jpegs[:: max(1, len(jpegs) // images)][:images]:
+        target = folder / label / Path(member.name).name
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(member.data)
 
 
 def take_turns(folder: Path, count: int) -> list[dict[str, dict[str, float]]]:
@@ -316,7 +309,7 @@ def print_table(rounds: list[dict[str, dict[str, float]]]) -> None:
     speeds = [{role: got["images"] / got["seconds"] for role, got in one.items()} for one in rounds]
 
     def median(values: Any) -> float:
-        return statistics.median(list(values))
+        return float(statistics.median(list(values)))
 
     print(
         f"| {'what':34} | images/s | of the limit | times Keras' way | backbone waits | peak MiB |"

@@ -20,11 +20,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import yaml
 
 from pipeline import paths
-from pipeline.extraction import extractor
+from pipeline.engines import open_engine
 from pipeline.files import sha256_of
 from pipeline.params import Params, load_params
 from pipeline.stages import augment, extract, fetch, split
@@ -156,10 +157,11 @@ class Logged:
 
 def child() -> None:
     """Run the stage with an engine that is logged."""
-    real = extractor.open_engine
-    extractor.open_engine = lambda config, backbone: Logged(real(config, backbone))
     params: Params = load_params()
-    extract.run(DATASET, BACKBONE, params)
+    with patch(
+        "pipeline.extraction.extractor.open_engine", lambda *asked: Logged(open_engine(*asked))
+    ):
+        extract.run(DATASET, BACKBONE, params)
 
 
 if __name__ == "__main__":

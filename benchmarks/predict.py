@@ -13,11 +13,13 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import yaml
 
 from pipeline import paths
-from pipeline.extraction import extractor
+from pipeline.backbones.backbone import Backbone
+from pipeline.engines import Engine, EngineConfig, open_engine
 from pipeline.manifest import read_used
 from pipeline.params import Params, load_params
 from pipeline.stages import augment, extract, fetch, split, train
@@ -59,15 +61,14 @@ def prepare(archive: Path) -> Params:
     settings["augment"]["copies"] = 0
     paths.PARAMS.write_text(yaml.safe_dump(settings), encoding="utf-8")
     params = load_params()
-    opened = {}
-    real = extractor.open_engine
+    opened: dict[EngineConfig, Engine] = {}
 
-    def open_once(config: extractor.EngineConfig, backbone: extractor.Backbone) -> extractor.Engine:
+    def open_once(config: EngineConfig, backbone: Backbone) -> Engine:
         if config not in opened:
-            opened[config] = real(config, backbone)
+            opened[config] = open_engine(config, backbone)
         return opened[config]
 
-    extractor.open_engine = open_once
+    patch("pipeline.extraction.extractor.open_engine", open_once).start()
     for stage in (fetch, split, augment):
         print(stage.run(DATASET, params), flush=True)
     for stage in (extract, train):

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,6 @@ from pipeline.stages import extract
 from pipeline.store.fingerprint import Fingerprint
 from pipeline.store.store import SHARD_ROWS, Store
 
-STORED, SOUGHT = 1_000_000, 100_000
-SIZES = (10_000, 100_000)
 WIDTH = 1280
 ORDERS = ("as computed", "shuffled")  # the rows in the shards: those of the manifest, or none
 ROUNDS = 5
@@ -50,20 +48,26 @@ def main() -> None:
         "--folder", type=Path, default=None, help="where to work; default: the system's"
     )
     root = Path(__file__).parents[1]
-    with tempfile.TemporaryDirectory(dir=parser.parse_args().folder) as folder:
+    parser.add_argument("--stored", type=int, default=1_000_000, help="keys to look among")
+    parser.add_argument("--sizes", type=int, nargs=2, default=(10_000, 100_000), help="rows")
+    options = parser.parse_args()
+    stored, sought = options.stored, options.stored // 10
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         (Path(folder) / paths.PARAMS).write_text((root / paths.PARAMS).read_text())
-        _run(folder, "fill", STORED)
+        _run(folder, "fill", stored)
         print(f"{'':38} {'seconds':>8} {'CPU s':>8} {'a second':>10} {'peak MiB':>9}")
-        _show(f"find {SOUGHT:,} of {STORED:,}", SOUGHT, _run(folder, "find", SOUGHT))
+        _show(f"find {sought:,} of {stored:,}", sought, _run(folder, "find", stored))
         peaks = []
-        for size in SIZES:
+        for size in options.sizes:
             for order in ORDERS:
                 _run(folder, f"prepare-{order}", size)
                 runs = [_run(folder, "assemble", size) for _ in range(ROUNDS)]
                 peaks.append(max(peak for _, _, peak in runs))
                 _show(f"assemble {size:,} x {WIDTH}, {order}", size, sorted(runs)[ROUNDS // 2])
         small, large = (max(some) for some in (peaks[: len(ORDERS)], peaks[len(ORDERS) :]))
-        print(f"peak memory, {SIZES[1]:,} rows over {SIZES[0]:,}: {large / small:.2f}")
+        print(
+            f"peak memory, {options.sizes[1]:,} rows over {options.sizes[0]:,}: {large / small:.2f}"
+        )
 
 
 def _show(name: str, size: int, figures: tuple[float, float, float]) -> None:
@@ -88,14 +92,14 @@ def fill(size: int) -> None:
 
 
 def find(size: int) -> None:
-    """Look up `size` keys, of which one in ten is not there."""
-    stored = _keys(STORED)
-    chosen = np.random.default_rng(1).choice(STORED, size, replace=False)
+    """Look up a tenth of the `size` keys, of which one in ten is not there."""
+    stored = _keys(size)
+    chosen = np.random.default_rng(1).choice(size, size // 10, replace=False)
     sought = stored[chosen]
     sought[::10, 31] ^= 1
     del stored
     found = Store(paths.store_folder(), NARROW).find(sought)
-    assert int(found.missing.sum()) == size // 10
+    assert int(found.missing.sum()) == len(range(0, size // 10, 10))
 
 
 def prepare(size: int, order: str) -> None:
@@ -156,7 +160,7 @@ def _measure(task: str, size: int) -> None:
     print(seconds, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-TASKS = {
+TASKS: dict[str, Callable[[int], None]] = {
     "fill": fill,
     "find": find,
     **{f"prepare-{order}": partial(prepare, order=order) for order in ORDERS},

@@ -1,0 +1,47 @@
+"""The benchmarks run, each on a tiny input: one that nobody runs is broken before long."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sample_images import encode, scene
+
+ROOT = Path(__file__).parents[1]
+ARGUMENTS = {
+    "decoding": ["PHOTOS"],
+    "drawn_difficulty": ["cats_vs_dogs", "--images", "10"],
+    "duplicates": ["PHOTOS"],
+    "extract": ["PHOTOS", "--images", "8", "--rounds", "1"],
+    "kills": ["PHOTOS", "--kills", "1"],
+    "predict": ["PHOTOS", "--rounds", "1"],
+    "prepare": ["PHOTOS", "--rounds", "1"],
+    "store": ["--stored", "1000", "--sizes", "100", "200"],
+}
+
+
+def test_each_benchmark_is_run() -> None:
+    scripts = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+    assert set(ARGUMENTS) == scripts - {"photos"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_a_benchmark_prints_its_figures(name: str, tmp_path: Path) -> None:
+    for number in range(24):
+        file = tmp_path / "photos" / ("cat", "dog")[number % 2] / f"{number}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(encode(scene(seed=number), "JPEG"))
+    arguments = [{"PHOTOS": str(tmp_path / "photos")}.get(word, word) for word in ARGUMENTS[name]]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert any(sign.isdigit() for sign in done.stdout)
