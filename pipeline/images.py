@@ -18,6 +18,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.errors import ImageError
+from pipeline.jpeg import (
+    JPEG_FAULTS,
+    START,
+    find_damage,
+    find_excess,
+    join_segments,
+    read_size,
+    start_of_scan,
+)
 
 Pixels = NDArray[np.uint8]
 
@@ -26,7 +35,6 @@ MAX_PIXELS = 100_000_000  # a 100-megapixel image takes 300 MB; larger ones are 
 MIN_SIDE, MAX_SIDE = 8, 32_766  # OpenCV cannot turn or zoom an image that is wider
 CROP = 7 / 8
 AREA_FACTOR = 3  # from here on, linear interpolation would skip over pixels
-JPEG_FAULTS = (ValueError, KeyError)  # simplejpeg's; KeyError for colours that it does not know
 ORIENTATION_MARKS = (b"Exif\0\0", b"tiff:Orientation")  # in EXIF, and in XMP
 UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
     2: lambda x: x[:, ::-1],
@@ -91,6 +99,7 @@ def decode_square(data: bytes, size: int) -> Pixels:
     Raises:
         ImageError: The bytes are not an image that can be read.
     """
+    _check_jpeg(data)
     try:
         pixels, turn = _decode_jpeg(data, round(size / CROP)), _orientation(data)
     except JPEG_FAULTS:
@@ -145,14 +154,27 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
+def _check_jpeg(data: bytes) -> None:
+    size = read_size(data) if data.startswith(START) else None
+    if size is None:
+        return
+    _check_size(*size)
+    if excess := find_excess(data, *size):
+        raise ImageError(excess)
+
+
 def _decode(data: bytes, side: int) -> DecodedImage:
     """Decode in colour, or as `decode_grey` does if a side is given."""
     if not data:
         raise ImageError("0 bytes")
+    _check_jpeg(data)
     try:
         return _load_plain(data, side)
     except JPEG_FAULTS:
-        pass  # libjpeg warns of harmless oddities too; Pillow tells them from missing data
+        if data.startswith(START):
+            if damage := find_damage(data):  # Pillow would fill what is lost with grey
+                raise ImageError(f"damaged: {damage}") from None
+            data = join_segments(data)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(*image.size)
@@ -170,10 +192,9 @@ def _decode(data: bytes, side: int) -> DecodedImage:
 
 
 def _load_plain(data: bytes, side: int) -> DecodedImage:
-    """Decode an ordinary JPEG, nearly every image, by the fast road; else one of JPEG_FAULTS."""
+    """Decode an ordinary JPEG, nearly every image, by the fast path; else one of JPEG_FAULTS."""
     height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=True)
     mode = MODES[colours]
-    _check_size(width, height)
     if side:
         grey = simplejpeg.decode_jpeg(
             data, "GRAY", min_height=side + 1, min_width=side + 1, strict=True
@@ -249,8 +270,8 @@ def _to_rgb(image: Image.Image) -> Pixels:
 
 def _decode_jpeg(data: bytes, size: int) -> Pixels:
     """Decode a JPEG no smaller than `size` either way; ValueError where Pillow must do it."""
-    height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    if colours not in MODES or width * height > MAX_PIXELS:
+    colours = simplejpeg.decode_jpeg_header(data, strict=False)[2]
+    if colours not in MODES:
         raise ValueError(colours)
     pixels: Pixels = simplejpeg.decode_jpeg(
         data, "RGB", min_height=size, min_width=size, min_factor=2, strict=False
@@ -268,7 +289,7 @@ def _middle(pixels: Pixels) -> Pixels:
 
 def _orientation(data: bytes) -> int:
     """Return a JPEG's orientation as Pillow reads it from EXIF or XMP, 1 if it has none."""
-    head = data[: _begin_of_scan(data)]
+    head = data[: start_of_scan(data)]
     if not any(mark in head for mark in ORIENTATION_MARKS):
         return 1
     try:
@@ -276,14 +297,6 @@ def _orientation(data: bytes) -> int:
             return _read_orientation(image)
     except Exception:  # noqa: BLE001 (Pillow's readers raise nearly anything on damaged files)
         return 1
-
-
-def _begin_of_scan(data: bytes) -> int:
-    """Return where a JPEG's pixels begin: behind its segments, each of which tells its length."""
-    at = 2
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] not in (b"\xda", b"\xff", b""):
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return at if data[at : at + 2] == b"\xff\xda" else len(data)
 
 
 def _read_orientation(image: Image.Image) -> int:
