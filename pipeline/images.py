@@ -1,7 +1,8 @@
 """Bytes to checked, upright RGB pixels; the only decoder.
 
 JPEG files, nearly all images, go through libjpeg-turbo, which can leave out detail that a
-smaller image would not show (scaling in the DCT domain). Everything else goes through Pillow.
+smaller image would not show (scaling in the DCT domain). Everything else goes through Pillow, HEIC
+with pi-heif behind it.
 """
 
 import io
@@ -13,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pi_heif
 import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -30,7 +32,7 @@ from pipeline.jpeg import (
 
 Pixels = NDArray[np.uint8]
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")  # what Pillow calls MPO opens as a JPEG
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF", "HEIF")  # MPO opens as a JPEG
 MAX_PIXELS = 100_000_000  # a 100-megapixel image takes 300 MB; larger ones are taken for bombs
 MIN_SIDE, MAX_SIDE = 8, 32_766  # OpenCV cannot turn or zoom an image that is wider
 CROP = 7 / 8
@@ -51,6 +53,8 @@ MODES = {"YCbCr": "RGB", "Gray": "L"}  # libjpeg's colours to Pillow's mode, whe
 
 cv2.setNumThreads(1)  # the callers run many images at once; threads inside one only get in the way
 Image.MAX_IMAGE_PIXELS = None  # _check_size is stricter
+# libheif turns images upright itself, and says so: their EXIF then has nothing left to turn.
+pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 # For good, not around each image: threads would undo one another's filters.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
@@ -62,7 +66,7 @@ class DecodedImage:
     Attributes:
         pixels: uint8 `(h, w, 3)`, RGB, upright; grey and square from `decode_grey`.
         width, height: Of the whole image, upright, pixels.
-        format: As Pillow names it: JPEG, PNG, GIF, BMP, WEBP, TIFF.
+        format: As Pillow names it: JPEG, PNG, GIF, BMP, WEBP, TIFF, AVIF, HEIF (also HEIC).
         mode: Pillow's mode in the file, before conversion: RGB, L, P, RGBA, CMYK, I;16, ...
         notes: What was done or is odd: `animated`, `turned`, `converted`.
     """
@@ -77,7 +81,8 @@ class DecodedImage:
 
 def decoder_versions() -> dict[str, str]:
     """Return what decides pixel values here, for fingerprints."""
-    libraries = {name: version(name) for name in ("simplejpeg", "pillow", "opencv-python-headless")}
+    names = ("simplejpeg", "pillow", "pi-heif", "opencv-python-headless")
+    libraries = {name: version(name) for name in names}
     return {"algorithm": "dct halves, middle 7/8, linear below 3, else area", **libraries}
 
 
@@ -233,7 +238,7 @@ def _squash(grey: Pixels, width: int, height: int, side: int) -> Pixels:
 def _load(image: Image.Image) -> DecodedImage:
     image_format = "JPEG" if image.format == "MPO" else str(image.format)
     mode, notes = image.mode, []
-    if image_format != "JPEG" and getattr(image, "n_frames", 1) > 1:
+    if image_format not in ("JPEG", "HEIF") and getattr(image, "n_frames", 1) > 1:
         notes.append("animated: first frame used")
     turn = _read_orientation(image) if image_format == "JPEG" else image.getexif().get(0x0112, 1)
     if turn in UPRIGHT:

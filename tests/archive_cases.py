@@ -232,7 +232,10 @@ ODD: dict[str, tuple[Build, list[str]]] = {
         ),
         list(GOOD),
     ),
-    "zip with folders": (zip_of({"flowers/": b"", "flowers/tulip/": b""}), [*GOOD, "flowers/tulip/"]),
+    "zip with folders": (
+        zip_of({"flowers/": b"", "flowers/tulip/": b""}),
+        [*GOOD, "flowers/tulip/"],
+    ),
     "spaces and letters": (
         zip_of({"flowers/Löwenzahn 蒲公英/ein Bild.jpg": IMAGE}),
         [*GOOD, "flowers/Löwenzahn 蒲公英/ein Bild.jpg"],

@@ -27,6 +27,7 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "PNG": (".png",),
     "GIF": (".gif",),
 }  # the formats of which Keras reads every kind (of BMP it does not), with the names by which it finds them
+OTHER_SUFFIXES = {"TIFF": (".tif", ".tiff"), "HEIF": (".heic", ".heif", ".hif")}
 KERAS_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 BLANK = np.zeros((HASHED_SIDE, HASHED_SIDE), np.uint8)  # stands for an image that cannot be decoded
 STEM_BYTES = (
@@ -51,7 +52,8 @@ def examine(shelf: StagingFolder, files: Iterable[File]) -> list[tuple[ImageRow,
 
     Returns:
         For each file what the manifest will say of it, while label, split, path and group are still
-        open; and what is to be kept in its place if Keras cannot read its format: a PNG without loss.
+        open; and what is to be kept in its place if Keras cannot read its format: a PNG,
+        larger than a lossy copy, but of the same pixels, so that `predict` sees what training saw.
     """
     looked = [_look(file, shelf.read(file.sha256)) for file in files]
     greys = np.stack([grey for _, _, grey in looked])
@@ -192,7 +194,8 @@ def _reason(member: str, data: bytes, fault: str) -> str:
 
 def _naming_notes(member: str, image: DecodedImage) -> list[str]:
     suffix = splitext(member)[1].lower()
-    wanted = SUFFIXES.get(image.format, (f".{image.format.lower()}", ".tif"))
+    named = (f".{image.format.lower()}",)
+    wanted = {**SUFFIXES, **OTHER_SUFFIXES}.get(image.format, named)
     return [] if suffix in wanted else [f"named {suffix or 'without a suffix'}, is {image.format}"]
 
 

@@ -80,6 +80,6 @@ def _read_all(files: list[Path]) -> list[tuple[Path, bytes]]:
         raise ImageError(
             "cannot read "
             + "; ".join(faults)
-            + ". Expected images: JPEG, PNG, GIF, BMP, WebP or TIFF."
+            + ". Expected images: JPEG, PNG, GIF, BMP, WebP, TIFF, HEIC or AVIF."
         )
     return images

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.images import decode_whole
+from pipeline.images import decode_square, decode_whole
 from pipeline.manifest import DUPLICATE, QUARANTINED, USED, ImageRow, write_manifest
 from pipeline.splitting.screening import File, examine, group_rows, place_rows, settle_duplicates
 from pipeline.splitting.splits import draw_split
 from pipeline.splitting.staging import StagingFolder
-from tests.sample_images import encode, odd_images, scene
+from tests.sample_images import encode, heic, odd_images, scene
 
 ODD = Path(__file__).parents[3] / "shared" / "data" / "odd"
 KERAS_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
@@ -75,6 +75,9 @@ def by_member(rows: list[ImageRow]) -> dict[str, ImageRow]:
         ("a/1.tiff", encode(scene(), "TIFF"), "TIFF kept as PNG"),
         ("a/1.TIF", encode(scene(), "TIFF"), "TIFF kept as PNG"),
         ("a/1.bmp", encode(scene(), "BMP"), "BMP kept as PNG"),
+        ("a/1.HEIC", heic("scene"), "HEIF kept as PNG"),
+        ("a/1.jpg", heic("scene"), "named .jpg, is HEIF; HEIF kept as PNG"),
+        ("a/1.avif", encode(scene(), "AVIF"), "AVIF kept as PNG"),
         ("a/1.gif", encode(scene().convert("P"), "GIF"), "converted from P"),
         ("a/1.png", encode(scene().convert("RGBA"), "PNG"), "converted from RGBA"),
     ],
@@ -93,10 +96,14 @@ def test_a_file_that_keras_can_read_is_kept_byte_for_byte() -> None:
         assert (row.bytes, row.sha256) == (len(rest), sha256(rest).hexdigest())
 
 
-@pytest.mark.parametrize("name", ["plain.bmp", "bits.bmp", "moving.webp", "plain.tiff"])
+@pytest.mark.parametrize(
+    "name", ["plain.bmp", "bits.bmp", "moving.webp", "plain.tiff", "phone.heic", "plain.avif"]
+)
 def test_another_format_is_kept_as_png_without_loss(name: str) -> None:
+    """Training sees the PNG, `predict` the file itself: the network must see the same."""
     data = odd_images()[name]
     lossless = kept(data)
+    assert (decode_square(lossless, 32) == decode_square(data, 32)).all()
     with Image.open(io.BytesIO(lossless)) as image:
         assert image.format == "PNG"
     assert (decode_whole(lossless).pixels == decode_whole(data).pixels).all()
