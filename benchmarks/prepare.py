@@ -33,7 +33,8 @@ from PIL import Image
 from pipeline import paths
 from pipeline.archives import Member, read_members
 from pipeline.errors import ImageError
-from pipeline.images import JPEG_FAULTS, decode_whole
+from pipeline.images import decode_whole
+from pipeline.jpeg import JPEG_FAULTS
 from pipeline.parallel import map_ordered
 from pipeline.params import Params, load_params
 from pipeline.splitting.duplicates import group_near_duplicates

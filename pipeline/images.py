@@ -1,7 +1,8 @@
 """Bytes to checked, upright RGB pixels; the only decoder.
 
 JPEG files, nearly all images, go through libjpeg-turbo, which can leave out detail that a
-smaller image would not show (scaling in the DCT domain). Everything else goes through Pillow.
+smaller image would not show (scaling in the DCT domain). Everything else goes through Pillow, HEIC
+with pi-heif behind it.
 """
 
 import io
@@ -13,20 +14,29 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pi_heif
 import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.errors import ImageError
+from pipeline.jpeg import (
+    JPEG_FAULTS,
+    START,
+    find_damage,
+    find_excess,
+    join_segments,
+    read_size,
+    start_of_scan,
+)
 
 Pixels = NDArray[np.uint8]
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")  # what Pillow calls MPO opens as a JPEG
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF", "HEIF")  # MPO opens as a JPEG
 MAX_PIXELS = 100_000_000  # a 100-megapixel image takes 300 MB; larger ones are taken for bombs
 MIN_SIDE, MAX_SIDE = 8, 32_766  # OpenCV cannot turn or zoom an image that is wider
 CROP = 7 / 8
 AREA_FACTOR = 3  # from here on, linear interpolation would skip over pixels
-JPEG_FAULTS = (ValueError, KeyError)  # simplejpeg's; KeyError for colours that it does not know
 ORIENTATION_MARKS = (b"Exif\0\0", b"tiff:Orientation")  # in EXIF, and in XMP
 UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
     2: lambda x: x[:, ::-1],
@@ -43,6 +53,8 @@ MODES = {"YCbCr": "RGB", "Gray": "L"}  # libjpeg's colours to Pillow's mode, whe
 
 cv2.setNumThreads(1)  # the callers run many images at once; threads inside one only get in the way
 Image.MAX_IMAGE_PIXELS = None  # _check_size is stricter
+# libheif turns images upright itself, and says so: their EXIF then has nothing left to turn.
+pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 # For good, not around each image: threads would undo one another's filters.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
@@ -54,7 +66,7 @@ class DecodedImage:
     Attributes:
         pixels: uint8 `(h, w, 3)`, RGB, upright; grey and square from `decode_grey`.
         width, height: Of the whole image, upright, pixels.
-        format: As Pillow names it: JPEG, PNG, GIF, BMP, WEBP, TIFF.
+        format: As Pillow names it: JPEG, PNG, GIF, BMP, WEBP, TIFF, AVIF, HEIF (also HEIC).
         mode: Pillow's mode in the file, before conversion: RGB, L, P, RGBA, CMYK, I;16, ...
         notes: What was done or is odd: `animated`, `turned`, `converted`.
     """
@@ -69,7 +81,8 @@ class DecodedImage:
 
 def decoder_versions() -> dict[str, str]:
     """Return what decides pixel values here, for fingerprints."""
-    libraries = {name: version(name) for name in ("simplejpeg", "pillow", "opencv-python-headless")}
+    names = ("simplejpeg", "pillow", "pi-heif", "opencv-python-headless")
+    libraries = {name: version(name) for name in names}
     return {"algorithm": "dct halves, middle 7/8, linear below 3, else area", **libraries}
 
 
@@ -91,6 +104,7 @@ def decode_square(data: bytes, size: int) -> Pixels:
     Raises:
         ImageError: The bytes are not an image that can be read.
     """
+    _check_jpeg(data)
     try:
         pixels, turn = _decode_jpeg(data, round(size / CROP)), _orientation(data)
     except JPEG_FAULTS:
@@ -145,14 +159,27 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
+def _check_jpeg(data: bytes) -> None:
+    size = read_size(data) if data.startswith(START) else None
+    if size is None:
+        return
+    _check_size(*size)
+    if excess := find_excess(data, *size):
+        raise ImageError(excess)
+
+
 def _decode(data: bytes, side: int) -> DecodedImage:
     """Decode in colour, or as `decode_grey` does if a side is given."""
     if not data:
         raise ImageError("0 bytes")
+    _check_jpeg(data)
     try:
         return _load_plain(data, side)
     except JPEG_FAULTS:
-        pass  # libjpeg warns of harmless oddities too; Pillow tells them from missing data
+        if data.startswith(START):
+            if damage := find_damage(data):  # Pillow would fill what is lost with grey
+                raise ImageError(f"damaged: {damage}") from None
+            data = join_segments(data)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(*image.size)
@@ -170,10 +197,9 @@ def _decode(data: bytes, side: int) -> DecodedImage:
 
 
 def _load_plain(data: bytes, side: int) -> DecodedImage:
-    """Decode an ordinary JPEG, nearly every image, by the fast road; else one of JPEG_FAULTS."""
+    """Decode an ordinary JPEG, nearly every image, by the fast path; else one of JPEG_FAULTS."""
     height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=True)
     mode = MODES[colours]
-    _check_size(width, height)
     if side:
         grey = simplejpeg.decode_jpeg(
             data, "GRAY", min_height=side + 1, min_width=side + 1, strict=True
@@ -212,7 +238,7 @@ def _squash(grey: Pixels, width: int, height: int, side: int) -> Pixels:
 def _load(image: Image.Image) -> DecodedImage:
     image_format = "JPEG" if image.format == "MPO" else str(image.format)
     mode, notes = image.mode, []
-    if image_format != "JPEG" and getattr(image, "n_frames", 1) > 1:
+    if image_format not in ("JPEG", "HEIF") and getattr(image, "n_frames", 1) > 1:
         notes.append("animated: first frame used")
     turn = _read_orientation(image) if image_format == "JPEG" else image.getexif().get(0x0112, 1)
     if turn in UPRIGHT:
@@ -249,8 +275,8 @@ def _to_rgb(image: Image.Image) -> Pixels:
 
 def _decode_jpeg(data: bytes, size: int) -> Pixels:
     """Decode a JPEG no smaller than `size` either way; ValueError where Pillow must do it."""
-    height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    if colours not in MODES or width * height > MAX_PIXELS:
+    colours = simplejpeg.decode_jpeg_header(data, strict=False)[2]
+    if colours not in MODES:
         raise ValueError(colours)
     pixels: Pixels = simplejpeg.decode_jpeg(
         data, "RGB", min_height=size, min_width=size, min_factor=2, strict=False
@@ -268,7 +294,7 @@ def _middle(pixels: Pixels) -> Pixels:
 
 def _orientation(data: bytes) -> int:
     """Return a JPEG's orientation as Pillow reads it from EXIF or XMP, 1 if it has none."""
-    head = data[: _begin_of_scan(data)]
+    head = data[: start_of_scan(data)]
     if not any(mark in head for mark in ORIENTATION_MARKS):
         return 1
     try:
@@ -276,14 +302,6 @@ def _orientation(data: bytes) -> int:
             return _read_orientation(image)
     except Exception:  # noqa: BLE001 (Pillow's readers raise nearly anything on damaged files)
         return 1
-
-
-def _begin_of_scan(data: bytes) -> int:
-    """Return where a JPEG's pixels begin: behind its segments, each of which tells its length."""
-    at = 2
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] not in (b"\xda", b"\xff", b""):
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return at if data[at : at + 2] == b"\xff\xda" else len(data)
 
 
 def _read_orientation(image: Image.Image) -> int:

@@ -1,6 +1,7 @@
 """Images of every kind and what is none, as the bytes of files."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,14 @@ def encode(image: Image.Image, image_format: str, **options: Any) -> bytes:
     stream = io.BytesIO()
     image.save(stream, image_format, **options)
     return stream.getvalue()
+
+
+def heic(name: str) -> bytes:
+    """Return a HEIC of `scene()`: `scene`, `turned` by 90 degrees, or with an `alpha` from 0 to 255.
+
+    Only pillow-heif could write one: these are its own, of quality 90.
+    """
+    return (Path(__file__).parent / "data" / f"{name}.heic").read_bytes()
 
 
 def odd_images() -> dict[str, bytes]:
@@ -41,6 +50,8 @@ def odd_images() -> dict[str, bytes]:
         "bits.bmp": encode(scene(seed=11).convert("1"), "BMP"),
         "moving.webp": encode(scene(seed=12), "WEBP", save_all=True, append_images=frames),
         "plain.tiff": encode(scene(seed=13), "TIFF"),
+        "phone.heic": heic("turned"),
+        "plain.avif": encode(scene(seed=18), "AVIF"),
         "no suffix": encode(scene(seed=14), "PNG"),
         ".jpg": encode(scene(seed=15), "JPEG"),
         "is_webp.jpg": encode(scene(seed=16), "WEBP"),

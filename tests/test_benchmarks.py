@@ -11,6 +11,7 @@ from tests.sample_images import encode, scene
 
 ROOT = Path(__file__).parents[1]
 ARGUMENTS = {
+    "damage": ["PHOTOS"],
     "decoding": ["PHOTOS"],
     "drawn_difficulty": ["cats_vs_dogs", "--images", "10"],
     "duplicates": ["PHOTOS"],

@@ -28,9 +28,10 @@ from pipeline.images import (
     decode_whole,
     decoder_versions,
 )
-from tests.sample_images import encode, scene
+from tests.sample_images import encode, heic, scene
 
 ODD = Path(__file__).parents[2] / "shared" / "data" / "odd"
+HEIC = {name: heic(name) for name in ("scene", "turned", "alpha")}
 GREY = [
     ("1", "PNG"),
     ("1", "BMP"),
@@ -52,6 +53,8 @@ COLOUR = [
     ("CMYK", "TIFF"),
     ("RGB", "WEBP"),
     ("RGBA", "WEBP"),
+    ("RGB", "AVIF"),
+    ("RGBA", "AVIF"),
     ("P", "PNG"),
     ("P", "GIF"),
     ("P", "BMP"),
@@ -168,8 +171,48 @@ def test_a_cameras_second_image_is_no_animation() -> None:
     assert difference(image.pixels, scene(seed=1)) < 4
 
 
+def test_a_phones_heic_is_decoded() -> None:
+    image = decode_whole(HEIC["scene"])
+    assert (image.format, image.mode, image.notes) == ("HEIF", "RGB", ())
+    assert difference(image.pixels, scene()) < 4
+
+
+def test_a_heic_is_turned_once() -> None:
+    """Its own transformation and its EXIF both say so."""
+    image = decode_whole(HEIC["turned"])
+    assert (image.width, image.height) == (44, 60)
+    assert difference(image.pixels, np.rot90(np.asarray(scene()), -1)) < 4
+    upright = decode_square(encode(Image.fromarray(image.pixels), "PNG"), 32)
+    assert (decode_square(HEIC["turned"], 32) == upright).all()
+
+
+def test_the_transparent_part_of_a_heic_is_white() -> None:
+    pixels = decode_whole(HEIC["alpha"]).pixels
+    assert (pixels[:, 0] >= 250).all()
+    assert difference(pixels[:, -1], np.asarray(scene())[:, -1]) < 8
+
+
+@pytest.mark.parametrize("name", HEIC)
+def test_a_heic_cut_at_any_tenth_is_refused(name: str) -> None:
+    for tenth in range(10):
+        with pytest.raises(ImageError, match=r"^(0 bytes|not an image|damaged: .+)$"):
+            decode_whole(HEIC[name][: len(HEIC[name]) * tenth // 10])
+
+
+def claiming(data: bytes, width: int, height: int) -> bytes:
+    """Return a HEIC or AVIF whose header promises a size that its pixels do not have."""
+    start = data.index(b"ispe") + 8
+    return data[:start] + struct.pack(">II", width, height) + data[start + 8 :]
+
+
+@pytest.mark.parametrize("data", [HEIC["scene"], encode(scene(), "AVIF")])
+def test_a_bomb_of_a_modern_format_is_refused_by_its_header(data: bytes) -> None:
+    with pytest.raises(ImageError, match=r"^(too large|damaged|not an image)"):
+        decode_whole(claiming(data, 30_000, 30_000))
+
+
 @pytest.mark.parametrize("orientation", range(10))
-@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_images_are_turned_exactly_as_pillow_turns_them(
     orientation: int, image_format: str
 ) -> None:
@@ -270,7 +313,7 @@ def test_the_smallest_and_the_longest_images_are_used(
     assert difference(decode_square(data, 32), np.full((32, 32, 3), (9, 99, 199))) < 3
 
 
-@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF"])
 def test_an_image_cut_at_any_tenth_is_refused_whatever_is_left(image_format: str) -> None:
     data = encode(scene(200, 150), image_format)
     for tenth in range(10):
@@ -326,11 +369,12 @@ SEEDS = [
         ("BMP", "1", {}),
         ("WEBP", "RGB", {}),
         ("WEBP", "RGBA", {"lossless": True}),
+        ("AVIF", "RGB", {}),
         ("TIFF", "RGB", {}),
         ("TIFF", "RGB", {"compression": "tiff_lzw"}),
         ("TIFF", "L", {"compression": "tiff_adobe_deflate"}),
     ]
-] + [("JPEG", turned(6))]
+] + [("JPEG", turned(6)), *(("HEIF", data) for data in HEIC.values())]
 
 
 def squashed(pixels: Any) -> Any:
@@ -512,6 +556,7 @@ def test_the_versions_of_all_that_decodes_are_known() -> None:
         "algorithm",
         "simplejpeg",
         "pillow",
+        "pi-heif",
         "opencv-python-headless",
     }
     assert all(decoder_versions().values())

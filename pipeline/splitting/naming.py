@@ -11,6 +11,7 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "PNG": (".png",),
     "GIF": (".gif",),
 }
+OTHER_SUFFIXES = {"TIFF": (".tif", ".tiff"), "HEIF": (".heic", ".heif", ".hif")}
 KERAS_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 # Of the 255 that a file's name may have, so that `__copy1.jpg` and a hash fit behind it.
 STEM_BYTES = 200

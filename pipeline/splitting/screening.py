@@ -19,7 +19,7 @@ from pipeline.images import DecodedImage, decode_grey, decode_whole
 from pipeline.parallel import Progress, map_ordered, open_processes
 from pipeline.signatures import format_of, is_image, is_lfs_pointer
 from pipeline.splitting.duplicates import HASHED_SIDE, perceptual_hashes
-from pipeline.splitting.naming import SUFFIXES
+from pipeline.splitting.naming import OTHER_SUFFIXES, SUFFIXES
 from pipeline.splitting.staging import StagingFolder
 
 EMPTY_FOLDER = "an empty folder"
@@ -103,7 +103,8 @@ def screen(
 
     Returns:
         For each file what it is; and what is to be kept in its place if Keras cannot read its
-        format: a PNG without loss.
+        format: a PNG, larger than a lossy copy, but of the same pixels, so that `predict` sees
+        what training saw.
     """
     files = list(files)
     decoded = [_decode(file.member, staging.read(file.sha256)) for file in files]
@@ -179,7 +180,8 @@ def _describe(file: File, decoded: _Decoded, perceptual_hash: str) -> ScreenedIm
 
 def _naming_notes(member: str, image: DecodedImage) -> list[str]:
     suffix = splitext(member)[1].lower()
-    wanted = SUFFIXES.get(image.format, (f".{image.format.lower()}", ".tif"))
+    named = (f".{image.format.lower()}",)
+    wanted = {**SUFFIXES, **OTHER_SUFFIXES}.get(image.format, named)
     return [] if suffix in wanted else [f"named {suffix or 'without a suffix'}, is {image.format}"]
 
 

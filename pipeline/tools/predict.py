@@ -79,7 +79,7 @@ def _check_files(files: list[Path], cores: int) -> None:
         raise ImageError(
             "cannot read "
             + "; ".join(faults)
-            + ". Expected images: JPEG, PNG, GIF, BMP, WebP or TIFF."
+            + ". Expected images: JPEG, PNG, GIF, BMP, WebP, TIFF, HEIC or AVIF."
         )
 
 

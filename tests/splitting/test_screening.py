@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.images import decode_whole
+from pipeline.images import decode_square, decode_whole
 from pipeline.splitting.screening import File, ScreenedImage, screen
 from pipeline.splitting.staging import StagingFolder
-from tests.sample_images import encode, odd_images, scene
+from tests.sample_images import encode, heic, odd_images, scene
 
 ODD = Path(__file__).parents[3] / "shared" / "data" / "odd"
 FILES = [
@@ -57,6 +57,9 @@ def kept(data: bytes) -> bytes:
         ("a/1.tiff", encode(scene(), "TIFF"), "TIFF kept as PNG"),
         ("a/1.TIF", encode(scene(), "TIFF"), "TIFF kept as PNG"),
         ("a/1.bmp", encode(scene(), "BMP"), "BMP kept as PNG"),
+        ("a/1.HEIC", heic("scene"), "HEIF kept as PNG"),
+        ("a/1.jpg", heic("scene"), "named .jpg, is HEIF; HEIF kept as PNG"),
+        ("a/1.avif", encode(scene(), "AVIF"), "AVIF kept as PNG"),
         ("a/1.gif", encode(scene().convert("P"), "GIF"), "converted from P"),
         ("a/1.png", encode(scene().convert("RGBA"), "PNG"), "converted from RGBA"),
     ],
@@ -75,10 +78,13 @@ def test_a_file_that_keras_can_read_is_kept_byte_for_byte() -> None:
         assert (row.bytes, row.sha256) == (len(rest), sha256(rest).hexdigest())
 
 
-@pytest.mark.parametrize("name", ["plain.bmp", "bits.bmp", "moving.webp", "plain.tiff"])
+@pytest.mark.parametrize(
+    "name", ["plain.bmp", "bits.bmp", "moving.webp", "plain.tiff", "phone.heic", "plain.avif"]
+)
 def test_another_format_is_kept_as_png_without_loss(name: str) -> None:
     data = odd_images()[name]
     lossless = kept(data)
+    assert (decode_square(lossless, 32) == decode_square(data, 32)).all()
     with Image.open(io.BytesIO(lossless)) as image:
         assert image.format == "PNG"
     assert (decode_whole(lossless).pixels == decode_whole(data).pixels).all()
