@@ -97,10 +97,10 @@ def file_entries(file: BinaryIO, where: str, most_bytes: int) -> Iterator[Entry]
 
 
 def folder_entries(folder: Path) -> Iterator[Entry]:
-    """Yield the files below a folder, and the folders without any: sorted, links not followed."""
+    """Yield what is below a folder, folder by folder: sorted by name, links not followed."""
     for root, folders, files in os.walk(folder, onerror=_raise):
         folders.sort()
-        if not folders and not files and Path(root) != folder:
+        if Path(root) != folder:
             name = Path(root).relative_to(folder).as_posix()
             yield Entry(name=name, kind=_FOLDER, size=0, packed=None, open=io.BytesIO)
         for base in sorted(files + [name for name in folders if Path(root, name).is_symlink()]):

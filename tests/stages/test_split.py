@@ -170,18 +170,20 @@ def test_bad_images_are_quarantined_with_their_reason_and_counted(params: Params
 
 def test_what_has_no_class_is_counted_with_its_reason(params: Params) -> None:
     Path("pets/rabbit/young").mkdir(parents=True)
-    Path("pets/.DS_Store").write_bytes(b"litter")
+    Path("pets/fox").mkdir()
+    Path("pets/fox/.DS_Store").write_bytes(b"litter")
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
     files = {"readme.txt": b"Pets.", "cover.jpg": encode(scene(seed=88), "JPEG")}
     fetch_files({**files, "dog/99.jpg": pointer}, params)
     line = split.run("pets", params)
-    assert line.startswith("pets: 28 found: 24 used (")
-    assert line.endswith("), 0 duplicate, 4 quarantined")
+    assert line.startswith("pets: 29 found: 24 used (")
+    assert line.endswith("), 0 duplicate, 5 quarantined")
     unused = {row.member: (row.label, row.reason) for row in rows() if row.status != USED}
     assert unused == {
         "readme.txt": ("", "not an image"),
         "cover.jpg": ("", "no class: neither its folder nor its name tells one"),
-        "rabbit/young/": ("", "an empty folder"),
+        "fox/": ("", "an empty folder"),
+        "rabbit/": ("", "an empty folder"),
         "dog/99.jpg": (
             "dog",
             "a Git LFS pointer, not the image: run `git lfs pull`, then fetch again",
