@@ -174,6 +174,10 @@ HOSTILE: dict[str, tuple[Build, str]] = {
         raw("pack.zip", b"<html>not found</html>"),
         r"begins with b'<html>no'; expected a \.zip",
     ),
+    "Git LFS pointer": (
+        raw("pack.zip", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"),
+        r"pack\.zip is a Git LFS pointer, not the archive: run `git lfs pull`",
+    ),
     "gzipped image": (raw("pack.tgz", gzip.compress(IMAGE)), "begins with"),
     "bzip2": (
         raw("pack.tar.bz2", bz2.compress(GOOD_TAR)),
