@@ -28,7 +28,7 @@ from pipeline.stages import fetch, split
 from tests.damages import largest_file
 from tests.odd_archives import tgz_bytes, zip_bytes
 from tests.project import draw_folders, make_params, make_project
-from tests.sample_images import encode, odd_images, scene
+from tests.sample_images import encode, heic, odd_images, scene
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"
@@ -236,6 +236,12 @@ FOUND: dict[str, tuple[dict[str, bytes], int, int, dict[str, int]]] = {
     "a format that is not read": (PETS | {"cat/a.jxl": b"\xff\x0a"}, 8, 0,
                                   {"cannot be read as JPEG XL": 1}),
     "any suffix": (PETS | jpegs("cat/a.jfif", "fox/1", "fox/2.HEIC", "fox/3.txt", first=60), 12, 0, {}),
+    "photos of phones": (
+        PETS
+        | {"fox/IMG_1.HEIC": heic("scene"), "fox/IMG_2": heic("turned"), "fox/3.jpg": heic("alpha")}
+        | {f"owl/{n}.{suffix}": encode(scene(seed=60 + n), "AVIF") for n, suffix in enumerate(("AVIF", "x"))},
+        13, 0, {},
+    ),
     "folders of its own": (
         {f"{split}/{name}": data for split, first in (("train", 0), ("val", 60))
          for name, data in jpegs(*PETS, first=first).items()},
@@ -272,24 +278,6 @@ def test_used_and_duplicate_and_quarantined_are_all_that_is_found(
     assert counts["quarantined"] == reasons
     assert line.startswith(f"pets: {found} found: {used} used (")
     assert f"), {duplicate} duplicate, {quarantined} quarantined" in line
-
-
-PHOTOS = [ROOT / "tests/data/images" / name for name in ("plain", "turned_2", "turned_6")]
-
-
-@pytest.mark.parametrize("suffix", [".heic", ".avif"])
-def test_photos_of_phones_are_used_and_counted(params: Params, suffix: str) -> None:
-    photos = [file for one in PHOTOS if (file := one.with_suffix(suffix)).is_file()]
-    if not photos:
-        pytest.skip("the photos of phones are not here")
-    files = {
-        f"fox/IMG_{number}{suffix.upper()}": file.read_bytes() for number, file in enumerate(photos)
-    }
-    fetch_files(files | {"top.txt": b""}, params)
-    line = split.run("pets", params)
-    assert line.startswith(f"pets: {25 + len(files)} found: {24 + len(files)} used (")
-    kept = {row.member: Path(row.path).name for row in rows() if row.label == "fox"}
-    assert kept == {name: f"{Path(name).stem}.png" for name in files}
 
 
 def test_images_are_told_by_their_content(params: Params) -> None:
