@@ -24,7 +24,7 @@ LAYOUTS = (
     "or names that begin with the class (train/cat.1.jpg), two classes or more"
 )
 
-_PREFIXED = re.compile(r"(?P<label>[^.]+)\.\d+\.[^.]+")
+_PREFIXED = re.compile(r"(?P<label>[^.]+)\.\d+(\.[^.]+)?")
 _ARCHIVE_SUFFIX = re.compile(r"\.(zip|tar|tar\.gz|tgz)$", re.IGNORECASE)
 _UNSAFE = re.compile(r'^[.\s-]|[<>:"|?*]|[.\s]$')
 

@@ -7,6 +7,11 @@ _BEGINNINGS = (
     (b"GIF89a", "GIF"),
     (b"II*\x00", "TIFF"),
     (b"MM\x00*", "TIFF"),
+    (b"II+\x00", "TIFF"),  # of more than 4 GB
+    (b"MM\x00+", "TIFF"),
+    (b"\x00\x00\x00\x0cjP  ", "JPEG2000"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
 )
 _BMP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})  # bytes; `BM` alone may begin a text
 _BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
@@ -15,7 +20,7 @@ _BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
-    | {".heic", ".heif", ".avif"}
+    | {".heic", ".heif", ".avif", ".jp2", ".jxl"}
 )
 
 

@@ -22,6 +22,7 @@ from tests.odd_archives import (
     raw,
     tar_bytes,
     tar_files,
+    tar_folders,
     tar_with_broken_header,
     tar_with_huge_long_name,
     tar_with_negative_size,
@@ -33,6 +34,7 @@ from tests.odd_archives import (
     with_other_name_in_local_header,
     with_two_members_in_one,
     with_unknown_compression,
+    written,
     zip_bytes,
     zip_of,
     zip_with,
@@ -172,6 +174,10 @@ HOSTILE: dict[str, tuple[Build, str]] = {
         raw("pack.zip", b"<html>not found</html>"),
         r"begins with b'<html>no'; expected a \.zip",
     ),
+    "Git LFS pointer": (
+        raw("pack.zip", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"),
+        r"pack\.zip is a Git LFS pointer, not the archive: run `git lfs pull`",
+    ),
     "gzipped image": (raw("pack.tgz", gzip.compress(IMAGE)), "begins with"),
     "bzip2": (
         raw("pack.tar.bz2", bz2.compress(GOOD_TAR)),
@@ -233,8 +239,28 @@ ODD: dict[str, tuple[Build, list[str]]] = {
         list(GOOD),
     ),
     "zip with folders": (
-        zip_of({"flowers/": b"", "flowers/tulip/": b""}),
-        [*GOOD, "flowers/tulip/"],
+        zip_of({"flowers/": b"", "flowers/tulip/": b"", "b/c/d/": b"", "__MACOSX/": b""}),
+        [*GOOD, "b/", "flowers/tulip/"],
+    ),
+    "tar with folders": (
+        raw(
+            "pack.tar",
+            lambda: tar_bytes([*tar_files(GOOD), *tar_folders("./", "flowers/rose", "a/b")]),
+        ),
+        [*GOOD, "a/"],
+    ),
+    "empty zip in zip": (
+        raw("pack.zip", lambda: zip_bytes({**GOOD, "tulip.zip": zip_bytes({})})),
+        [*GOOD, "tulip.zip/"],
+    ),
+    "folder with empty folders": (
+        folder_with(
+            lambda folder: (
+                (folder / "flowers/fern/old").mkdir(parents=True),
+                written(folder / "flowers/tulip/.DS_Store", b"x"),
+            )
+        ),
+        [*GOOD, "flowers/fern/", "flowers/tulip/"],
     ),
     "spaces and letters": (
         zip_of({"flowers/Löwenzahn 蒲公英/ein Bild.jpg": IMAGE}),

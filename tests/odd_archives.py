@@ -62,6 +62,21 @@ def tar_files(files: dict[str, bytes]) -> list[tuple[tarfile.TarInfo, bytes]]:
     return [(tarfile.TarInfo(name), data) for name, data in files.items()]
 
 
+def tar_folders(*names: str) -> list[tuple[tarfile.TarInfo, bytes]]:
+    """Return folders as a tar's members."""
+    infos = [tarfile.TarInfo(name) for name in names]
+    for info in infos:
+        info.type = tarfile.DIRTYPE
+    return [(info, b"") for info in infos]
+
+
+def tgz_bytes(files: dict[str, bytes]) -> bytes:
+    """Return a tgz of files, and of folders, whose names end in `/`."""
+    folders = [name for name in files if name.endswith("/")]
+    plain = {name: data for name, data in files.items() if name not in folders}
+    return gzip.compress(tar_bytes([*tar_files(plain), *tar_folders(*folders)]))
+
+
 def tgz_with(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> Build:
     """Build a tgz of the good files and one odd member."""
     info = tarfile.TarInfo(name)

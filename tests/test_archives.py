@@ -84,6 +84,13 @@ def test_odd_archive_is_read(tmp_path: Path, build: Build, names: list[str]) -> 
     assert all(data[name] == GOOD[name] for name in GOOD if name in data)
 
 
+@pytest.mark.parametrize("name", ["folder", "folder with empty folders"])
+def test_a_packed_folder_holds_what_the_folder_does(tmp_path: Path, name: str) -> None:
+    folder = ODD[name][0](tmp_path / "given")
+    pack_folder(folder, tmp_path / "pack.zip")
+    assert list(read_members(tmp_path / "pack.zip")) == list(read_members(folder))
+
+
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
@@ -110,6 +117,14 @@ def test_limits_hold_across_inner_archives(tmp_path: Path) -> None:
     assert len(list(read_members(archive, Limits(files=5)))) == 3
     with pytest.raises(ArchiveError, match=r"'b\.zip/1\.jpg' is file number 5"):
         list(read_members(archive, Limits(files=4)))
+
+
+def test_folders_without_end_are_refused(tmp_path: Path) -> None:
+    folders = {f"{number}/": b"" for number in range(3)}
+    archive = written(tmp_path / "pack.zip", zip_bytes(folders))
+    assert len(list(read_members(archive, Limits(folders=3)))) == 3
+    with pytest.raises(ArchiveError, match="'2' is folder number 3; expected at most 2"):
+        list(read_members(archive, Limits(folders=2)))
 
 
 def test_missing_archive_is_named(tmp_path: Path) -> None:

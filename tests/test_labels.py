@@ -172,6 +172,11 @@ def test_images_are_those_that_are_told_so_whatever_they_are_called() -> None:
     assert [one and one.label for one in labelled] == ["a", "a", "a", "b", None, None]
 
 
+def test_names_that_begin_with_the_class_need_no_suffix() -> None:
+    names = ["train/cat.1", "train/dog.12", "test/1", "train/cat.1.big.jpg", "train/2.jpg"]
+    assert [one and one.label for one in label_members(names, names)] == ["cat", "dog", *[None] * 3]
+
+
 def test_a_file_that_is_no_image_gets_no_class_from_its_name() -> None:
     names = ["d/cat.1.jpg", "d/dog.1.jpg", "d/notes.1.txt"]
     assert label_members(names, set(names[:2]))[2] is None

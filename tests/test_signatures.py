@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from pipeline.signatures import format_of, is_image, is_lfs_pointer, suffix_of
-from tests.sample_images import odd_images
+from tests.sample_images import encode, odd_images, scene
 
 
 @pytest.mark.parametrize("name", odd_images())
@@ -15,6 +15,21 @@ def test_every_kind_that_is_used_is_told_as_pillow_tells_it(name: str) -> None:
     with Image.open(io.BytesIO(data)) as image:
         expected = {"MPO": "JPEG"}.get(str(image.format), image.format)
     assert format_of(data) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (encode(scene(), "TIFF", big_tiff=True), "TIFF"),
+        (b"\xff\x0a\xfa", "JPEG XL"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG2000"),
+    ],
+)
+def test_rare_formats_are_told_too_so_that_a_class_of_them_is_missed(
+    data: bytes, name: str
+) -> None:
+    assert format_of(data) == name
 
 
 def test_avif_is_told_as_pillow_tells_it() -> None:

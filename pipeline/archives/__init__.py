@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.archives.folders import empty_folders, folder_of
 from pipeline.archives.formats import Entry, damage_named, file_entries, folder_entries, unpacked
 from pipeline.archives.packing import pack_folder
 from pipeline.archives.safety import Guard, Limits, is_archive_name, is_litter
@@ -18,7 +19,7 @@ __all__ = ["Limits", "Member", "pack_folder", "read_members"]
 
 
 class Member(NamedTuple):
-    """A file in an archive, or a folder in which there is nothing.
+    """A file in an archive, or a folder (or an inner archive) in which there is nothing.
 
     Attributes:
         name: Its path inside the archive: `/` between the parts, Unicode NFC, never absolute,
@@ -48,22 +49,9 @@ def read_members(path: Path, limits: Limits = Limits()) -> Iterator[Member]:  # 
         if member.name.endswith("/"):
             folders.add(member.name)
         else:
-            filled.add(member.name[: member.name.rfind("/") + 1])
+            filled.add(folder_of(member.name))
             yield member
-    yield from (Member(name, b"") for name in _empty(folders, filled))
-
-
-def _empty(folders: set[str], filled: set[str]) -> list[str]:
-    """Return the folders that have nothing in or below them and are in no other such folder."""
-    with_content = {
-        folder[: end + 1] for folder in filled for end, sign in enumerate(folder) if sign == "/"
-    }
-    empty = folders - with_content
-    return sorted(name for name in empty if not _folder_of(name) or _folder_of(name) not in empty)
-
-
-def _folder_of(folder: str) -> str:
-    return folder[: folder.rstrip("/").rfind("/") + 1]
+    yield from (Member(name, b"") for name in empty_folders(folders, filled))
 
 
 def _read(path: Path, limits: Limits) -> Iterator[Member]:
@@ -80,14 +68,14 @@ def _read(path: Path, limits: Limits) -> Iterator[Member]:
 
 
 def _admitted(entries: Iterator[Entry], guard: Guard, prefix: str, depth: int) -> Iterator[Member]:
-    """Yield the files and folders that the rules admit."""
+    """Yield the files and folders that the rules admit; an inner archive is a folder too."""
     for entry in entries:
         name = guard.admit(entry, prefix)
         if is_litter(name):
             continue
+        if name and (entry.is_folder or is_archive_name(name)):
+            yield Member(f"{name}/", b"")
         if entry.is_folder:
-            if name:
-                yield Member(f"{name}/", b"")
             continue
         where = f"{guard.archive}: {name}"
         with damage_named(where):

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, NamedTuple
 
 from pipeline.errors import ArchiveError
+from pipeline.signatures import is_lfs_pointer
 
 _DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError,
@@ -86,6 +87,8 @@ def file_entries(file: BinaryIO, where: str, most_bytes: int) -> Iterator[Entry]
     file.seek(0)
     if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_entries(file)
+    if is_lfs_pointer(start):
+        raise ArchiveError(f"{where} is a Git LFS pointer, not the archive: run `git lfs pull`.")
     stream = file
     if start.startswith(b"\x1f\x8b"):
         stream = gzip.GzipFile(fileobj=file, mode="rb")  # type: ignore[assignment]
@@ -97,10 +100,10 @@ def file_entries(file: BinaryIO, where: str, most_bytes: int) -> Iterator[Entry]
 
 
 def folder_entries(folder: Path) -> Iterator[Entry]:
-    """Yield the files below a folder, and the folders without any: sorted, links not followed."""
+    """Yield what is below a folder, folder by folder: sorted by name, links not followed."""
     for root, folders, files in os.walk(folder, onerror=_raise):
         folders.sort()
-        if not folders and not files and Path(root) != folder:
+        if Path(root) != folder:
             name = Path(root).relative_to(folder).as_posix()
             yield Entry(name=name, kind=_FOLDER, size=0, packed=None, open=io.BytesIO)
         for base in sorted(files + [name for name in folders if Path(root, name).is_symlink()]):

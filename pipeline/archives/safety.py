@@ -22,6 +22,7 @@ class Limits:
 
     Attributes:
         files: Members, with those of inner archives.
+        folders: Likewise, those that the archive lists.
         total_bytes: All members unpacked, inner archives and what they hold both counted.
         member_bytes: One member unpacked; an inner archive may be larger.
         ratio: Unpacked to packed bytes, of one member and of the whole. Deflate reaches
@@ -31,6 +32,7 @@ class Limits:
     """
 
     files: int = 2_000_000
+    folders: int = 1_000_000
     total_bytes: int = 256 << 30
     member_bytes: int = 256 << 20
     ratio: int = 200
@@ -46,7 +48,7 @@ class Guard:
         self.archive = archive
         self.limits = limits
         self._packed_bytes = packed_bytes
-        self._files = 0
+        self._files = self._folders = 0
         self._total_bytes = 0
         self._spellings: dict[str, str] = {}
         self._names: set[str] = set()
@@ -59,6 +61,7 @@ class Guard:
         """
         name = prefix + self._clean(entry.name, is_folder=entry.is_folder)
         if entry.is_folder:
+            self._admit_folder_count(name)
             return name
         if entry.kind != "file":
             raise self._refusal(entry.name, f"is {entry.kind}", "plain files and folders only")
@@ -134,6 +137,14 @@ class Guard:
                 spelling,
                 f"clashes with {known!r}",
                 "names that differ in more than capitals, and no file and folder alike",
+            )
+
+    def _admit_folder_count(self, name: str) -> None:
+        """Refuse so many folders that their names would fill the memory."""
+        self._folders += 1
+        if self._folders > self.limits.folders:
+            raise self._refusal(
+                name, f"is folder number {self._folders:,}", f"at most {self.limits.folders:,}"
             )
 
     def _admit_size(self, name: str, entry: Entry) -> None:

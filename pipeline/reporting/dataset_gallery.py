@@ -3,6 +3,7 @@
 import io
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.archives import Member
+from pipeline.errors import PipelineError
 from pipeline.manifest import QUARANTINED, USED, ImageRow
 from pipeline.reporting.prediction_gallery import thumbnail_of
 
@@ -23,11 +25,11 @@ class Exhibit:
     """One image and what the manifest says of it.
 
     Attributes:
-        name: Its file's name in the archive, without folders.
-        label: Its class.
+        name: Its name in the archive; without folders if it has a class, for they tell no more.
+        label: Its class; empty if it has none.
         split: `train`, `val` or `test`; empty if it is not used.
         reason: Why it is not used.
-        thumbnail: JPEG as a `data:` address; None if it cannot be decoded.
+        thumbnail: JPEG as a `data:` address; None if it cannot be shown.
     """
 
     name: str
@@ -50,7 +52,7 @@ class DatasetGallery:
     """What the report shows of a dataset.
 
     Attributes:
-        quarantined: At most twelve images that were set aside, each reason in turn.
+        quarantined: At most twelve files that are quarantined, each reason in turn.
         groups: At most eight groups of near-duplicates.
         group_count: How many groups there are.
         sides: int64 `(n,)`, the shorter side of each used image, pixels.
@@ -72,7 +74,7 @@ def build_dataset_gallery(
     Args:
         rows: The dataset's manifest.
         folder: Its split folder.
-        read_archive: Reads its archive, where alone the images are that were set aside. Not
+        read_archive: Reads its archive, where alone the quarantined images are. Not
             called if none of those that were chosen can be decoded.
 
     Raises:
@@ -93,7 +95,7 @@ def build_dataset_gallery(
 
 
 def choose_quarantined(rows: Iterable[ImageRow]) -> list[ImageRow]:
-    """Choose images that were set aside: the first of each reason by name, then the second of each, ..."""
+    """Choose quarantined files: the first of each reason by name, then the second of each, ..."""
     kinds: dict[str, list[ImageRow]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.member):
         if row.status == QUARANTINED:
@@ -127,7 +129,7 @@ def _group(rows: Sequence[ImageRow], folder: Path) -> Group:
 
 
 def _exhibit(row: ImageRow, thumbnail: str | None) -> Exhibit:
-    name = PurePosixPath(row.member).name
+    name = PurePosixPath(row.member).name if row.label else row.member
     return Exhibit(
         name=name, label=row.label, split=row.split, reason=row.reason, thumbnail=thumbnail
     )
@@ -135,14 +137,19 @@ def _exhibit(row: ImageRow, thumbnail: str | None) -> Exhibit:
 
 def _read_thumbnails(
     wanted: set[str], read_archive: Callable[[], Iterator[Member]]
-) -> Mapping[str, str]:
-    """Return the thumbnails of members of the archive, reading no further than the last of them."""
-    found: dict[str, str] = {}
+) -> Mapping[str, str | None]:
+    """Return the thumbnails of members of the archive, reading no further than the last of them.
+
+    An image has none if Pillow alone cannot read it: the decoder of HEIC is not in the report.
+    """
+    found: dict[str, str | None] = {}
     if not wanted:
         return found
     for member in read_archive():
         if member.name in wanted:
-            found[member.name] = thumbnail_of(io.BytesIO(member.data))
+            found[member.name] = None
+            with suppress(PipelineError):
+                found[member.name] = thumbnail_of(io.BytesIO(member.data))
         if len(found) == len(wanted):
             break
     return found

@@ -69,7 +69,7 @@ def read_dataset_result(dataset: str) -> DatasetResult:
         PipelineError: A file is missing or damaged; names it and the stage that writes it.
     """
     with _reading(paths.data_metrics_file(dataset), "split") as path:
-        data = _read_json(path, ("images", "splits", "classes", "quarantined"))
+        data = _read_json(path, ("images", "splits", "own_splits", "classes", "quarantined"))
     exhibits = build_dataset_gallery(
         read_manifest(paths.manifest_file(dataset)),
         paths.split_folder(dataset),

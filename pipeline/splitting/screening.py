@@ -150,6 +150,8 @@ def _reason(member: str, data: bytes, fault: str) -> str:
         return EMPTY_FOLDER
     if is_lfs_pointer(data):
         return NOT_FETCHED
+    if fault == NOT_AN_IMAGE and (found := format_of(data)):
+        return f"cannot be read as {found}"
     return fault if is_image(member, data) else NOT_AN_IMAGE
 
 

@@ -24,9 +24,10 @@ def count_rows(
 
     Returns:
         Nested counts, as docs name them: `images` (found = used + duplicate + quarantined),
-        `splits`, `own_splits` (used images in folders of the archive's own that tell a split),
-        `classes`, `quarantined`, `duplicates`, `leaks_prevented`; and `balance`, the images of
-        the smallest class over those of the largest, 0..1.
+        `splits`, `own_splits` (used images in folders of the archive's own that tell a split,
+        unless all tell train: `split.respect_folders` would change nothing then), `classes`,
+        `quarantined`, `duplicates`, `leaks_prevented`; and `balance`, the images of the smallest
+        class over those of the largest, 0..1.
     """
     rows = list(rows)
     used = [row for row in rows if row.status == USED]
@@ -35,6 +36,8 @@ def count_rows(
     for (label, split), number in sorted(Counter((row.label, row.split) for row in used).items()):
         classes[label][split] = number
     own = Counter(folder_splits[row.member] for row in used if row.member in folder_splits)
+    if not own.keys() - {"train"}:
+        own.clear()
     groups = Counter(row.group for row in used)
     conflicting = sum(row.reason.startswith("conflicting labels") for row in rows)
     quarantined = Counter(row.reason.split(":")[0] for row in rows if row.status == QUARANTINED)

@@ -74,6 +74,18 @@ def test_only_what_can_be_decoded_is_read_from_the_archive_and_no_more(tmp_path:
     assert cut.thumbnail is None
 
 
+def test_an_image_that_pillow_alone_cannot_read_is_named_without_a_thumbnail(
+    tmp_path: Path,
+) -> None:
+    def archive() -> Iterator[Member]:
+        yield Member(name="top/cover.heic", data=b"\0\0\0\x18ftypheic")
+        raise AssertionError("read too far")
+
+    row = bad("top/cover.heic", "no class", width=60)._replace(label="")
+    (cover,) = build_dataset_gallery([row], tmp_path, archive).quarantined
+    assert (cover.name, cover.label, cover.thumbnail) == ("top/cover.heic", "", None)
+
+
 def test_there_are_only_so_many_groups_and_images_of_each(tmp_path: Path) -> None:
     rows = [
         used(group * 10 + number, f"{group:03}")

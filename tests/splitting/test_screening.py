@@ -1,6 +1,7 @@
 """Screening: what each file holds, what is odd about it, and why it cannot be used."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,8 +11,12 @@ import pytest
 from PIL import Image
 
 from pipeline.images import decode_square, decode_whole
-from pipeline.splitting.screening import File, ScreenedImage, screen
+from pipeline.parallel import no_progress
+from pipeline.splitting import screening
+from pipeline.splitting.screening import File, ScreenedImage, screen, screen_archive
 from pipeline.splitting.staging import StagingFolder
+from tests.archive_cases import ODD as ODD_ARCHIVES
+from tests.odd_archives import Build
 from tests.sample_images import encode, heic, odd_images, scene
 
 ODD = Path(__file__).parents[3] / "shared" / "data" / "odd"
@@ -90,6 +95,17 @@ def test_another_format_is_kept_as_png_without_loss(name: str) -> None:
     assert (decode_whole(lossless).pixels == decode_whole(data).pixels).all()
 
 
+@pytest.mark.parametrize(("build", "names"), ODD_ARCHIVES.values(), ids=ODD_ARCHIVES.keys())
+def test_every_member_of_an_odd_archive_is_screened_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Build, names: list[str]
+) -> None:
+    monkeypatch.setattr(screening, "open_processes", lambda _: ThreadPoolExecutor(1))
+    archive, staging = build(tmp_path / "given"), StagingFolder(tmp_path / "staging")
+    images = screen_archive(archive, staging, len(names), no_progress)
+    assert [image.member for image in images] == names
+    assert all(image.reason for image in images)  # none of them holds a whole image
+
+
 def test_files_are_screened_together_as_they_are_alone(tmp_path: Path) -> None:
     staging = StagingFolder(tmp_path / "staging")
     files = [File(f"a/{n}.jpg", staging.add(data)) for n, data in enumerate(FILES)]
@@ -118,6 +134,8 @@ def test_brightness_is_that_of_grey(colour: tuple[int, int, int], bright: int) -
     [
         (b"", "0 bytes"),
         (b"<html>", "not an image"),
+        (b"\xff\x0a\xfa", "cannot be read as JPEG XL"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer, "),
         (FILES[8], "damaged: "),
         (encode(scene(60, 5), "PNG"), "too sm"),
     ],

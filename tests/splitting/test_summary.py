@@ -108,3 +108,9 @@ def test_the_line_says_what_became_of_everything_and_of_the_archives_own_folders
     kept = SETTINGS.model_copy(update={"respect_folders": True})
     assert describe_counts(count_rows(rows, kept, own), kept).endswith("1 quarantined")
     assert describe_counts(count_rows(rows, SETTINGS), SETTINGS).endswith("1 quarantined")
+
+
+def test_folders_that_all_tell_train_are_nothing_to_keep() -> None:
+    """So lies Kaggle's train.zip: to respect its one folder would change nothing."""
+    own = {"1.jpg": "train", "2.jpg": "train"}
+    assert count_rows([row(1), row(2, split="val")], SETTINGS, own)["own_splits"] == {}

@@ -95,6 +95,7 @@ def write_dataset(dataset: str, classes: tuple[str, ...]) -> None:
     paths.raw_folder(dataset).mkdir(parents=True)
     with zipfile.ZipFile(paths.raw_folder(dataset) / "images.zip", "w") as archive:
         archive.writestr("both.jpg", encode(scene(), "JPEG"))
+        archive.writestr("top/loose.jpg", encode(scene(seed=1), "JPEG"))
     for image in predictions_for(classes).path:
         file = paths.split_folder(dataset) / image
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +103,7 @@ def write_dataset(dataset: str, classes: tuple[str, ...]) -> None:
 
 
 def rows_for(classes: tuple[str, ...]) -> list[ImageRow]:
-    """Return the manifest: the images of val, the first two alike; and two that were set aside."""
+    """Return the manifest: the images of val, the first two alike; and three that are quarantined."""
     val = [path for path in predictions_for(classes).path if path.startswith("val/")]
     rows = [
         ImageRow(
@@ -123,7 +124,11 @@ def rows_for(classes: tuple[str, ...]) -> list[ImageRow]:
             height=44,
             **damaged,
         ),
-    ]
+        ImageRow(
+            sha256="c" * 64, member="top/loose.jpg", reason="no class", width=60, height=44,
+            status=QUARANTINED, bytes=1,
+        ),
+    ]  # fmt: skip
 
 
 def predictions_for(classes: tuple[str, ...]) -> Predictions:
@@ -237,7 +242,7 @@ def test_the_figures_are_there(page: Page, results: Path) -> None:
         assert fact in page.text
 
 
-def test_what_was_set_aside_is_shown_with_its_reason(page: Page) -> None:
+def test_what_is_quarantined_is_shown_with_its_reason(page: Page) -> None:
     for text in (
         "damaged: it ends early",
         "cut<.jpg",
@@ -252,6 +257,12 @@ def test_what_was_set_aside_is_shown_with_its_reason(page: Page) -> None:
         if tag == "img" and str(attrs["alt"]).startswith("both.jpg")
     ]
     assert len(images) == len(CLASSES)
+
+
+def test_an_image_without_a_class_is_shown_with_its_folders(page: Page) -> None:
+    text = " ".join(page.text.split())
+    assert text.count("no class top/loose.jpg") == len(CLASSES)
+    assert "top/loose.jpg, unlabelled" in page.values("alt")
 
 
 def test_near_duplicates_are_shown_side_by_side_another_label_marked(page: Page) -> None:
@@ -316,6 +327,10 @@ def test_images_and_charts_have_words(page: Page) -> None:
             r"resnet50\.json is not what the evaluate stage writes: Expecting",
         ),
         (lambda: METRICS.write_text("{}"), r"resnet50\.json is not what .*: no key val\."),
+        (
+            lambda: Path("metrics/cats_vs_dogs/data.json").write_text("{}"),
+            r"data\.json is not what the split stage writes: no key images, .*own_splits",
+        ),
         (
             Path("metrics/cats_vs_dogs/data.json").unlink,
             r"data\.json, which is missing\. The split stage",

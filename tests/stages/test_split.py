@@ -26,8 +26,9 @@ from pipeline.params import Params
 from pipeline.splitting import screening
 from pipeline.stages import fetch, split
 from tests.damages import largest_file
+from tests.odd_archives import tgz_bytes, zip_bytes
 from tests.project import draw_folders, make_params, make_project
-from tests.sample_images import encode, odd_images, scene
+from tests.sample_images import encode, heic, odd_images, scene
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"
@@ -170,23 +171,113 @@ def test_bad_images_are_quarantined_with_their_reason_and_counted(params: Params
 
 def test_what_has_no_class_is_counted_with_its_reason(params: Params) -> None:
     Path("pets/rabbit/young").mkdir(parents=True)
-    Path("pets/.DS_Store").write_bytes(b"litter")
+    Path("pets/fox").mkdir()
+    Path("pets/fox/.DS_Store").write_bytes(b"litter")
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
     files = {"readme.txt": b"Pets.", "cover.jpg": encode(scene(seed=88), "JPEG")}
     fetch_files({**files, "dog/99.jpg": pointer}, params)
     line = split.run("pets", params)
-    assert line.startswith("pets: 28 found: 24 used (")
-    assert line.endswith("), 0 duplicate, 4 quarantined")
+    assert line.startswith("pets: 29 found: 24 used (")
+    assert line.endswith("), 0 duplicate, 5 quarantined")
     unused = {row.member: (row.label, row.reason) for row in rows() if row.status != USED}
     assert unused == {
         "readme.txt": ("", "not an image"),
         "cover.jpg": ("", "no class: neither its folder nor its name tells one"),
-        "rabbit/young/": ("", "an empty folder"),
+        "fox/": ("", "an empty folder"),
+        "rabbit/": ("", "an empty folder"),
         "dog/99.jpg": (
             "dog",
             "a Git LFS pointer, not the image: run `git lfs pull`, then fetch again",
         ),
     }
+
+
+def jpegs(*names: str, first: int = 0) -> dict[str, bytes]:
+    return {name: encode(scene(seed=first + n), "JPEG") for n, name in enumerate(names)}
+
+
+PETS = jpegs(*(f"{label}/{number}.jpg" for label in ("cat", "dog") for number in range(4)))
+KAGGLE = {
+    "train.zip": zip_bytes(
+        jpegs(*(f"train/{label}.{number}.jpg" for label in ("cat", "dog") for number in range(4)))
+    ),
+    "test.zip": zip_bytes(jpegs("test/1.jpg", "test/2.jpg", first=60)),
+    "sample_submission.csv": b"id,label\n",
+}
+FOUND: dict[str, tuple[dict[str, bytes], int, int, dict[str, int]]] = {
+    "nothing odd": (PETS, 8, 0, {}),
+    "Kaggle's competition": (KAGGLE, 8, 0, {"no class": 2, "not an image": 1}),
+    "litter": (
+        PETS | {"cat/Thumbs.db": b"x", "desktop.ini": b"x", "__MACOSX/cat/._0.jpg": b"x"},
+        8, 0, {},
+    ),
+    "no images": (
+        PETS | {"README.txt": b"Pets.", "labels.csv": b"a,b", "cat/notes.txt": b"", ".gitkeep": b""},
+        8, 0, {"not an image": 4},
+    ),
+    "loose images": (
+        PETS | jpegs("cover.jpg", "IMG_1", first=60) | {"cut.jpg": PETS["cat/0.jpg"][:400]},
+        8, 0, {"no class": 2, "damaged": 1},
+    ),
+    "a loose copy": (PETS | {"cover.jpg": PETS["cat/0.jpg"]}, 8, 0, {"no class": 1}),
+    "empty folders": (
+        PETS | {"fox/": b"", "cat/old/": b"", "owl/a/": b"", "cow.zip": zip_bytes({})},
+        8, 0, {"an empty folder": 4},
+    ),
+    "a folder of texts": (PETS | {"fox/1.txt": b"", "fox/2.txt": b"x"}, 8, 0, {"not an image": 2}),
+    "copies": (
+        PETS | {f"cat/{name}": PETS["cat/0.jpg"] for name in ("a.jpg", "b", "c.png")}, 8, 3, {},
+    ),
+    "two labels": (PETS | {"dog/a.jpg": PETS["cat/0.jpg"]}, 7, 0, {"conflicting labels": 2}),
+    "pointers": (
+        PETS | {f"cat/{name}": b"version https://git-lfs.github.com/spec/v1\n" for name in "ab"},
+        8, 0, {"a Git LFS pointer, not the image": 2},
+    ),
+    "a format that is not read": (PETS | {"cat/a.jxl": b"\xff\x0a"}, 8, 0,
+                                  {"cannot be read as JPEG XL": 1}),
+    "any suffix": (PETS | jpegs("cat/a.jfif", "fox/1", "fox/2.HEIC", "fox/3.txt", first=60), 12, 0, {}),
+    "photos of phones": (
+        PETS
+        | {"fox/IMG_1.HEIC": heic("scene"), "fox/IMG_2": heic("turned"), "fox/3.jpg": heic("alpha")}
+        | {f"owl/{n}.{suffix}": encode(scene(seed=60 + n), "AVIF") for n, suffix in enumerate(("AVIF", "x"))},
+        13, 0, {},
+    ),
+    "folders of its own": (
+        {f"{split}/{name}": data for split, first in (("train", 0), ("val", 60))
+         for name, data in jpegs(*PETS, first=first).items()},
+        16, 0, {},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("pack", [zip_bytes, tgz_bytes], ids=["zip", "tgz"])
+@pytest.mark.parametrize(
+    ("files", "used", "duplicate", "reasons"), FOUND.values(), ids=FOUND.keys()
+)
+def test_used_and_duplicate_and_quarantined_are_all_that_is_found(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pack: Callable[[dict[str, bytes]], bytes],
+    files: dict[str, bytes],
+    used: int,
+    duplicate: int,
+    reasons: dict[str, int],
+) -> None:
+    params = make_project(tmp_path, monkeypatch, {"datasets.pets.archive": "pets.archive"})
+    monkeypatch.setattr(screening, "open_processes", lambda _: ThreadPoolExecutor(1))
+    Path("pets.archive").write_bytes(pack(files))
+    fetch.run("pets", params)
+    line = split.run("pets", params)
+    quarantined = sum(reasons.values())
+    found = used + duplicate + quarantined
+    assert len(rows()) == found
+    counts = json.loads(paths.data_metrics_file("pets").read_text())
+    assert counts["images"] == {
+        "found": found, "used": used, "duplicate": duplicate, "quarantined": quarantined,
+    }  # fmt: skip
+    assert counts["quarantined"] == reasons
+    assert line.startswith(f"pets: {found} found: {used} used (")
+    assert f"), {duplicate} duplicate, {quarantined} quarantined" in line
 
 
 def test_images_are_told_by_their_content(params: Params) -> None:
