@@ -165,17 +165,13 @@ def _is_complete(scans: bytes) -> bool:
     return len(done) == 64 * len({colour for colour, _ in done})
 
 
-def _is_filled_up(scans: bytes) -> bool:
+def _is_filled_up(scan: bytes) -> bool:
     """Tell whether the bits of the last byte that the pixels do not need are ones."""
-    before, last = scans[:-1], scans[-1]
-    if scans.endswith(b"\xff\x00"):
-        return True
-    expected = _decode_whole(scans + _END)
+    expected = _decode_whole(scan + _END)
     for bit in range(8):
-        changed = last ^ 1 << bit
-        filling = b"\x00" if changed == 0xFF else b""  # else it would be read as a marker
-        if _decode_whole(before + bytes([changed]) + filling + _END) != expected:
+        changed = scan[:-1] + bytes([scan[-1] ^ 1 << bit])
+        if _decode_whole(changed + _END) != expected:
             break  # this bit was needed
-        if not last >> bit & 1:
+        if not scan[-1] >> bit & 1:
             return False
     return True

@@ -166,7 +166,8 @@ def test_a_size_that_the_bytes_cannot_hold_is_refused() -> None:
     flat = encode(Image.new("L", (4000, 4000)), "JPEG", optimize=True)
     assert decode_whole(flat).width == 4000
     assert find_excess(flat, 4000, 4000) == ""
-    assert find_excess(b"", 800, 800) == "damaged: 0 bytes cannot hold 800 x 800 pixels"
+    assert find_excess(bytes(1249), 800, 800) == "damaged: 1,249 bytes cannot hold 800 x 800 pixels"
+    assert find_excess(bytes(1250), 800, 800) == ""
 
 
 def test_size_and_scan_are_found_behind_other_segments() -> None:
