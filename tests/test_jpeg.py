@@ -1,7 +1,6 @@
 """What a JPEG's bytes tell: each kind of damage is named, and nothing harmless is taken for damage."""
 
 import io
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -146,13 +145,11 @@ def with_scans(count: int) -> bytes:
 
 
 def test_too_many_scans_are_refused_before_they_are_decoded() -> None:
-    began = time.process_time()
     for decode in (decode_whole, lambda data: decode_square(data, 32)):
         with pytest.raises(
             ImageError, match=r"^too many scans: 5000, at most 100 are read of 400 x"
         ):
             decode(with_scans(5000))
-    assert time.process_time() - began < 30
     assert find_excess(with_scans(100), 400, 300) == ""
 
 
