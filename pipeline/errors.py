@@ -51,6 +51,10 @@ class ManifestError(PipelineError):
     """A manifest is missing, damaged, or does not fit the files beside it."""
 
 
+class InUse(PipelineError):
+    """Another run is at work where this one would write."""
+
+
 class SplitError(PipelineError):
     """A dataset has too few images to be split as asked."""
 

@@ -1,5 +1,6 @@
 """How a file is put in place: whole or not at all."""
 
+import fcntl
 import hashlib
 import io
 import os
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from pipeline.errors import InUse
 
 LEFT_OVER_SECONDS = 3600.0
 
@@ -93,22 +96,38 @@ def atomic_write_text(path: Path, text: str) -> None:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Offer an empty folder beside `path`; on success it takes the place of `path`.
 
-    What an interrupted run left beside `path` is removed first.
+    What an interrupted run left beside `path` is removed first; one that still runs holds it.
 
     Raises:
+        InUse: Another run is writing `path`.
         OSError: As `atomic_write`.
     """
     fresh = path.with_name(f".{path.name}.tmp")
-    shutil.rmtree(fresh, ignore_errors=True)
+    if fresh.is_dir():
+        with _held(fresh):
+            shutil.rmtree(fresh)
     fresh.mkdir(parents=True)
     try:
-        with _naming(path, fresh):
+        with _held(fresh), _naming(path, fresh):
             yield fresh
         if path.exists():
             shutil.rmtree(path)
         fresh.replace(path)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold a folder against other runs; the system lets go of it when this process ends."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise InUse(f"another run is writing {folder}: wait for it, then run this again.") from None
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -21,10 +21,11 @@ _MOST_SCANS = 100  # a progressive JPEG has about ten
 _MOST_SCANNED_PIXELS = 1_000_000_000  # each scan goes over all of them
 _LEAST_BITS = 1 / 64  # a pixel: every block of 8 x 8 begins with a code of one bit or more
 _ZEROS = bytes(256)
+_READ_AHEAD = 16  # bytes; libjpeg holds 64 bits
 _LOSS = re.compile(
     r"(?:Corrupt JPEG data: )?((?:bad Huffman|found marker|premature|\d+ ext).*)", re.I
 )
-_BYTES_LEFT = re.compile(r"Corrupt JPEG data: \d+ extraneous bytes before marker 0xd9")
+_BYTES_LEFT = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0xd9")
 
 
 def start_of_scan(data: bytes) -> int:
@@ -73,8 +74,10 @@ def find_damage(data: bytes) -> str:
     """
     data = join_segments(data, without=_COMMENTS)
     complaint = _complain(data)
-    if _BYTES_LEFT.match(complaint) and _is_whole(data[: data.find(_END, start_of_scan(data))]):
-        return ""
+    if left := _BYTES_LEFT.match(complaint):
+        end = data.find(_END, start_of_scan(data)) - int(left[1])
+        if _is_whole(data, end):
+            return ""
     loss = _LOSS.match(complaint)
     return loss[1] if loss else ""
 
@@ -130,25 +133,28 @@ def _decode(data: bytes, *, eighth: bool) -> bytes:
     return pixels.tobytes()
 
 
-def _is_whole(data: bytes) -> bool:
+def _is_whole(data: bytes, end: int) -> bool:
     """Tell whether the scans of a JPEG, behind which other bytes lie, ended where they should.
 
     Where some of a scan is overwritten, the decoder goes astray, and may need too few of the bytes
     for all pixels. Then it ends anywhere in the scan. But an encoder fills up its last byte with
     ones (ITU-T T.81, F.1.2.3), and does not write zeros for long.
+
+    Args:
+        data: A JPEG's bytes.
+        end: Where its last scan ends, to a few bytes: libjpeg reads ahead.
     """
-    start = data.rfind(_SCAN)  # a scan that another follows ended well
+    if _ZEROS in data[data.rfind(_SCAN, 0, end) : end]:
+        return False
+    if data.count(_SCAN, start_of_scan(data), end) > 1:  # whose last bits may show in no pixel
+        return _is_complete(data[:end])
 
     def is_enough(end: int) -> bool:
         complaint = _complain(data[:end] + _END)
         return not complaint or bool(_BYTES_LEFT.match(complaint))
 
-    scans = data[: start + bisect_left(range(start, len(data)), True, key=is_enough)]
-    if _ZEROS in scans:
-        return False
-    if start > start_of_scan(data):  # the last bit of several scans may show in no pixel
-        return _is_complete(scans)
-    return _is_filled_up(scans)
+    near = range(end - _READ_AHEAD, end + _READ_AHEAD)
+    return _is_filled_up(data[: near.start + bisect_left(near, True, key=is_enough)])
 
 
 def _is_complete(scans: bytes) -> bool:
@@ -165,17 +171,13 @@ def _is_complete(scans: bytes) -> bool:
     return len(done) == 64 * len({colour for colour, _ in done})
 
 
-def _is_filled_up(scans: bytes) -> bool:
+def _is_filled_up(scan: bytes) -> bool:
     """Tell whether the bits of the last byte that the pixels do not need are ones."""
-    before, last = scans[:-1], scans[-1]
-    if scans.endswith(b"\xff\x00"):
-        return True
-    expected = _decode_whole(scans + _END)
+    expected = _decode_whole(scan + _END)
     for bit in range(8):
-        changed = last ^ 1 << bit
-        filling = b"\x00" if changed == 0xFF else b""  # else it would be read as a marker
-        if _decode_whole(before + bytes([changed]) + filling + _END) != expected:
+        changed = scan[:-1] + bytes([scan[-1] ^ 1 << bit])
+        if _decode_whole(changed + _END) != expected:
             break  # this bit was needed
-        if not last >> bit & 1:
+        if not scan[-1] >> bit & 1:
             return False
     return True

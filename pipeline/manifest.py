@@ -107,6 +107,8 @@ def read_used(path: Path) -> Iterator[tuple[str, str, str, str, str]]:
         for cells in lines:
             used: tuple[str, str, str, str, str] = pick(cells)
             if used[0]:
+                if not used[2].startswith(f"{used[0]}/{used[1]}/"):
+                    raise ValueError(f"{used[2]} is no path of an image of {used[1]} in {used[0]}")
                 yield used
 
 

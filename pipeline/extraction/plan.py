@@ -107,6 +107,7 @@ def make_plan(rows: Iterable[Row]) -> Plan:
         labels.extend(numbers.setdefault(name, len(numbers)) for name in label)
         copies += bytes(copy)
         paths.append(np.array([name.encode() for name in path], np.bytes_))
+    _check_once(np.frombuffer(keys, "V32")[np.frombuffer(copies, np.uint8) == 0])
     classes = sorted(numbers)
     ranks = np.array([classes.index(name) for name in numbers], np.int64)
     return Plan(
@@ -118,3 +119,14 @@ def make_plan(rows: Iterable[Row]) -> Plan:
         copies=np.frombuffer(copies, np.uint8),
         paths=np.concatenate(paths),
     )
+
+
+def _check_once(originals: NDArray[np.void]) -> None:
+    """Refuse a manifest in which an image is used twice: one more would count as two, one less as none."""
+    ordered = np.sort(originals)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(twice):
+        raise ManifestError(
+            f"the image {twice[0].tobytes().hex()[:12]} is used twice in the manifest: "
+            "run the stage split again."
+        )

@@ -29,8 +29,8 @@ def run(params: Params) -> str:
     page = render_report(
         [
             {
-                **_read(dataset, "report_dataset"),
-                "heads": [_read(head, "report_head") for head in heads],
+                **_read(dataset, "report_dataset", "name"),
+                "heads": [_read(head, "report_head", "metrics") for head in heads],
             }
             for dataset, heads in parts.items()
         ],
@@ -43,9 +43,12 @@ def run(params: Params) -> str:
     return f"{paths.REPORT}: {_count(len(named) - len(parts), 'head')} on {_count(len(parts), 'dataset')}"
 
 
-def _read(path: Path, stage: str) -> dict[str, Any]:
+def _read(path: Path, stage: str, key: str) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_bytes()))
+        part = dict(json.loads(path.read_bytes()))
+        if key not in part:
+            raise ValueError(f"it has no {key!r}")
+        return part
     except FileNotFoundError:
         raise PipelineError(
             f"the report needs {path}, which is missing. The {stage} stage writes it: run `dvc repro`."

@@ -121,7 +121,8 @@ def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
 
 
 def test_each_missing_image_is_marked_once() -> None:
-    row = Row("train", "cat", "", "", "", 0, "a.jpg", Path())
+    """As of copies that came out alike."""
+    row = Row("train", "cat", "", "", "", 1, "a.jpg", Path())
     plan = make_plan(row._replace(sha256=digit * 64) for digit in "abacbd")
     found = Found(shards=np.array([-1, 0, -1, -1, 0, -1], np.int32), rows=np.zeros(6, np.int32))
     assert first_missing(plan, found).tolist() == [True, False, False, True, False, True]

@@ -208,15 +208,28 @@ def test_an_image_of_two_datasets_is_computed_once(engine: MeanColour) -> None:
     assert engine.computed == 52 + new
 
 
-def test_an_image_that_occurs_twice_is_computed_once(engine: MeanColour) -> None:
+@pytest.mark.usefixtures("engine")
+def test_a_manifest_that_uses_an_image_twice_is_refused() -> None:
     one = draw_image(1)
     _place(
         {"train/cat/a.jpg": one, "train/dog/b.jpg": one, "val/cat/c.jpg": draw_image(2)},
         copies=False,
     )
-    assert _extract() == (3, 2)
-    train = read_features(FEATURES).splits["train"]
-    np.testing.assert_array_equal(train.features[0], train.features[1])
+    with pytest.raises(ManifestError, match="is used twice in the manifest: run the stage split"):
+        _extract()
+    assert not FEATURES.exists()
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_manifest_whose_split_and_path_differ_is_refused() -> None:
+    _place(_images(30))
+    manifest = paths.manifest_file("pets")
+    text = manifest.read_text()
+    manifest.write_text(text.replace("\nval,", "\ntrain,", 1))
+    with pytest.raises(
+        ManifestError, match="is no path of an image of .* in train.*run the stage split"
+    ):
+        _extract()
 
 
 def test_another_fingerprint_computes_all(engine: MeanColour) -> None:
