@@ -28,7 +28,7 @@ from pipeline.files import atomic_write
 
 SCHEMA = "bottleneck-shard"
 SUFFIX = ".h5"
-LIBVER = ("v110", "v110")
+LIBVER = ("v110", "v110")  # one format whatever HDF5 writes; its structures carry checksums
 DIGEST_LENGTH = 32
 
 # What an error of reading says of the content: HDF5's own complaints have no number, a place that no

@@ -30,6 +30,8 @@ from pipeline.store.shards import (
 
 DAMAGED_SUFFIX = ".damaged"
 DESCRIPTION = "fingerprint.json"
+# A shard is written when it has so much, so many or is so old: that bounds what a kill can lose and what
+# waits in memory, and keeps the files few, since looking up reads the tables of all.
 SHARD_BYTES = 8 << 20
 SHARD_ROWS = 2048
 SHARD_SECONDS = 10.0
@@ -101,6 +103,7 @@ class Store:
             )
             counts = ends - begins
             own = np.repeat(np.arange(len(counts)), counts)
+            # For each row of the shard, all images with its first 8 bytes, which repeat where an image does.
             asked = order[np.arange(len(own)) + np.repeat(ends - np.cumsum(counts), counts)]
             same = (shard.keys[own] == keys[asked]).all(axis=1)
             shards[asked[same]], rows[asked[same]] = len(self._shards), own[same]
