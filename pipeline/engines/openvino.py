@@ -2,10 +2,14 @@
 
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import openvino
+import tensorflow
 from numpy.typing import NDArray
+from openvino.frontend.tensorflow import utils
 
 from pipeline.backbones.backbone import Backbone
 from pipeline.engines import EngineConfig
@@ -18,10 +22,9 @@ class OpenVinoEngine:
         self.batch_size = config.batch_size
         self.streams = config.streams
         size = backbone.input_size
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # Keras wonders at the tuple in which OpenVINO hands it the input
+        with warnings.catch_warnings(), _version_told():
+            # Keras wonders at the tuple in which OpenVINO hands it the input.
+            warnings.simplefilter("ignore")
             model = openvino.convert_model(backbone.model, input=[self.batch_size, size, size, 3])
         settings = {
             "NUM_STREAMS": self.streams,
@@ -38,3 +41,14 @@ class OpenVinoEngine:
         self._own.request.infer([pixels], share_inputs=True)
         values: NDArray[np.float32] = self._own.request.get_output_tensor().data.copy()
         return values
+
+
+@contextmanager
+def _version_told() -> Iterator[None]:
+    """Tell OpenVINO the version of TensorFlow: its way to find out, a `del` in an `exec`, fails in Python 3.13."""
+    asked = utils.get_environment_setup
+    utils.get_environment_setup = lambda framework: {"tensorflow": tensorflow.__version__}
+    try:
+        yield
+    finally:
+        utils.get_environment_setup = asked
