@@ -45,7 +45,10 @@ class OpenVinoEngine:
 
 @contextmanager
 def _version_told() -> Iterator[None]:
-    """Tell OpenVINO the version of TensorFlow: its way to find out, a `del` in an `exec`, fails in Python 3.13."""
+    """Tell OpenVINO the version of TensorFlow.
+
+    Its own way to find out deletes a name in an `exec`, which Python 3.13 does not allow.
+    """
     asked = utils.get_environment_setup
     utils.get_environment_setup = lambda framework: {"tensorflow": tensorflow.__version__}
     try:
