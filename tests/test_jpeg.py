@@ -26,6 +26,10 @@ PHOTOS = {
     "baseline": [photo(seed) for seed in range(5)],
     "optimized": [photo(seed, optimize=True) for seed in range(5)],
     "progressive": [photo(seed, progressive=True) for seed in range(5)],
+    "fine progressive": [  # the last bit of which shows in no pixel
+        encode(scene(400, 300, seed), "JPEG", progressive=True, qtables=[[1] * 64] * 2)
+        for seed in range(5)
+    ],
     "restarting": [photo(seed, restart_marker_rows=1) for seed in range(5)],
     "full colour": [photo(seed, subsampling=0) for seed in range(5)],
     "cmyk": [
