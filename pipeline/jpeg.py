@@ -16,6 +16,7 @@ _END = b"\xff\xd9"
 _SCAN = b"\xff\xda"
 _BARE_MARKERS = (0x00, 0x01, *range(0xD0, 0xD9))  # no length follows them
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # of all kinds of JPEG
+_SEQUENTIAL = (0xC0, 0xC1)  # frames that may bring all colours in one scan
 _COMMENTS = (*range(0xE0, 0xEE), 0xEF, 0xFE)  # 0xEE is Adobe's, which tells the colours
 _MOST_SCANS = 100  # a progressive JPEG has about ten
 _MOST_SCANNED_PIXELS = 1_000_000_000  # each scan goes over all of them
@@ -52,11 +53,24 @@ def find_excess(data: bytes, width: int, height: int) -> str:
     """Tell why a JPEG must not be decoded: its size cannot be true, or it would take too long."""
     if len(data) * 8 < width * height * _LEAST_BITS:
         return f"damaged: {len(data):,} bytes cannot hold {width} x {height} pixels"
-    scans = data.count(_SCAN, start_of_scan(data))  # coded pixels never look like it
+    scans = _count_scans(data)
     most = min(_MOST_SCANS, _MOST_SCANNED_PIXELS // (width * height))
     if scans > most:
         return f"too many scans: {scans}, at most {most} are read of {width} x {height} pixels"
     return ""
+
+
+def _count_scans(data: bytes) -> int:
+    """Count the scans of a JPEG, not what looks like one in a video or an image behind it."""
+    frame, start = find_frame(data), start_of_scan(data)
+    if (
+        frame is not None
+        and data[frame + 1] in _SEQUENTIAL
+        and data[frame + 9 : frame + 10] == data[start + 4 : start + 5]
+    ):
+        return 1  # it brings all colours, and is the last that libjpeg reads
+    end = data.find(_END, start)  # coded pixels never look like either
+    return data.count(_SCAN, start, end if end >= 0 else len(data))
 
 
 def find_damage(data: bytes) -> str:

@@ -163,6 +163,20 @@ def test_a_large_image_may_have_fewer_scans() -> None:
     assert find_excess(data, 5000, 5000).startswith("too many scans: 50, at most 40 are read")
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_the_video_behind_a_phones_image_holds_no_scans(progressive: bool) -> None:
+    data = photo(0, progressive=progressive)
+    assert decode_whole(data + b"\xff\xda" * 999).pixels.shape == (300, 400, 3)
+
+
+def test_scans_of_one_colour_each_are_counted_in_a_sequential_image_too() -> None:
+    data = encode(scene(), "JPEG")
+    start = start_of_scan(data)
+    one_colour = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
+    many = data[:start] + (one_colour + data[start + 14 : -2]) * 101 + data[-2:]
+    assert find_excess(many, 60, 44).startswith("too many scans: 101, at most 100 are read")
+
+
 def test_a_size_that_the_bytes_cannot_hold_is_refused() -> None:
     flat = encode(Image.new("L", (4000, 4000)), "JPEG", optimize=True)
     assert decode_whole(flat).width == 4000
