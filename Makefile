@@ -73,8 +73,8 @@ test-avx2: install-dev  ## run the numeric tests as a processor without AVX-512 
 	$(RUN) -m pytest -q $(NUMERIC)
 
 test-busy: install-dev  ## run the fast tests while all cores are busy
-	for core in $$(seq $$(nproc)); do while :; do :; done & done; trap 'kill $$(jobs -p)' EXIT; \
-	$(RUN) -m pytest -m "not slow" -q
+	busy=; for core in $$(seq $$(nproc)); do (while :; do :; done) & busy="$$busy $$!"; done; \
+	$(RUN) -m pytest -m "not slow" -q; status=$$?; kill $$busy; exit $$status
 
 LOWEST := .venv-lowest
 test-lowest: install-dev  ## run the fast tests with the lowest versions that pyproject.toml admits
