@@ -26,7 +26,8 @@ def write_outputs(stage: str, names: list[str]) -> None:
             path = Path(entry.get("wdir", "."), text.replace("${key}", names[0]))
             file = path if path.suffix else path / "made.txt"
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text("{}" if path.suffix == ".json" else f"{stage} {names}\n")
+            part = '{"name": "", "metrics": {}}'
+            file.write_text(part if path.suffix == ".json" else f"{stage} {names}\n")
 
 
 if __name__ == "__main__":
