@@ -20,7 +20,7 @@ from pipeline.parallel import map_ordered
 from pipeline.params import Params
 from pipeline.store.fingerprint import Fingerprint
 
-AT_ONCE = 256  # rows that the head gets at once
+HEAD_ROWS, HEAD_BYTES = 1024, 32 << 20  # what the head gets at once, at most: a call costs 0.1 s
 CHECKED_AHEAD = 64  # files, which bounds the memory that checking takes
 
 
@@ -59,9 +59,16 @@ def predict_files(
     _check_fingerprint(head, extractor.fingerprint, dataset, backbone)
     rows = (row for _, batch in extractor.extract(map(ImageFile, files)) for row in batch)
     waiting = iter(files)
-    while features := list(islice(rows, AT_ONCE)):
-        for probabilities in head.probabilities(np.stack(features)):
+    for features in _stack(rows):
+        for probabilities in head.probabilities(features):
             yield _answer(next(waiting), head.info.classes, probabilities)
+
+
+def _stack(rows: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """Put features `(d,)` or `(h, w, d)` together to arrays `(n, ...)` of a bounded size."""
+    for first in rows:
+        count = min(HEAD_ROWS, max(1, HEAD_BYTES // first.nbytes))
+        yield np.stack([first, *islice(rows, count - 1)])
 
 
 def _answer(file: Path, classes: Iterable[str], probabilities: NDArray[np.float32]) -> Answer:

@@ -118,6 +118,7 @@ def test_what_may_never_end_is_not_read(params: Params) -> None:
 
 def test_files_are_not_held_in_memory(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each file is read once to be checked and once for its feature, some at a time."""
+    monkeypatch.setattr("pipeline.tools.predict.HEAD_ROWS", 256)
     reads: Counter[str] = Counter()
     real = Path.read_bytes
 
