@@ -1,0 +1,47 @@
+"""Kind `centroid`: the nearest class mean, after centring and scaling to length 1."""
+
+import numpy as np
+
+from pipeline.heads.kind import Fit, HeadKind, KindSettings, Shapes, Watch
+from pipeline.heads.rows import Float, Rows, Scaler, Tensors
+
+
+class CentroidSettings(KindSettings):
+    """No settings.
+
+    Reference:
+        Wang et al. 2019, "SimpleShot" (arXiv:1911.04623), its CL2N.
+    """
+
+
+def _shapes(settings: CentroidSettings, rows: int, width: int, classes: int) -> Shapes:
+    return {"centre": (width,), "centroids": (classes, width)}
+
+
+def _fit(
+    rows: Rows, scaler: Scaler, settings: CentroidSettings, seed: int, watch: Watch
+) -> Fit:
+    centre = sum(x.sum(axis=0) for _, x in rows.blocks(scaler)) / len(rows)
+    sums = np.zeros((rows.classes, rows.width))
+    for where, x in rows.blocks(scaler):
+        np.add.at(sums, rows.labels[where], _directions(x, centre))
+    counts = np.bincount(rows.labels, minlength=rows.classes)
+    return Fit(tensors={"centre": centre, "centroids": sums / np.maximum(counts, 1)[:, None]})
+
+
+def _scores(tensors: Tensors, settings: CentroidSettings, x: Float) -> Float:
+    """Return minus the squared distance to each class mean, less what is the same for all."""
+    centroids = tensors["centroids"]
+    near: Float = 2 * _directions(x, tensors["centre"]) @ centroids.T - (centroids**2).sum(axis=1)
+    return near
+
+
+def _directions(x: Float, centre: Float) -> Float:
+    moved = x - centre
+    lengths = np.linalg.norm(moved, axis=1, keepdims=True)
+    return moved / np.maximum(lengths, np.finfo(np.float32).tiny)
+
+
+KIND = HeadKind(
+    settings=CentroidSettings, shapes=_shapes, fit=_fit, scores=_scores, needs_temperature=True
+)

@@ -1,0 +1,11 @@
+"""Kind `linear`: one layer, trained by gradient descent."""
+
+from pipeline.heads.kind import HeadKind
+from pipeline.heads.networks import TrainingSettings, fit_network, network_scores, network_shapes
+
+KIND = HeadKind(
+    settings=TrainingSettings,
+    shapes=lambda settings, rows, width, classes: network_shapes((), width, classes),
+    fit=fit_network,
+    scores=lambda tensors, settings, x: network_scores(tensors, (), x),
+)

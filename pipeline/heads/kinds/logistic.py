@@ -1,0 +1,229 @@
+"""Kind `logistic`: multinomial logistic regression, solved exactly."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from pipeline.errors import HeadError
+from pipeline.heads.folds import TRAINED_ON, assign_folds
+from pipeline.heads.kind import Fit, HeadKind, KindSettings, Shapes, Watch, softmax
+from pipeline.heads.networks import ClassWeight, class_weights, network_scores, network_shapes
+from pipeline.heads.rows import Float, Rows, Scaler
+
+CHOICES = tuple(float(f"{10 ** (power / 2):.1g}") for power in range(-7, 2))  # 0.0003 to 3
+FOLDS = 5
+ROUGH, EXACT = 1e-3, 1e-10  # how small a gradient becomes, of what it was at the start
+MOST_STEPS, MOST_DIRECTIONS, MOST_HALVINGS = 60, 200, 30
+
+
+class LogisticSettings(KindSettings):
+    """How strongly the kernel is held down.
+
+    Attributes:
+        c: As scikit-learn has it: the penalty is half the squared norm of the kernel, the loss is
+            summed over the rows and multiplied by `c`. None: the best of nine, 0.0003 to 3, on
+            five inner folds.
+        class_weight: `balanced`: all classes count alike, however many rows they have.
+    """
+
+    c: float | None = Field(default=None, gt=0)
+    class_weight: ClassWeight = None
+
+
+def _shapes(settings: LogisticSettings, rows: int, width: int, classes: int) -> Shapes:
+    return network_shapes((), width, classes)
+
+
+def _fit(rows: Rows, scaler: Scaler, settings: LogisticSettings, seed: int, watch: Watch) -> Fit:
+    weights = class_weights(rows, balanced=settings.class_weight is not None)
+    trials: tuple[tuple[str, float, float], ...] = ()
+    c = settings.c
+    if c is None:
+        trials = _try_choices(rows, scaler, weights, seed)
+        c = min(trials, key=lambda trial: trial[2])[1] if trials else 1.0
+    problem = _Problem(rows, scaler, weights[None])
+    problem.minimise(c, EXACT)
+    kernel, bias = problem.solution()
+    return Fit(
+        tensors={"classes/kernel": kernel, "classes/bias": bias},
+        trials=trials,
+        chosen={"c": c} if trials else {},
+    )
+
+
+def _try_choices(
+    rows: Rows, scaler: Scaler, weights: Float, seed: int
+) -> tuple[tuple[str, float, float], ...]:
+    """Return each `c` with the log loss of held-out originals; nothing where none can be held out."""
+    fold = assign_folds(rows, FOLDS, seed)
+    numbers = [number for number in range(FOLDS) if (fold == number).any()]
+    if not numbers:
+        return ()
+    held_out = fold == np.array(numbers)[:, None]
+    problem = _Problem(rows, scaler, np.where(held_out, 0.0, weights))
+    asked = rows.original & (fold != TRAINED_ON)
+    place = np.searchsorted(numbers, fold[asked])
+    trials = []
+    for c in CHOICES:  # each begins where the one before ended
+        problem.minimise(c, ROUGH)
+        right = problem.probabilities[asked, place, rows.labels[asked]]
+        trials.append(("c", c, round(float(-np.log(np.maximum(right, 1e-7)).mean()), 5)))
+    return tuple(trials)
+
+
+class _Problem:
+    """Logistic regressions on the same rows, which count differently in each of `f` fits.
+
+    All are solved together, so that a block of rows is read and scaled once: by Newton's method,
+    the linear systems by conjugate gradients (Nocedal and Wright 2006, algorithm 7.1). Inside,
+    features have mean 0 and deviation 1; the penalty is on the kernel as it will be used.
+
+    Attributes:
+        probabilities: float64 `(n, f, k)`, of each row in each fit.
+    """
+
+    def __init__(self, rows: Rows, scaler: Scaler, weights: Float) -> None:
+        self._rows, self._scaler = rows, scaler
+        fits, k = len(weights), rows.classes
+        self._total = weights.sum(axis=1)
+        self._weights = (weights / self._total[:, None]).T[:, :, None]  # (n, f, 1)
+        self._mean = sum(x.sum(axis=0) for _, x in rows.blocks(scaler)) / len(rows)
+        squares = sum(((x - self._mean) ** 2).sum(axis=0) for _, x in rows.blocks(scaler))
+        deviation = np.sqrt(squares / len(rows))
+        deviation[deviation <= 1e-7 * np.abs(self._mean)] = 0
+        self._factor = 1 / np.where(deviation == 0, 1, deviation)
+        self._factor[deviation == 0] = 0  # a constant feature tells nothing
+        self._penalty = np.append(self._factor**2, 0.0)[:, None, None]  # the bias is free
+        self._v = np.zeros((rows.width + 1, fits, k))
+        self.probabilities = np.full((len(rows), fits, k), 1 / k)
+
+    def minimise(self, c: float, tolerance: float) -> None:
+        """Go on from where the last call ended, to the minimum for another `c`."""
+        # Two columns share what scikit-learn's one column for two classes does alone.
+        strength = (2 if self._rows.classes == 2 else 1) / (c * self._total)[:, None]
+        loss, gradient = self._look(self._v, strength)
+        least = tolerance * self._size_at_start(strength)
+        for _ in range(MOST_STEPS):
+            size = _norm(gradient)
+            if (size <= least).all():
+                return
+            wanted = np.maximum(np.minimum(0.1, np.sqrt(size / size.max())) * size, least / 10)
+            direction = self._solve(-gradient, strength, wanted)
+            slope = _dot(gradient, direction)
+            step = np.ones(len(size))
+            before = self._v
+            for _ in range(MOST_HALVINGS):
+                self._v = before + step[:, None] * direction
+                new_loss, new_gradient = self._look(self._v, strength)
+                too_far = new_loss > loss + 1e-4 * step * slope + 1e-14 * np.abs(loss)
+                if not too_far.any():
+                    break
+                step[too_far] /= 2
+            loss, gradient = new_loss, new_gradient
+        raise HeadError(
+            f"logistic regression found no minimum in {MOST_STEPS} steps for head.c {c:g}: take a "
+            "smaller one, or head.scaling standard (params.yaml)"
+        )
+
+    def solution(self) -> tuple[Float, Float]:
+        """Return kernel `(d, k)` and bias `(k,)` of the first fit, for features as they come."""
+        kernel = self._v[:-1, 0] * self._factor[:, None]
+        bias = self._v[-1, 0] - self._mean @ kernel
+        return kernel, bias
+
+    def _size_at_start(self, strength: Float) -> Float:
+        """Return the size of the gradient where all weights are 0, `(f,)`, or something like it."""
+        counts = np.zeros((len(self._total), self._rows.classes))
+        np.add.at(counts.T, self._rows.labels, self._weights[:, :, 0])
+        size: Float = np.sqrt(((counts - counts.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)) + 1
+        return size
+
+    def _look(self, v: Float, strength: Float) -> tuple[Float, Float]:
+        """Return the loss of each fit `(f,)` and its gradient `(d + 1, f, k)`; keep probabilities."""
+        loss = 0.5 * _dot(strength * self._penalty * v, v)
+        gradient = strength * self._penalty * v
+        for where, x in self._blocks():
+            p = softmax(self._times(x, v))
+            rows = np.arange(len(p))
+            labels = self._rows.labels[where]
+            right = p[rows, :, labels]
+            loss -= (self._weights[where, :, 0] * np.log(np.maximum(right, 1e-300))).sum(axis=0)
+            self.probabilities[where] = p
+            p[rows, :, labels] -= 1
+            p *= self._weights[where]
+            self._add_products(gradient, x, p)
+        return loss, gradient
+
+    def _curve(self, direction: Float, strength: Float) -> Float:
+        """Return the Hessian times a direction, both `(d + 1, f, k)`."""
+        result = strength * self._penalty * direction
+        for where, x in self._blocks():
+            moved = self._times(x, direction)
+            p = self.probabilities[where]
+            moved -= (p * moved).sum(axis=2, keepdims=True)
+            moved *= p
+            moved *= self._weights[where]
+            self._add_products(result, x, moved)
+        return result
+
+    def _solve(self, target: Float, strength: Float, wanted: Float) -> Float:
+        """Return the direction that the Hessian turns into a target, its rest as small as wanted."""
+        scale = 1 / (0.25 + strength * self._penalty)  # features have deviation 1: a fair diagonal
+        direction, rest = np.zeros_like(target), target.copy()
+        scaled = scale * rest
+        search, product = scaled.copy(), _dot(rest, scaled)
+        for _ in range(MOST_DIRECTIONS):
+            if (_norm(rest) <= wanted).all():
+                break
+            curved = self._curve(search, strength)
+            step = _ratio(product, _dot(search, curved))[:, None]
+            direction += step * search
+            rest -= step * curved
+            scaled = scale * rest
+            product, last = _dot(rest, scaled), product
+            search *= _ratio(product, last)[:, None]
+            search += scaled
+        return direction
+
+    def _blocks(self) -> Any:
+        for where, x in self._rows.blocks(self._scaler):
+            x -= self._mean
+            x *= self._factor
+            yield where, x
+
+    def _times(self, x: Float, v: Float) -> Float:
+        """Return rows `(b, d)` times weights `(d + 1, f, k)`: `(b, f, k)`."""
+        flat = v.reshape(len(v), -1)
+        return (x @ flat[:-1] + flat[-1]).reshape(len(x), *v.shape[1:])
+
+    @staticmethod
+    def _add_products(total: Float, x: Float, slopes: Float) -> None:
+        """Add rows' slopes `(b, f, k)` times the rows to a gradient."""
+        flat = slopes.reshape(len(x), -1)
+        total[:-1] += (x.T @ flat).reshape(total[:-1].shape)
+        total[-1] += slopes.sum(axis=0)
+
+
+def _dot(a: Float, b: Float) -> Float:
+    """Return the inner product of each fit, `(f,)`."""
+    products: Float = np.einsum("dfk,dfk->f", a, b)
+    return products
+
+
+def _norm(a: Float) -> Float:
+    return np.sqrt(_dot(a, a))
+
+
+def _ratio(a: Float, b: Float) -> Float:
+    """Return a / b, and 0 where a fit is done."""
+    return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
+
+
+KIND = HeadKind(
+    settings=LogisticSettings,
+    shapes=_shapes,
+    fit=_fit,
+    scores=lambda tensors, settings, x: network_scores(tensors, (), x),
+)
