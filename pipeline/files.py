@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import io
+import json
 import os
 import secrets
 import shutil
@@ -90,6 +91,18 @@ def atomic_write_text(path: Path, text: str) -> None:
     """Write UTF-8 text to `path`, whole or not at all; lines end as they do in `text`."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def atomic_write_json(path: Path, value: object) -> None:
+    """Write a value as JSON for people and diffs, whole or not at all: indented, keys sorted.
+
+    Raises:
+        ValueError: A number is not finite, which JSON has no way to say.
+    """
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with atomic_write(path) as temporary:
+        # Half a character, as in the name of a file that is no UTF-8, becomes JSON's own \udc80.
+        temporary.write_bytes(f"{text}\n".encode(errors="backslashreplace"))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import json
 from pipeline import paths
 from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import SourceError
-from pipeline.files import atomic_folder, atomic_write_text
+from pipeline.files import atomic_folder, atomic_write_json
 from pipeline.manifest import USED, write_manifest
 from pipeline.parallel import Progress, no_progress
 from pipeline.params import Params
@@ -37,8 +37,7 @@ def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
     write_manifest(paths.manifest_file(dataset), rows)
     own_splits = {one.image.member: one.folder_split for one in images if one.folder_split}
     counts = count_rows(rows, params.split, own_splits)
-    text = json.dumps(counts, indent=2, sort_keys=True)
-    atomic_write_text(paths.data_metrics_file(dataset), text + "\n")
+    atomic_write_json(paths.data_metrics_file(dataset), counts)
     return f"{dataset}: {describe_counts(counts, params.split)}"
 
 

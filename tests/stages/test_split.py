@@ -418,7 +418,7 @@ STOPS = [
     (split, "assign_images", 0),
     (split, "write_manifest", 0),
     (split, "count_rows", 0),
-    (split, "atomic_write_text", 0),
+    (split, "atomic_write_json", 0),
 ]
 
 
