@@ -17,6 +17,7 @@ from pipeline.archives import Limits, Member, pack_folder, read_members
 from pipeline.errors import ArchiveError
 from pipeline.sources import obtain
 from tests.archive_cases import HOSTILE, ODD
+from tests.damages import largest_file
 from tests.odd_archives import (
     GOOD,
     GOOD_TAR,
@@ -179,6 +180,16 @@ def test_failed_packing_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="symbolic link"):
         pack_folder(folder, tmp_path / "target.zip")
     assert [path.name for path in tmp_path.iterdir()] == ["pack"]
+
+
+def test_full_disk_is_told_when_a_folder_is_packed(tmp_path: Path) -> None:
+    folder = folder_of({"cat/1.jpg": b"1" * 5000})(tmp_path / "pets")
+    with (
+        largest_file(2000),
+        pytest.raises(ArchiveError, match=r"^cannot pack .*pets.*: File too large\.$"),
+    ):
+        pack_folder(folder, tmp_path / "target.zip")
+    assert [path.name for path in tmp_path.iterdir()] == ["pets"]
 
 
 NAMES = st.text(
