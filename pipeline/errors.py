@@ -93,6 +93,11 @@ def describe_os_error(error: OSError) -> str | None:
     return f"{where}: {os.strerror(error.errno or 0)}; {advice}."
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of what a library's error says; its type where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ` Did you mean 'x'?` for the known name nearest to `name`, or an empty string."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import FeaturesError
+from pipeline.errors import FeaturesError, first_line
 from pipeline.files import DeferredErrorFile, atomic_write, deferred_errors, remove_left_overs
 from pipeline.manifest import SPLITS
 
@@ -275,7 +275,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     except FeaturesError:
         raise
     except Exception as error:  # noqa: BLE001 (h5py raises nearly anything on damaged files)
-        raise _damaged(path, (str(error).splitlines() or [type(error).__name__])[0]) from None
+        raise _damaged(path, first_line(error)) from None
 
 
 def _damaged(path: Path, why: str) -> FeaturesError:

@@ -24,6 +24,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import first_line
 from pipeline.files import atomic_write
 
 SCHEMA = "bottleneck-shard"
@@ -106,11 +107,11 @@ def open_shard(path: Path, fingerprint: str) -> Shard:
     except OSError as error:
         if error.errno not in _PROOF:
             raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from None
-        raise ShardDamaged(path, f"cannot be read ({_first_line(error)})") from None
+        raise ShardDamaged(path, f"cannot be read ({first_line(error)})") from None
     except ShardDamaged:
         raise
     except Exception as error:  # noqa: BLE001 (h5py raises nearly anything on damaged files)
-        raise ShardDamaged(path, f"cannot be read ({_first_line(error)})") from None
+        raise ShardDamaged(path, f"cannot be read ({first_line(error)})") from None
     if offset is None or keys.shape[1:] != (32,) or len(features_shape := (len(keys), *shape)) < 2:
         raise ShardDamaged(path, "is not laid out as a shard")
     if path.stem != _digest(fingerprint, keys, checksums, shape, dtype):
@@ -189,10 +190,6 @@ def _check_sizes(path: Path, *tables: h5py.Dataset) -> None:
     """Refuse tables larger than their file before memory is taken for them."""
     if sum(table.nbytes for table in tables) > path.stat().st_size:
         raise ShardDamaged(path, "is truncated")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager
