@@ -6,11 +6,15 @@ import logging
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from pipeline.errors import PipelineError, describe_os_error
+
+if TYPE_CHECKING:
+    from pipeline.params import Params
+    from pipeline.tools.store_maintenance import StoreSummary
 
 app = typer.Typer(
     help="Prepare images, compute a frozen network's features once, train small heads on them.",
@@ -156,7 +160,7 @@ def datasets() -> None:
         print(f"{dataset.name:20} {dataset.title}: {', '.join(dataset.classes)}")
     own = _params().datasets if paths.PARAMS.exists() else {}
     for name, settings in own.items():
-        if name not in CATALOGUE:
+        if settings.archive and name not in CATALOGUE:
             print(f"{name:20} your own, from {plain_url(settings.archive)}")
 
 
@@ -251,11 +255,11 @@ def _fail(message: str) -> NoReturn:
     raise SystemExit(1) from None
 
 
-def _counted(summary: Any, rest: str) -> str:
+def _counted(summary: "StoreSummary", rest: str) -> str:
     return f"{summary.fingerprint}: {summary.features:,} features {rest}"
 
 
-def _params() -> Any:
+def _params() -> "Params":
     from pipeline.params import load_params
 
     return load_params()

@@ -11,9 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InUse
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 LEFT_OVER_SECONDS = 3600.0
 
@@ -61,15 +64,15 @@ class DeferredErrorFile(io.FileIO):
 
     fault: BaseException | None = None
 
-    def write(self, data: Any) -> int:
+    def write(self, data: "ReadableBuffer") -> int:
         """Write all of `data`, or keep the fault."""
-        rest = memoryview(data)
+        rest = whole = memoryview(data).cast("B")
         while rest and self.fault is None:
             try:
                 rest = rest[super().write(rest) :]
             except BaseException as fault:  # noqa: BLE001 (an interruption, too, has to wait)
                 self.fault = fault
-        return len(data)
+        return len(whole)
 
     def check(self) -> None:
         """Raise the fault, if there is one."""

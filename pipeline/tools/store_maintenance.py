@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import FeaturesError, StoreError
 from pipeline.features import read_header, read_keys
@@ -136,7 +137,7 @@ def collect_garbage(
         yield GcResult(fingerprint=folder.name, features=dropped, kept=kept, bytes=saved)
 
 
-def _drop(folder: Path, shards: Iterable[Shard], masks: Iterable[Any]) -> None:
+def _drop(folder: Path, shards: Iterable[Shard], masks: Iterable[NDArray[np.bool_]]) -> None:
     for shard, mask in zip(shards, masks, strict=True):
         if mask.all():
             continue
@@ -158,7 +159,7 @@ def _size(path: Path) -> int:
         return 0  # a writer's temporary file, or another process was first
 
 
-def _rows_in_use(keys: Keys, wanted: set[bytes]) -> Any:
+def _rows_in_use(keys: Keys, wanted: set[bytes]) -> NDArray[np.bool_]:
     return np.array([key.tobytes() in wanted for key in keys], bool)
 
 
