@@ -94,18 +94,21 @@ class Store:
         self._shards = []
         shards = np.full(len(keys), -1, np.int32)
         rows = np.zeros(len(keys), np.int32)
-        # The first 8 bytes find the candidates, all 32 decide.
+        # The first 8 bytes find the candidates, all 32 decide: numbers are searched faster than
+        # texts. The images are sorted once, and each shard's table is searched for in them.
         order = np.argsort(_prefixes(keys), kind="stable")
         wanted = _prefixes(keys)[order]
         for shard in self._open_all():
             begins, ends = (
                 np.searchsorted(wanted, _prefixes(shard.keys), side) for side in ("left", "right")
             )
-            counts = ends - begins
+            counts = ends - begins  # 0 for the rows that nobody wants, most of them in an old store
             own = np.repeat(np.arange(len(counts)), counts)
-            # For each row of the shard, all images with its first 8 bytes, which repeat where an image does.
+            # For each row of the shard, all images with its first 8 bytes, which repeat where an image
+            # does: begins[i], begins[i] + 1, ... ends[i] - 1 for all i at once.
             asked = order[np.arange(len(own)) + np.repeat(ends - np.cumsum(counts), counts)]
             same = (shard.keys[own] == keys[asked]).all(axis=1)
+            # What several shards hold is the same in all; the last one serves.
             shards[asked[same]], rows[asked[same]] = len(self._shards), own[same]
             self._shards.append(
                 replace(shard, keys=_NO_KEYS)
@@ -127,7 +130,7 @@ class Store:
         """
         assert not found.missing.any(), "only what was found can be read"
         result: Features | None = None
-        for number in np.unique(found.shards):
+        for number in np.unique(found.shards):  # each file is opened once
             shard = self._shards[number]
             places = np.flatnonzero(found.shards == number)
             if result is None:
@@ -172,7 +175,7 @@ class Store:
                 ):
                     stored += self._flush(waiting)
                     rows, size, began = 0, 0, time.monotonic()
-        finally:
+        finally:  # after an error or Ctrl-C, too: what was computed need not be computed again
             stored += self._flush(waiting)
         return stored
 
@@ -182,7 +185,7 @@ class Store:
             return 0
         keys = np.concatenate([keys for keys, _ in waiting])
         features = np.concatenate([batch for _, batch in waiting])
-        waiting.clear()
+        waiting.clear()  # before writing: what a full disk refuses, `add` would else try again
         try:
             write_shard(self.folder, self._key, keys, features)
         except OSError as error:
@@ -190,7 +193,7 @@ class Store:
         return len(keys)
 
     def _open_all(self) -> Iterator[Shard]:
-        for path in sorted(self.folder.glob(f"[!.]*{SUFFIX}")):
+        for path in sorted(self.folder.glob(f"[!.]*{SUFFIX}")):  # a dot: still being written
             try:
                 yield open_shard(path, self._key)
             except FileNotFoundError:
