@@ -198,9 +198,7 @@ NAMES = st.text(
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(files=st.dictionaries(PATHS, st.binary(max_size=64), max_size=6), as_tar=st.booleans())
 def test_what_is_read_is_what_was_packed_or_it_is_refused(
     tmp_path: Path, files: dict[str, bytes], as_tar: bool
@@ -235,12 +233,12 @@ def test_what_is_read_is_what_was_packed_or_it_is_refused(
     ids=["deflate", "bzip2", "lzma", "tar", "tgz", "zip in zip"],
 )
 def test_changed_bytes_end_in_members_or_an_archive_error(tmp_path: Path, content: bytes) -> None:
-    chance = random.Random(7)
+    rng = random.Random(7)
     for _ in range(300):
         damaged = bytearray(content)
-        for _ in range(chance.randint(1, 4)):
-            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
-        archive = written(tmp_path / "pack", bytes(damaged[: chance.randint(1, len(damaged))]))
+        for _ in range(rng.randint(1, 4)):
+            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+        archive = written(tmp_path / "pack", bytes(damaged[: rng.randint(1, len(damaged))]))
         message = complaint(archive)
         assert message is None or str(archive) in message
 

@@ -50,7 +50,7 @@ IMAGES = st.builds(
 )
 COPIES = st.builds(CopyRow, parent=KEY, copy=st.integers(1, 20), sha256=KEY, path=TEXT)
 ON_ONE_FOLDER = settings(
-    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 ROW = ImageRow(
     label="cat",
