@@ -200,14 +200,14 @@ def stats() -> None:
 
 @store_app.command()
 def verify() -> None:
-    """Read and check every feature; what is damaged is set aside and will be computed again."""
+    """Read and check every feature; what is damaged is quarantined and will be computed again."""
     from pipeline import paths
     from pipeline.tools.store_maintenance import inspect_store
 
     damaged = 0
     for summary in inspect_store(paths.store_folder(), check_rows=True):
         damaged += len(summary.damaged)
-        print(_counted(summary, f"sound, {len(summary.damaged)} shards set aside"))
+        print(_counted(summary, f"sound, {len(summary.damaged)} shards quarantined"))
         for name in summary.damaged:
             print(f"    {name}")
     if damaged:
@@ -232,7 +232,7 @@ def gc(
 
 
 def main() -> None:
-    """Run the command line; what a user can mend prints as a message, with exit status 1."""
+    """Run the command line; what a user can fix prints as a message, with exit status 1."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s"
     )

@@ -216,7 +216,7 @@ def test_a_stage_gets_its_names_and_settings_and_its_line_is_printed(
     ],
 )
 @pytest.mark.usefixtures("params")
-def test_what_the_user_can_mend_is_said_on_stderr(
+def test_what_the_user_can_fix_is_said_on_stderr(
     arguments: list[str],
     status: int,
     message: str,

@@ -1,4 +1,4 @@
-"""What a zip, a tar and a folder hold, each told in the same few words; nothing is judged here."""
+"""The entries of a zip, a tar and a folder, in one form; nothing is checked here."""
 
 import contextlib
 import errno

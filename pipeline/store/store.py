@@ -2,7 +2,7 @@
 
 One folder a fingerprint, append-only shards in it. Any number of processes or machines may
 read and add at once: a shard appears whole under its own name, or not at all, and never
-changes. There are no locks, so none can outlive its holder. What is damaged is set aside.
+changes. There are no locks, so none can outlive its holder. What is damaged is quarantined.
 """
 
 import logging
@@ -82,14 +82,14 @@ class Store:
     def find(self, keys: Keys) -> Found:
         """Look up many images at once, by the tables of all shards as they are now.
 
-        A shard whose table is damaged is set aside with a warning.
+        A shard whose table is damaged is quarantined with a warning.
 
         Args:
             keys: uint8 `(n, 32)`, sha256 of the images' bytes.
 
         Raises:
             OSError: A shard cannot be read now; that is no damage, so it stays.
-            StoreError: A damaged shard cannot be set aside.
+            StoreError: A damaged shard cannot be quarantined.
         """
         self._shards = []
         shards = np.full(len(keys), -1, np.int32)
@@ -126,7 +126,7 @@ class Store:
             float16 or float32 `(n, d)` or `(n, h, w, d)`.
 
         Raises:
-            ShardDamaged: A shard is not what it was; it is set aside. Call `find` again.
+            ShardDamaged: A shard is not what it was; it is quarantined. Call `find` again.
         """
         assert not found.missing.any(), "only what was found can be read"
         result: Features | None = None
@@ -138,7 +138,7 @@ class Store:
             try:
                 read_into(shard, found.rows[places].astype(np.int64), keys[places], result, places)
             except ShardDamaged as damage:
-                set_aside(damage)
+                quarantine_shard(damage)
                 raise
         assert result is not None, "at least one row is read"
         return result
@@ -199,7 +199,7 @@ class Store:
             except FileNotFoundError:
                 continue  # another process set it aside
             except ShardDamaged as damage:
-                set_aside(damage)
+                quarantine_shard(damage)
 
 
 def keys_of(sha256: Iterable[str]) -> Keys:
@@ -217,9 +217,9 @@ def _prefixes(keys: Keys) -> NDArray[np.uint64]:
     return heads
 
 
-def set_aside(damage: ShardDamaged) -> None:
+def quarantine_shard(damage: ShardDamaged) -> None:
     """Rename a shard that cannot be trusted, so that nobody reads it, and warn."""
-    log.warning("shard %s; it is set aside and its images are computed again", damage)
+    log.warning("shard %s; it is quarantined and its images are computed again", damage)
     try:
         damage.path.rename(damage.path.with_name(damage.path.name + DAMAGED_SUFFIX))
     except FileNotFoundError:

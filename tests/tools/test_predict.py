@@ -1,4 +1,4 @@
-"""Predicting: an image gets the answer that its cached feature gets, by the road that training took."""
+"""Predicting: an image gets the answer that its cached feature gets, in the way that training took."""
 
 import os
 import shutil
