@@ -227,7 +227,7 @@ def test_a_manifest_whose_split_and_path_differ_is_refused() -> None:
     text = manifest.read_text()
     manifest.write_text(text.replace("\nval,", "\ntrain,", 1))
     with pytest.raises(
-        ManifestError, match=r"is no path of an image of .* in train.*the stage split"
+        ManifestError, match=r"is no path of an image of .* in .train.*the stage split"
     ):
         _extract()
 
