@@ -128,9 +128,9 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Say what images show, by a trained head."""
+    params = _params()  # before what takes seconds to load
     from pipeline.tools.predict import predict_files
 
-    params = _params()
     for answer in predict_files(images, dataset, backbone or next(iter(params.backbones)), params):
         if as_json:
             print(
@@ -158,8 +158,10 @@ def datasets() -> None:
 
     for dataset in CATALOGUE.values():
         print(f"{dataset.name:20} {dataset.title}: {', '.join(dataset.classes)}")
-    own = _params().datasets if paths.PARAMS.exists() else {}
-    for name, settings in own.items():
+    if not paths.PARAMS.exists():
+        print(f"There is no {paths.PARAMS} here, so none of your own.", file=sys.stderr)
+        return
+    for name, settings in _params().datasets.items():
         if settings.archive and name not in CATALOGUE:
             print(f"{name:20} your own, from {plain_url(settings.archive)}")
 
