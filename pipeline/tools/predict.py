@@ -18,7 +18,7 @@ from pipeline.heads import Head, load_head
 from pipeline.images import decode_grey
 from pipeline.parallel import map_ordered
 from pipeline.params import Params
-from pipeline.signatures import NOT_FETCHED, is_lfs_pointer
+from pipeline.signatures import READABLE, explain_fault
 from pipeline.store.fingerprint import Fingerprint
 
 HEAD_ROWS, HEAD_BYTES = 1024, 32 << 20  # what the head gets at once, at most: a call costs 0.1 s
@@ -63,7 +63,7 @@ def predict_files(
     if faults:
         raise ImageError(
             f"cannot read {'; '.join(f'{file}: {fault}' for file, fault in faults.items())}. "
-            "Expected images: JPEG, PNG, GIF, BMP, WebP, TIFF, HEIC or AVIF."
+            f"Expected images: {READABLE}."
         )
 
 
@@ -106,7 +106,7 @@ def _fault_of(file: Path) -> str | None:
     try:
         decode_grey(data, 8)
     except ImageError as error:
-        return NOT_FETCHED if is_lfs_pointer(data) else str(error)
+        return explain_fault(data, str(error))
     return None
 
 
