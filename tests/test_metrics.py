@@ -165,7 +165,7 @@ def any_predictions(draw: st.DrawFn) -> Predictions:
     return table(rng.integers(0, draw(st.integers(1, k)), n).tolist(), p)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(predictions=any_predictions())
 def test_metrics_are_finite_and_in_range(predictions: Predictions) -> None:
     found = compute_metrics(predictions, seed=7)["val"]
@@ -180,7 +180,7 @@ def test_metrics_are_finite_and_in_range(predictions: Predictions) -> None:
     assert sum(int(row["n"]) for row in calibration_points(predictions)) == found["n"]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(predictions=any_predictions(), seed=st.integers(0, 99))
 def test_the_order_of_rows_changes_nothing(predictions: Predictions, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(predictions))
