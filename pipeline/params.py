@@ -6,12 +6,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 from pipeline import paths
 from pipeline.catalogue import backbones as backbone_catalogue
 from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import ParamsError, did_you_mean
+from pipeline.heads.kind import KindSettings, known_kinds
+from pipeline.heads.rows import Scaling
 from pipeline.urls import is_url, url_fault
 from pipeline.yaml_reader import NotYaml, read_yaml
 
@@ -117,19 +127,49 @@ class ExtractParams(Section):
     dtype: Literal["float16", "float32"]
 
 
-class HeadParams(Section):
-    """The small model and how it is trained."""
+def _check_kind(name: str) -> str:
+    if name not in known_kinds():
+        raise ValueError(
+            f"no kind of head is called {name!r}. Known: {', '.join(known_kinds())}."
+            f"{did_you_mean(name, known_kinds())}"
+        )
+    return name
 
-    kind: Literal["mlp", "linear"]
-    units: int = Field(ge=1, le=65536)
-    dropout: float = Field(ge=0, lt=1)
-    l2: float = Field(ge=0, allow_inf_nan=False)
-    optimizer: Literal["adam", "sgd", "rmsprop"]
-    learning_rate: float = Field(gt=0, allow_inf_nan=False)
-    batch_size: int = Field(ge=1, le=65536)
-    epochs: int = Field(ge=1, le=10000)
-    patience: int = Field(ge=0)
+
+# One section for all kinds, so that `-S head.kind=...` is all that it takes to try another.
+_OWN_KEYS = {
+    name: (field.annotation, field)
+    for kind in known_kinds().values()
+    for name, field in kind.settings.model_fields.items()
+}
+_KeysOfAllKinds = create_model("_KeysOfAllKinds", __base__=Section, **_OWN_KEYS)  # type: ignore[call-overload]
+
+
+class HeadParams(_KeysOfAllKinds):  # type: ignore[valid-type, misc]
+    """The small model and how it is trained: what all kinds share; and the keys of each kind."""
+
+    kind: Annotated[str, AfterValidator(_check_kind)]
+    scaling: Scaling = "none"
+    holdout: float = Field(default=0.1, ge=0, lt=1)
+    fit_on: Literal["train", "all"] = "train"
+    calibrate: bool = False
     seed: Seed
+
+    @model_validator(mode="after")
+    def _something_is_held_out_where_it_decides(self) -> Self:
+        own = self.own_settings()
+        deciding = [key for key in ("patience", "restarts") if getattr(own, key, 0) > (key == "restarts")]
+        if deciding and not self.holdout:
+            raise ValueError(
+                f"{deciding[0]} {getattr(own, deciding[0])} needs training images that are held out: "
+                "holdout should be above 0, as 0.1"
+            )
+        return self
+
+    def own_settings(self) -> KindSettings:
+        """Return what the kind takes of it."""
+        record: type[KindSettings] = known_kinds()[self.kind].settings
+        return record(**{name: getattr(self, name) for name in record.model_fields})
 
 
 class Params(Section):

@@ -5,6 +5,7 @@ products of a head take 15 times as long as in one thread, and on an idle machin
 that our own threads take are always cut and added up alike, so the number of cores changes no bit.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from pipeline.parallel import cores, map_ordered
+from pipeline.parallel import map_ordered
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -27,5 +28,6 @@ def one_blas_thread() -> Iterator[None]:
 
 def on_all_cores(work: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
     """Yield the result of each part, in their order, computed on all cores."""
-    with ThreadPoolExecutor(cores()) as pool:
-        yield from map_ordered(pool, work, parts, ahead=cores())
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with ThreadPoolExecutor(count) as pool:
+        yield from map_ordered(pool, work, parts, ahead=2 * count)

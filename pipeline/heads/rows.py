@@ -80,6 +80,13 @@ class Scaler:
         )
 
 
+def scaler_shapes(scaling: Scaling, width: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what a scaler saves, by name."""
+    return (
+        {"scaling/mean": (width,), "scaling/factor": (width,)} if scaling == "standard" else {}
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rows:
     """Features and what they belong to, row for row.

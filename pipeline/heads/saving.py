@@ -1,8 +1,8 @@
 """A trained head in its folder: what is written, and what must hold before it is believed.
 
 `head.json` vouches for the folder: it carries the sha256 of the weights, of the predictions and of
-its own contents. Everything is compared with it before a model is built, so neither damage nor a
-hostile file takes memory, and none is taken for a head. No TensorFlow is needed here.
+its own contents. Everything is compared with it before a tensor is read, so neither damage nor a
+hostile file takes memory, and none is taken for a head.
 """
 
 import hashlib
@@ -32,6 +32,9 @@ from safetensors.numpy import load, save
 
 from pipeline.errors import HeadError
 from pipeline.files import atomic_write, atomic_write_text, sha256_of
+from pipeline.heads.head import Head
+from pipeline.heads.kind import KindSettings, Shapes, known_kinds
+from pipeline.heads.rows import Scaling, scaler_shapes
 from pipeline.predictions import Predictions, read_predictions, write_predictions
 
 WEIGHTS, DESCRIPTION, PREDICTIONS = "head.safetensors", "head.json", "predictions.csv"
@@ -52,13 +55,19 @@ def _as_text(parts: Any) -> Any:
 
 
 class HeadInfo(BaseModel):
-    """What a saved head needs to be used.
+    """What a saved head needs to be used, and what was decided on the way to it.
 
     Attributes:
-        kind: `mlp` or `linear`.
-        units: Width of the hidden layer.
-        dropout: As trained.
+        kind: Which module of `pipeline.heads.kinds` it is.
+        settings: Of that kind.
+        scaling: How features are scaled.
+        temperature: What its scores are divided by.
         shape: Of one feature: `(d,)` or `(h, w, d)`.
+        rows: How many original images it was fitted to.
+        fit_on: `train`, or `all`: then metrics and predictions are those of its twin, fitted to
+            train alone.
+        chosen: What was decided inside train, by name.
+        trials: What was tried for that: setting, value, log loss of images held out.
         classes: In alphabetical order.
         backbone: Name of the network whose features it takes.
         fingerprint: Of those features.
@@ -67,10 +76,15 @@ class HeadInfo(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    kind: Literal["mlp", "linear"]
-    units: int = Field(ge=1, le=65536)
-    dropout: float = Field(ge=0, lt=1)
+    kind: str
+    settings: dict[Name, bool | int | float | str | list[int] | None]
+    scaling: Scaling
+    temperature: float = Field(gt=0)
     shape: tuple[Length, ...] = Field(min_length=1, max_length=3)
+    rows: Length
+    fit_on: Literal["train", "all"]
+    chosen: dict[Name, float] = Field(max_length=100)
+    trials: tuple[tuple[Name, float, float], ...] = Field(max_length=10_000)
     classes: tuple[Name, ...] = Field(min_length=2, max_length=100_000)
     backbone: Name
     fingerprint: Name
@@ -82,14 +96,25 @@ class HeadInfo(BaseModel):
             raise ValueError("classes should be different names in alphabetical order")
         return self
 
-    def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
+    @model_validator(mode="after")
+    def _kind_knows_the_settings(self) -> Self:
+        if self.kind not in known_kinds():
+            raise ValueError(f"kind should be one of {', '.join(known_kinds())}")
+        self.own_settings()
+        return self
+
+    def own_settings(self) -> KindSettings:
+        """Return the settings as their kind has them."""
+        settings: KindSettings = known_kinds()[self.kind].settings.model_validate(self.settings)
+        return settings
+
+    def tensor_shapes(self) -> Shapes:
         """Return the shape of each of the head's tensors, all float32, by name."""
-        width, outputs = math.prod(self.shape), 1 if len(self.classes) == 2 else len(self.classes)
-        hidden: dict[str, tuple[int, ...]] = {}
-        if self.kind == "mlp":
-            hidden = {"hidden/kernel": (width, self.units), "hidden/bias": (self.units,)}
-            width = self.units
-        return {**hidden, "classes/kernel": (width, outputs), "classes/bias": (outputs,)}
+        width = math.prod(self.shape)
+        shapes = known_kinds()[self.kind].shapes(
+            self.own_settings(), self.rows, width, len(self.classes)
+        )
+        return {**shapes, **scaler_shapes(self.scaling, width)}
 
 
 class _Description(HeadInfo):
@@ -119,6 +144,17 @@ class SavedHead:
         for name, values in self.tensors.items():
             if not np.isfinite(values).all():
                 raise HeadError(f"{WEIGHTS}: {name} holds numbers that are not finite")
+
+    def head(self) -> Head:
+        """Return it, ready to be used."""
+        return Head.from_saved(
+            self.info.kind,
+            self.info.own_settings(),
+            self.info.scaling,
+            math.prod(self.info.shape),
+            dict(self.tensors),
+            self.info.temperature,
+        )
 
 
 def write_head(folder: Path, head: SavedHead, predictions: Predictions) -> None:

@@ -6,15 +6,18 @@ on all of them, with what was decided.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.heads.cores import one_blas_thread
 from pipeline.heads.folds import assign_folds, assign_holdout
 from pipeline.heads.head import Head
 from pipeline.heads.kind import Fit, KindSettings, known_kinds, softmax
 from pipeline.heads.networks import TrainingSettings
 from pipeline.heads.rows import Float, Rows, Scaler, Scaling, Tensors
+from pipeline.params import HeadParams
 
 CALIBRATION_FOLDS = 5
 MANY_ROWS = 10_000  # of so many, a tenth tells a temperature well enough
@@ -44,6 +47,19 @@ class Recipe:
     holdout: float = 0.1
     calibrate: bool = False
     seed: int = 7
+
+
+    @classmethod
+    def of(cls, settings: HeadParams) -> Self:
+        """Return what the section `head` of params.yaml asks for."""
+        return cls(
+            kind=settings.kind,
+            own=settings.own_settings(),
+            scaling=settings.scaling,
+            holdout=settings.holdout,
+            calibrate=settings.calibrate,
+            seed=settings.seed,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,12 +94,13 @@ def fit_head(rows: Rows, recipe: Recipe, look: Look | None = None) -> Outcome:
     Raises:
         HeadError: The settings do not lead to a head; says which to change.
     """
-    chosen, trials, curve = _decide(rows, recipe)
-    head, fit = _fit(rows, recipe, chosen, look)
-    recipe, chosen = replace(recipe, own=head.settings), {**chosen, **fit.chosen}
-    if recipe.calibrate or known_kinds()[recipe.kind].needs_temperature:
-        chosen["temperature"] = _find_temperature(rows, recipe, chosen)
-        head = replace(head, temperature=chosen["temperature"])
+    with one_blas_thread():
+        chosen, trials, curve = _decide(rows, recipe)
+        head, fit = _fit(rows, recipe, chosen, look)
+        recipe, chosen = replace(recipe, own=head.settings), {**chosen, **fit.chosen}
+        if recipe.calibrate or known_kinds()[recipe.kind].needs_temperature:
+            chosen["temperature"] = _find_temperature(rows, recipe, chosen)
+            head = replace(head, temperature=chosen["temperature"])
     return Outcome(
         head=head.rounded(), chosen=chosen, trials=(*trials, *fit.trials), holdout=curve
     )
@@ -91,7 +108,8 @@ def fit_head(rows: Rows, recipe: Recipe, look: Look | None = None) -> Outcome:
 
 def fit_again(rows: Rows, recipe: Recipe, outcome: Outcome) -> Head:
     """Fit the head of an outcome to other rows, with what was decided then."""
-    head, _ = _fit(rows, replace(recipe, own=outcome.head.settings), outcome.chosen, None)
+    with one_blas_thread():
+        head, _ = _fit(rows, replace(recipe, own=outcome.head.settings), outcome.chosen, None)
     return replace(head, temperature=outcome.head.temperature).rounded()
 
 

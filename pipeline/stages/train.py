@@ -2,7 +2,6 @@
 
 import csv
 import io
-from typing import Any
 
 import numpy as np
 
@@ -10,16 +9,19 @@ from pipeline import paths
 from pipeline.errors import FeaturesError
 from pipeline.features import Block, FeatureSet, read_features
 from pipeline.files import atomic_write_text
-from pipeline.heads import Head, fit_head, save_head
+from pipeline.heads.head import Head
+from pipeline.heads.rows import Rows
+from pipeline.heads.saving import HeadInfo, SavedHead, write_head
+from pipeline.heads.training import Outcome, Recipe, fit_again, fit_head, measure
 from pipeline.params import HeadParams, Params
 from pipeline.predictions import Predictions
-from pipeline.saved_heads import HeadInfo
 
-COLUMNS = ("loss", "val_loss", "accuracy", "val_accuracy")
+COLUMNS = ("epoch", "split", "log_loss", "accuracy")
+Curves = list[tuple[int, str, float, float]]
 
 
 def run(dataset: str, backbone: str, params: Params) -> str:
-    """Train, save the head and what it says of every original image; return one line."""
+    """Fit and save a head and what it says of every original image; return one line."""
     params.dataset(dataset), params.backbone(backbone)
     path = paths.features_file(dataset, backbone)
     features = read_features(path)
@@ -28,34 +30,74 @@ def run(dataset: str, backbone: str, params: Params) -> str:
             f"{path} holds {features.header.dataset}/{features.header.backbone}, not {dataset}/{backbone}: "
             "run the stage extract again."
         )
-    head, history = _fit(features, params.head)
-    save_head(paths.model_folder(dataset, backbone), head, _predict(features, head))
-    atomic_write_text(paths.history_file(dataset, backbone), _history_table(history))
-    best = int(np.argmin(history["val_loss"]))
-    return (
-        f"{dataset}/{backbone}: {params.head.kind} head, {len(history['loss'])} epochs, best {best + 1}: "
-        f"val loss {history['val_loss'][best]:.4f}, val accuracy {history['val_accuracy'][best]:.4f}"
+    rows = {name: _rows(features, block) for name, block in features.splits.items()}
+    outcome, curves = _fit(rows, params.head)
+    predictions = _predict(features, outcome.head)
+    head = outcome.head
+    if params.head.fit_on == "all":
+        rows = {"all": _join(rows)}
+        head = fit_again(rows["all"], Recipe.of(params.head), outcome)
+    info = _describe(features, params.head, outcome, head, next(iter(rows.values())))
+    saved = SavedHead(info=info, tensors=head.saved_tensors())
+    write_head(paths.model_folder(dataset, backbone), saved, predictions)
+    atomic_write_text(paths.history_file(dataset, backbone), _as_table(curves))
+    return f"{dataset}/{backbone}: {_summary(params.head, outcome, curves)}"
+
+
+def _fit(rows: dict[str, Rows], settings: HeadParams) -> tuple[Outcome, Curves]:
+    """Fit a head to train; return it and how it did on train, val and what was held out, by epoch."""
+    asked = {name: rows[name].originals() for name in ("train", "val")}
+    curves: Curves = []
+
+    def look(epoch: int, head: Head) -> None:
+        curves.extend((epoch, name, *measure(head, some)) for name, some in asked.items())
+
+    outcome = fit_head(rows["train"], Recipe.of(settings), look)
+    held_out = [(epoch, "holdout", *pair) for epoch, pair in enumerate(outcome.holdout, 1)]
+    return outcome, sorted([*curves, *held_out])
+
+
+def _rows(features: FeatureSet, block: Block) -> Rows:
+    return Rows(
+        features=block.features.reshape(len(block), -1),
+        labels=block.labels,
+        groups=block.group,
+        original=block.copy == 0,
+        classes=len(features.header.classes),
     )
 
 
-def _fit(features: FeatureSet, settings: HeadParams) -> tuple[Head, dict[str, list[float]]]:
-    header, train, val = features.header, features.splits["train"], features.splits["val"]
-    info = HeadInfo(
-        kind=settings.kind,
-        units=settings.units,
-        dropout=settings.dropout,
-        shape=train.features.shape[1:],
+def _join(rows: dict[str, Rows]) -> Rows:
+    first, *others = rows.values()
+    for other in others:
+        first = first.join(other)
+    return first
+
+
+def _describe(
+    features: FeatureSet, settings: HeadParams, outcome: Outcome, head: Head, rows: Rows
+) -> HeadInfo:
+    header = features.header
+    return HeadInfo(
+        kind=head.kind,
+        settings=head.settings.model_dump(mode="json"),
+        scaling=settings.scaling,
+        temperature=head.temperature,
+        shape=features.splits["train"].features.shape[1:],
+        rows=int(rows.original.sum()),
+        fit_on=settings.fit_on,
+        chosen=dict(outcome.chosen),
+        trials=outcome.trials,
         classes=header.classes,
         backbone=header.backbone,
         fingerprint=header.fingerprint,
         fingerprint_parts=header.fingerprint_parts,
     )
-    return fit_head(info, settings, (train.features, train.labels), (val.features, val.labels))
 
 
 def _predict(features: FeatureSet, head: Head) -> Predictions:
     """Predict every original image of every split; copies are left out."""
-    parts = [(name, _originals(block)) for name, block in features.splits.items()]
+    parts = [(name, _originals(block)) for name, block in features.splits.items() if len(block)]
     return Predictions(
         splits=tuple(name for name, block in parts for _ in range(len(block))),
         sha256=tuple(key.decode() for _, block in parts for key in block.sha256),
@@ -71,10 +113,19 @@ def _originals(block: Block) -> Block:
     return Block(**{name: getattr(block, name)[rows] for name in Block.__slots__})
 
 
-def _history_table(history: dict[str, list[float]]) -> str:
+def _as_table(curves: Curves) -> str:
     stream = io.StringIO()
-    table: Any = csv.writer(stream, lineterminator="\n")
-    table.writerow(["epoch", *COLUMNS])
-    for epoch, values in enumerate(zip(*(history[column] for column in COLUMNS), strict=True), 1):
-        table.writerow([epoch, *(f"{value:.6g}" for value in values)])
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow(COLUMNS)
+    table.writerows((*row[:2], *(f"{value:.6g}" for value in row[2:])) for row in curves)
     return stream.getvalue()
+
+
+def _summary(settings: HeadParams, outcome: Outcome, curves: Curves) -> str:
+    """Say what was fitted, what was decided on the way, and how it does on val."""
+    chosen = ", ".join(f"{name} {value:.4g}" for name, value in outcome.chosen.items())
+    *_, loss, accuracy = [row for row in curves if row[1] == "val"][-1]
+    return (
+        f"{settings.kind} head{f' ({chosen} chosen inside train)' if chosen else ''}: "
+        f"val log loss {loss:.4f}, val accuracy {accuracy:.4f}"
+    )
