@@ -5,14 +5,14 @@ import json
 from pipeline import paths
 from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import SourceError
-from pipeline.files import atomic_folder, atomic_write_text
+from pipeline.files import atomic_folder, atomic_write_csv, atomic_write_text
 from pipeline.manifest import USED, write_manifest
 from pipeline.parallel import Progress, no_progress
 from pipeline.params import Params
 from pipeline.splitting.assignment import assign_images, label_images
 from pipeline.splitting.screening import check_known, screen_archive
 from pipeline.splitting.staging import StagingFolder
-from pipeline.splitting.summary import count_rows, describe_counts
+from pipeline.splitting.summary import count_classes, count_rows, describe_counts
 
 
 def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
@@ -39,6 +39,7 @@ def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
     counts = count_rows(rows, params.split, own_splits)
     text = json.dumps(counts, indent=2, sort_keys=True)
     atomic_write_text(paths.data_metrics_file(dataset), text + "\n")
+    atomic_write_csv(paths.classes_file(dataset), count_classes(rows))
     return f"{dataset}: {describe_counts(counts, params.split)}"
 
 
