@@ -22,8 +22,8 @@ def row(number: int, **values: str) -> ImageRow:
     return ImageRow(sha256=key, member=f"{number}.jpg", bytes=1, **known)
 
 
-def unused(number: int, status: str, reason: str) -> ImageRow:
-    return row(number, status=status, reason=reason, split="", path="", group="")
+def unused(number: int, status: str, reason: str, label: str = "cat") -> ImageRow:
+    return row(number, label=label, status=status, reason=reason, split="", path="", group="")
 
 
 def test_images_are_counted_by_split_status_and_reason() -> None:
@@ -44,10 +44,10 @@ def test_images_are_counted_by_split_status_and_reason() -> None:
     }
 
 
-def test_classes_are_counted_in_every_split() -> None:
+def test_classes_of_used_images_are_counted_in_every_split() -> None:
     rows = [
         row(1, label="dog"), row(2), row(3), row(4, split="val"), row(5, label="dog", split="test"),
-        unused(6, QUARANTINED, "0 bytes"), unused(7, DUPLICATE, "same bytes as: 1.jpg"),
+        unused(6, QUARANTINED, "0 bytes"), unused(7, QUARANTINED, "no class", label=""),
     ]  # fmt: skip
     assert count_classes(rows) == [
         {"class": "cat", "train": 2, "val": 1, "test": 0},
