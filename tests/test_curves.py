@@ -67,13 +67,13 @@ def test_calibration_averages_the_images_of_a_bin() -> None:
     ]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(predictions=any_predictions())
 def test_every_image_is_in_a_bin_of_calibration(predictions: Predictions) -> None:
     assert sum(int(row["n"]) for row in calibration_points(predictions)) == len(predictions)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(predictions=any_predictions())
 def test_whole_curves_are_scikit_learns(predictions: Predictions) -> None:
     for index in range(len(predictions.classes)):
@@ -112,7 +112,7 @@ def test_long_curves_are_thinned_and_keep_their_shape(share: float) -> None:
     assert area == pytest.approx(average_precision(labels == 1, scores), abs=1e-2)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(predictions=any_predictions(), seed=st.integers(0, 99))
 def test_the_order_of_rows_changes_nothing(predictions: Predictions, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(predictions))

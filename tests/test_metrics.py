@@ -235,7 +235,7 @@ def test_cases_by_hand_are_measured_as_by_scikit_learn(predictions: Predictions)
     check_against_scikit_learn(predictions)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(predictions=any_predictions())
 def test_any_predictions_are_measured_as_by_scikit_learn(predictions: Predictions) -> None:
     check_against_scikit_learn(predictions)
@@ -250,7 +250,7 @@ def test_top_accuracy_is_scikit_learns_where_no_probabilities_are_equal() -> Non
         assert top_accuracy(predictions, top) == pytest.approx(expected, abs=1e-9)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(predictions=any_predictions())
 def test_metrics_are_finite_and_in_range(predictions: Predictions) -> None:
     found = compute_metrics(predictions)["val"]
@@ -265,7 +265,7 @@ def test_metrics_are_finite_and_in_range(predictions: Predictions) -> None:
     assert 0 <= found["log_loss"] < 17
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(predictions=any_predictions(), seed=st.integers(0, 99))
 def test_the_order_of_rows_changes_nothing(predictions: Predictions, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(predictions))

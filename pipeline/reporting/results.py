@@ -155,7 +155,7 @@ def _read_rows(path: Path, names: Sequence[str]) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as stream:
         table = csv.DictReader(stream, strict=True)
         rows = list(table)
-    missing = [name for name in names if name not in (table.fieldnames or ())]
+        missing = [name for name in names if name not in (table.fieldnames or ())]
     if missing or not rows:
         raise ValueError(f"no column {', '.join(missing)}" if missing else "it has no rows")
     return rows

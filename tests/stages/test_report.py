@@ -362,6 +362,7 @@ def test_images_and_charts_have_words(page: Page) -> None:
             r"per_class\.csv is not what .*: no column recall, specificity, f1, roc_auc, average_",
         ),
         (lambda: ROC.write_text("class,fpr,tpr\n"), r"roc\.csv is not what .*: it has no rows\."),
+        (lambda: ROC.write_text(""), r"roc\.csv is not what .*: no column class, fpr, tpr\."),
         (lambda: ROC.write_text("class,fpr\na,1\n"), r"roc\.csv is not what .*: no column tpr\."),
         (lambda: ROC.write_text("class,fpr,tpr\na,1\n"), r"roc\.csv is not what the evaluate"),
         (

@@ -241,7 +241,7 @@ FOUND: dict[str, tuple[dict[str, bytes], int, int, dict[str, int]]] = {
         8, 0, {"a Git LFS pointer, not the image": 2},
     ),
     "a format that is not read": (PETS | {"cat/a.jxl": b"\xff\x0a"}, 8, 0,
-                                  {"cannot be read as JPEG XL": 1}),
+                                  {"JPEG XL is not read": 1}),
     "any suffix": (PETS | jpegs("cat/a.jfif", "fox/1", "fox/2.HEIC", "fox/3.txt", first=60), 12, 0, {}),
     "photos of phones": (
         PETS
@@ -425,7 +425,7 @@ STOPS = [
     (split, "assign_images", 0),
     (split, "write_manifest", 0),
     (split, "count_rows", 0),
-    (split, "atomic_write_text", 0),
+    (split, "atomic_write_json", 0),
     (split, "count_classes", 0),
     (split, "atomic_write_csv", 0),
 ]
