@@ -1,5 +1,6 @@
 """How a file is put in place: whole or not at all."""
 
+import csv
 import fcntl
 import hashlib
 import io
@@ -8,7 +9,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +89,19 @@ def deferred_errors(path: Path) -> Iterator[DeferredErrorFile]:
             yield file
         finally:
             file.check()
+
+
+def atomic_write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write rows as CSV, whole or not at all: the keys of the first are the columns, lines end in LF.
+
+    Raises:
+        ValueError: A row has a key that the first has not.
+    """
+    stream = io.StringIO()
+    table = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    atomic_write_text(path, stream.getvalue())
 
 
 def atomic_write_text(path: Path, text: str) -> None:

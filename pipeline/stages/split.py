@@ -2,7 +2,7 @@
 
 from pipeline import paths
 from pipeline.catalogue.datasets import CATALOGUE
-from pipeline.files import atomic_folder, atomic_write_json
+from pipeline.files import atomic_folder, atomic_write_csv, atomic_write_json
 from pipeline.manifest import USED, write_manifest
 from pipeline.parallel import Progress, no_progress
 from pipeline.params import Params
@@ -10,7 +10,7 @@ from pipeline.provenance import read_provenance
 from pipeline.splitting.assignment import assign_images, label_images
 from pipeline.splitting.screening import check_known, screen_archive
 from pipeline.splitting.staging import StagingFolder
-from pipeline.splitting.summary import count_rows, describe_counts
+from pipeline.splitting.summary import count_classes, count_rows, describe_counts
 
 
 def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
@@ -36,4 +36,5 @@ def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
     own_splits = {one.image.member: one.folder_split for one in images if one.folder_split}
     counts = count_rows(rows, params.split, own_splits)
     atomic_write_json(paths.data_metrics_file(dataset), counts)
+    atomic_write_csv(paths.classes_file(dataset), count_classes(rows))
     return f"{dataset}: {describe_counts(counts, params.split)}"
