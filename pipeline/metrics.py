@@ -21,7 +21,7 @@ from pipeline.predictions import Predictions
 Figures = dict[str, float | int]
 
 Z_95 = NormalDist().inv_cdf(0.975)  # 95 % of a normal distribution lie within +-1.96 deviations
-UNEQUAL_CLASSES = 1.5  # the largest over the smallest: beyond it, accuracy favours large classes
+UNEQUAL_CLASSES = 2  # the largest over the smallest: beyond it, accuracy favours large classes
 MANY_CLASSES, TOP = 10, 5
 SMALLEST_PROBABILITY = (
     1e-7  # float32's resolution near 1; one sure mistake costs 16 nats, not infinity
@@ -44,7 +44,7 @@ def compute_metrics(predictions: Predictions) -> dict[str, Figures]:
         `log_loss` lie in 0..1. Of `train`, which the head was fitted to, `accuracy` and
         `log_loss` (nats). Of `val` and `test` also the bounds `accuracy_low` and
         `accuracy_high` of the accuracy's 95 % interval, `roc_auc`, `ece` and `n` (images);
-        `balanced_accuracy` where the largest class of that split has more than 1.5 times the
+        `balanced_accuracy` where the largest class of that split has more than twice the
         images of the smallest, as of a class that is absent; and `top5_accuracy` where there
         are more than ten classes.
 
