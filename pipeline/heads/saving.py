@@ -1,7 +1,6 @@
-"""A trained head in its folder: what is written, and what must hold before it is believed.
+"""A saved head: what its description says, and what must hold before it is believed.
 
-`head.json` vouches for the folder: it carries the sha256 of the weights, of the predictions and of
-its own contents. Everything is compared with it before a tensor is read, so neither damage nor a
+Everything is compared with the description before a tensor is read, so neither damage nor a
 hostile file takes memory, and none is taken for a head.
 """
 
@@ -9,9 +8,7 @@ import hashlib
 import json
 import math
 import reprlib
-import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -31,20 +28,25 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from pipeline.errors import HeadError
-from pipeline.files import atomic_write, atomic_write_text, sha256_of
+from pipeline.heads.folder import (
+    DESCRIPTION,
+    OWN_KEYS,
+    WEIGHTS,
+    damage_told,
+    read_description,
+    regular_file,
+    require_sha256,
+    write_folder,
+)
 from pipeline.heads.head import Head
 from pipeline.heads.kind import KindSettings, Shapes, known_kinds
 from pipeline.heads.rows import Scaling, scaler_shapes
-from pipeline.predictions import Predictions, read_predictions, write_predictions
+from pipeline.predictions import Predictions
 
-WEIGHTS, DESCRIPTION, PREDICTIONS = "head.safetensors", "head.json", "predictions.csv"
-LONGEST_DESCRIPTION = 16 << 20  # bytes; 100,000 classes take 3 MB
 LONGEST_HEADER = 64 << 10  # bytes of a weights file that are no numbers; ours has about 300
 
-Float = NDArray[np.float32]
-Tensors = Mapping[str, Float]
+Tensors = Mapping[str, NDArray[np.float32]]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Length = Annotated[int, Field(ge=1, le=1 << 24)]
 
 
@@ -117,18 +119,6 @@ class HeadInfo(BaseModel):
         return {**shapes, **scaler_shapes(self.scaling, width)}
 
 
-class _Description(HeadInfo):
-    """What is in `head.json`; `checksum` is the hash of all the rest."""
-
-    weights_sha256: Sha256
-    predictions_sha256: Sha256
-    checksum: Sha256 | None = None
-
-    def compute_checksum(self) -> str:
-        content = self.model_dump(mode="json", exclude={"checksum"})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SavedHead:
     """A head as numbers: the `tensors` have the shapes that `info` asks for, and are finite."""
@@ -158,19 +148,9 @@ class SavedHead:
 
 
 def write_head(folder: Path, head: SavedHead, predictions: Predictions) -> None:
-    """Write weights, predictions and, last, what vouches for them; equal heads give equal bytes."""
+    """Write a head and what it predicted; equal heads give equal bytes."""
     weights = save(dict(head.tensors))
-    with atomic_write(folder / WEIGHTS) as temporary:
-        temporary.write_bytes(weights)
-    write_predictions(folder / PREDICTIONS, predictions)
-    description = _Description(
-        **dict(head.info),
-        weights_sha256=hashlib.sha256(weights).hexdigest(),
-        predictions_sha256=sha256_of(folder / PREDICTIONS),
-    )
-    content = description.model_dump(mode="json") | {"checksum": description.compute_checksum()}
-    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
-    atomic_write_text(folder / DESCRIPTION, f"{text}\n")
+    write_folder(folder, head.info.model_dump(mode="json"), weights, predictions)
 
 
 def read_head(folder: Path) -> SavedHead:
@@ -179,81 +159,34 @@ def read_head(folder: Path) -> SavedHead:
     Raises:
         HeadError: A file is missing, or not what was written; says what was found.
     """
-    with _damage_told(folder):
-        description = _read_description(folder)
-        weights = _read_weights(folder / WEIGHTS, description)
-        info = HeadInfo(**{name: getattr(description, name) for name in HeadInfo.model_fields})
-        return SavedHead(info=info, tensors=load(weights))
+    with damage_told(folder):
+        content = read_description(folder)
+        sha256 = content.get("weights_sha256")
+        try:
+            text = json.dumps({key: content[key] for key in content.keys() - set(OWN_KEYS)})
+            info = HeadInfo.model_validate_json(text)
+        except ValidationError as error:
+            raise HeadError(_first_fault(error)) from None
+        try:
+            return SavedHead(info=info, tensors=load(_read_weights(folder, info, sha256)))
+        except SafetensorError as error:
+            raise HeadError(f"{WEIGHTS}: {error}") from None
 
 
-def read_head_predictions(folder: Path) -> Predictions:
-    """Read the predictions that were written with a head, every row of them.
-
-    Raises:
-        HeadError: A file is missing, or not what was written; says what was found.
-    """
-    with _damage_told(folder):
-        expected = _read_description(folder).predictions_sha256
-        _require_sha256(PREDICTIONS, sha256_of(_regular(folder / PREDICTIONS)), expected)
-    return read_predictions(folder / PREDICTIONS)
+def _first_fault(error: ValidationError) -> str:
+    """Return one line: the key, what is wrong and what was found."""
+    fault = error.errors()[0]
+    where = ".".join(map(str, fault["loc"])) or "the whole"
+    return f"{DESCRIPTION}, {where}: {fault['msg']}, found {reprlib.repr(fault['input'])}"
 
 
-@contextmanager
-def _damage_told(folder: Path) -> Iterator[None]:
-    """Turn whatever goes wrong with a head's files into a message that says what helps."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        name = Path(error.filename).name
-        raise HeadError(
-            f"{folder} holds no trained head: run the stage train first ({name} is missing)."
-        ) from None
-    except (OSError, ValueError, KeyError, SafetensorError, HeadError) as error:
-        raise HeadError(
-            f"the head in {folder} is damaged ({_first_fault(error)}): run the stage train again, "
-            "or `dvc checkout` to have the last one back."
-        ) from None
-
-
-def _first_fault(error: Exception) -> str:
-    """Return one line: for a description that does not fit, the key, what is wrong and what was found."""
-    if isinstance(error, ValidationError):
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"])) or "the whole"
-        return f"{DESCRIPTION}, {where}: {fault['msg']}, found {reprlib.repr(fault['input'])}"
-    return str(error)
-
-
-def _read_description(folder: Path) -> _Description:
-    path = _regular(folder / DESCRIPTION)
-    if (size := path.stat().st_size) > LONGEST_DESCRIPTION:
-        raise HeadError(f"{DESCRIPTION} has {size:,} bytes, {LONGEST_DESCRIPTION:,} at most")
-    description = _Description.model_validate_json(path.read_bytes())
-    if description.checksum != description.compute_checksum():
-        raise HeadError(f"{DESCRIPTION} was changed: its contents do not give its checksum")
-    return description
-
-
-def _read_weights(path: Path, description: _Description) -> bytes:
+def _read_weights(folder: Path, info: HeadInfo, sha256: object) -> bytes:
     """Read the weights, after comparing their size with what the description asks for."""
-    numbers = sum(math.prod(shape) for shape in description.tensor_shapes().values())
-    size, least = _regular(path).stat().st_size, 4 * numbers
+    path = regular_file(folder / WEIGHTS)
+    numbers = sum(math.prod(shape) for shape in info.tensor_shapes().values())
+    size, least = path.stat().st_size, 4 * numbers
     if not least < size <= least + LONGEST_HEADER:
         raise HeadError(f"{WEIGHTS} has {size:,} bytes, a head as {DESCRIPTION} has {least:,}")
     weights = path.read_bytes()
-    _require_sha256(WEIGHTS, hashlib.sha256(weights).hexdigest(), description.weights_sha256)
+    require_sha256(WEIGHTS, hashlib.sha256(weights).hexdigest(), sha256)
     return weights
-
-
-def _regular(path: Path) -> Path:
-    """Return the path of a file; a pipe or a device would keep its reader waiting."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise HeadError(f"{path.name} is no file")
-    return path
-
-
-def _require_sha256(name: str, found: str, expected: str) -> None:
-    if found != expected:
-        raise HeadError(
-            f"{name} has the sha256 {found[:12]}..., {DESCRIPTION} says {expected[:12]}..."
-        )

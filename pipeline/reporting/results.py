@@ -18,7 +18,7 @@ from pipeline.manifest import SPLITS, read_manifest
 from pipeline.predictions import Predictions
 from pipeline.reporting.dataset_gallery import DatasetGallery, build_dataset_gallery
 from pipeline.reporting.prediction_gallery import PredictionGallery, build_prediction_gallery
-from pipeline.saved_heads import read_head_predictions
+from pipeline.heads.folder import read_head_predictions
 
 Column = NDArray[np.float64]
 Columns = dict[str, Column]

@@ -1,13 +1,11 @@
 """Stage evaluate: predictions become the metrics and the curves of one dataset and backbone."""
 
-import json
-
 from pipeline import paths
 from pipeline.curves import calibration_points, precision_recall_points, roc_points
-from pipeline.files import atomic_write_csv, atomic_write_text
+from pipeline.files import atomic_write_csv, atomic_write_json
 from pipeline.metrics import compute_metrics, confusion_rows, per_class_rows, require_val
 from pipeline.params import Params
-from pipeline.saved_heads import read_head_predictions
+from pipeline.heads.folder import read_head_predictions
 
 TABLES = {
     "per_class": per_class_rows,
@@ -32,8 +30,7 @@ def run(dataset: str, backbone: str, params: Params) -> str:
     predictions = read_head_predictions(paths.model_folder(dataset, backbone))
     val = require_val(predictions)
     metrics = compute_metrics(predictions)
-    text = json.dumps(metrics, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    atomic_write_text(paths.metrics_file(dataset, backbone), f"{text}\n")
+    atomic_write_json(paths.metrics_file(dataset, backbone), metrics)
     for name, tabulate in TABLES.items():
         path = paths.plots_folder(dataset, backbone) / f"{name}.csv"
         atomic_write_csv(path, tabulate(val))

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from pipeline import paths
 from pipeline.errors import HeadError, ImageError
 from pipeline.extraction.extractor import Extractor, ImageFile
-from pipeline.heads import Head, load_head
+from pipeline.heads.saving import HeadInfo, SavedHead, read_head
 from pipeline.images import decode_grey
 from pipeline.parallel import map_ordered
 from pipeline.params import Params
 from pipeline.signatures import READABLE, explain_fault
 from pipeline.store.fingerprint import Fingerprint
 
-HEAD_ROWS, HEAD_BYTES = 1024, 32 << 20  # what the head gets at once, at most: a call costs 0.1 s
+HEAD_ROWS, HEAD_BYTES = 1024, 32 << 20  # what the head gets at once, at most
 CHECKED_AHEAD = 64  # files, which bounds the memory that checking takes
 
 
@@ -57,9 +57,9 @@ def predict_files(
     files = list(files)
     faults = _find_faults(files, extractor.config.streams)
     if good := [file for file in files if file not in faults]:
-        head = load_head(paths.model_folder(dataset, backbone))
-        _check_fingerprint(head, extractor.fingerprint, dataset, backbone)
-        yield from _answer_all(good, extractor, head)
+        saved = read_head(paths.model_folder(dataset, backbone))
+        _check_fingerprint(saved.info, extractor.fingerprint, dataset, backbone)
+        yield from _answer_all(good, extractor, saved)
     if faults:
         raise ImageError(
             f"cannot read {'; '.join(f'{file}: {fault}' for file, fault in faults.items())}. "
@@ -67,12 +67,13 @@ def predict_files(
         )
 
 
-def _answer_all(files: Sequence[Path], extractor: Extractor, head: Head) -> Iterator[Answer]:
+def _answer_all(files: Sequence[Path], extractor: Extractor, saved: SavedHead) -> Iterator[Answer]:
+    head = saved.head()
     rows = (row for _, batch in extractor.extract(map(ImageFile, files)) for row in batch)
     waiting = iter(files)
     for features in _stack(rows):
         for probabilities in head.probabilities(features):
-            yield _answer(next(waiting), head.info.classes, probabilities)
+            yield _answer(next(waiting), saved.info.classes, probabilities)
 
 
 def _stack(rows: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
@@ -82,7 +83,7 @@ def _stack(rows: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
         yield np.stack([first, *islice(rows, count - 1)])
 
 
-def _answer(file: Path, classes: Iterable[str], probabilities: NDArray[np.float32]) -> Answer:
+def _answer(file: Path, classes: Iterable[str], probabilities: NDArray[np.float64]) -> Answer:
     pairs = zip(classes, probabilities.tolist(), strict=True)
     ranked = dict(sorted(pairs, key=lambda pair: -pair[1]))
     return Answer(file=str(file), label=next(iter(ranked)), probabilities=ranked)
@@ -110,10 +111,10 @@ def _fault_of(file: Path) -> str | None:
     return None
 
 
-def _check_fingerprint(head: Head, now: Fingerprint, dataset: str, backbone: str) -> None:
-    if now.key == head.info.fingerprint:
+def _check_fingerprint(info: HeadInfo, now: Fingerprint, dataset: str, backbone: str) -> None:
+    if now.key == info.fingerprint:
         return
-    then = dict(_flatten(json.loads(head.info.fingerprint_parts)))
+    then = dict(_flatten(json.loads(info.fingerprint_parts)))
     here = dict(_flatten(now.parts))
     differences = ", ".join(
         f"{name} {json.dumps(then.get(name))} then, {json.dumps(here.get(name))} now"
