@@ -158,7 +158,9 @@ class HeadParams(_KeysOfAllKinds):  # type: ignore[valid-type, misc]
     @model_validator(mode="after")
     def _something_is_held_out_where_it_decides(self) -> Self:
         own = self.own_settings()
-        deciding = [key for key in ("patience", "restarts") if getattr(own, key, 0) > (key == "restarts")]
+        deciding = [
+            key for key in ("patience", "restarts") if getattr(own, key, 0) > (key == "restarts")
+        ]
         if deciding and not self.holdout:
             raise ValueError(
                 f"{deciding[0]} {getattr(own, deciding[0])} needs training images that are held out: "

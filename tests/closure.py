@@ -28,7 +28,8 @@ def _imported(path: Path, exempt: frozenset[str]) -> set[Path]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            imported = [f"{node.module}.{alias.name}" for alias in node.names]
+            names |= {node.module, *imported, *(n for name in imported for n in _modules_in(name))}
     ours = {
         name for name in names if name and name.split(".")[0] == "pipeline" and name not in exempt
     }
@@ -38,6 +39,12 @@ def _imported(path: Path, exempt: frozenset[str]) -> set[Path]:
         for depth in range(1, name.count(".") + 2)
     }
     return {file for name in parents - exempt for file in _files(name)}
+
+
+def _modules_in(name: str) -> list[str]:
+    """Return the modules of a package that is imported itself: it is looked through, as heads.kinds is."""
+    folder = PACKAGE.parent.joinpath(*name.split("."))
+    return [f"{name}.{path.stem}" for path in folder.glob("*.py") if path.stem != "__init__"]
 
 
 def _files(name: str) -> list[Path]:

@@ -18,10 +18,10 @@ import yaml
 from PIL import Image
 
 from pipeline import paths
+from pipeline.heads.saving import HeadInfo, SavedHead, write_head
 from pipeline.manifest import CopyRow, ImageRow, write_copies, write_manifest
 from pipeline.params import Params, parse_params
 from pipeline.predictions import Predictions
-from pipeline.heads.saving import HeadInfo, SavedHead, write_head
 
 BACKBONE = "efficientnet_lite0"
 SETTINGS: dict[str, Any] = {

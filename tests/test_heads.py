@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pipeline.saved_heads import DESCRIPTION, WEIGHTS, HeadInfo
 
 from pipeline.errors import HeadError
 from pipeline.heads import Head, fit_head, keras, load_head, save_head
 from pipeline.params import HeadParams
-from pipeline.saved_heads import DESCRIPTION, WEIGHTS, HeadInfo
 from tests.project import make_params
 from tests.test_predictions import predictions
 

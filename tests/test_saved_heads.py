@@ -12,9 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save, save_file
-
-from pipeline.errors import HeadError
 from pipeline.saved_heads import (
     DESCRIPTION,
     PREDICTIONS,
@@ -26,6 +23,9 @@ from pipeline.saved_heads import (
     read_head_predictions,
     write_head,
 )
+from safetensors.numpy import load_file, save, save_file
+
+from pipeline.errors import HeadError
 from tests.test_predictions import predictions
 
 FILES = (WEIGHTS, DESCRIPTION, PREDICTIONS)

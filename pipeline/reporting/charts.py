@@ -24,6 +24,7 @@ Curves = Mapping[str, Mapping[str, Column]]
 
 SERIES_COLOURS = 8  # the page defines --series-0 to --series-7; a ninth curve begins again, dashed
 BINS = 32  # of a histogram
+HISTORY_STYLES = {"val": "-", "train": "--", "holdout": ":"}
 _INK, _MUTED, _RULE = "#00fe00", "#00fe01", "#00fe02"
 _SERIES = [f"#00fd0{index}" for index in range(SERIES_COLOURS)]
 _CSS = {_INK: "var(--ink)", _MUTED: "var(--muted)", _RULE: "var(--rule)"} | {
@@ -57,21 +58,21 @@ _STYLE: dict[str, Any] = {
 }
 
 
-def draw_history(name: str, history: Mapping[str, Column], measure: str) -> str:
-    """Draw `loss` or `accuracy` by epoch, train and val; a dot marks the lowest val loss.
+def draw_history(name: str, history: Curves, measure: str) -> str:
+    """Draw a measure by epoch: val solid, train dashed, images held out of train dotted.
 
     Args:
         name: Of the chart; different from all others on the page.
-        history: Columns `epoch`, `measure`, `val_<measure>` and `val_loss`, `(epochs,)` each.
-        measure: `loss` or `accuracy`.
+        history: Columns `epoch` and `measure` of `train`, `val` and perhaps `holdout`. A head that
+            knows no epochs has one, drawn as a dot.
+        measure: `log_loss` or `accuracy`.
     """
     with _page_style():
-        figure, axes = _axes("epoch", measure)
-        epoch, val = history["epoch"], history[f"val_{measure}"]
-        axes.plot(epoch, history[measure], "--", color=_SERIES[1])
-        axes.plot(epoch, val, color=_SERIES[0])
-        best = int(np.argmin(history["val_loss"]))
-        axes.plot(epoch[best], val[best], "o", color=_SERIES[0])
+        figure, axes = _axes("epoch", measure.replace("_", " "))
+        for (split, style), colour in zip(HISTORY_STYLES.items(), _SERIES, strict=False):
+            if split in history:
+                epoch, values = history[split]["epoch"], history[split][measure]
+                axes.plot(epoch, values, style if len(epoch) > 1 else "o", color=colour)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         return _as_svg(figure, name)
 

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from pipeline import paths
 from pipeline.archives import read_members
 from pipeline.errors import PipelineError
+from pipeline.heads.folder import read_head_predictions
 from pipeline.manifest import SPLITS, read_manifest
 from pipeline.predictions import Predictions
 from pipeline.reporting.dataset_gallery import DatasetGallery, build_dataset_gallery
 from pipeline.reporting.prediction_gallery import PredictionGallery, build_prediction_gallery
-from pipeline.heads.folder import read_head_predictions
 
 Column = NDArray[np.float64]
 Columns = dict[str, Column]
 
-HISTORY_COLUMNS = ("epoch", "loss", "val_loss", "accuracy", "val_accuracy")
+HISTORY_COLUMNS = ("epoch", "log_loss", "accuracy")
 CALIBRATION_COLUMNS = ("confidence", "accuracy", "n")
 ROC_COLUMNS = ("fpr", "tpr")
 PRECISION_RECALL_COLUMNS = ("recall", "precision")
@@ -39,7 +39,8 @@ class HeadResult:
         backbone: Its name.
         metrics: As `pipeline.metrics.compute_metrics` returns them.
         per_class: `class`, `n` and `FIGURES` of each class, and as the last row of their average.
-        history: Columns `epoch`, `loss`, `val_loss`, `accuracy`, `val_accuracy`.
+        history: Columns `epoch`, `log_loss` and `accuracy` of `train`, `val` and, where some training
+            images were held out, `holdout`.
         roc: Columns `fpr` and `tpr` of each class.
         precision_recall: Columns `recall` and `precision` of each class.
         calibration: Columns `confidence`, `accuracy`, `n`.
@@ -51,7 +52,7 @@ class HeadResult:
     backbone: str
     metrics: dict[str, Any]
     per_class: list[dict[str, Any]]
-    history: Columns
+    history: dict[str, Columns]
     roc: dict[str, Columns]
     precision_recall: dict[str, Columns]
     calibration: Columns
@@ -104,7 +105,9 @@ def read_head_result(dataset: str, backbone: str) -> HeadResult:
     with _reading(paths.metrics_file(dataset, backbone), "evaluate") as path:
         metrics = _read_json(path, ("val",))
     with _reading(paths.history_file(dataset, backbone), "train") as path:
-        history = _as_columns(_read_rows(path, HISTORY_COLUMNS), HISTORY_COLUMNS)
+        history = _read_curves(path, HISTORY_COLUMNS, by="split")
+        if missing := {"train", "val"} - set(history):
+            raise ValueError(f"no rows of {', '.join(sorted(missing))}")
     with _reading(plots / "calibration.csv", "evaluate") as path:
         calibration = _as_columns(_read_rows(path, CALIBRATION_COLUMNS), CALIBRATION_COLUMNS)
     with _reading(plots / "roc.csv", "evaluate") as path:
@@ -171,11 +174,11 @@ def _read_table(
     ]
 
 
-def _read_curves(path: Path, names: Sequence[str]) -> dict[str, Columns]:
-    """Return the columns of each class's curve, in the order of the classes."""
+def _read_curves(path: Path, names: Sequence[str], by: str = "class") -> dict[str, Columns]:
+    """Return the columns of each class's curve, in the order of the classes, or of another column."""
     points: dict[str, list[dict[str, str]]] = {}
-    for row in _read_rows(path, ("class", *names)):
-        points.setdefault(row["class"], []).append(row)
+    for row in _read_rows(path, (by, *names)):
+        points.setdefault(row[by], []).append(row)
     return {name: _as_columns(rows, names) for name, rows in points.items()}
 
 

@@ -86,9 +86,9 @@ def head_view(head: HeadResult) -> View:
         "classes": list(head.val.classes),
         "per_class": head.per_class,
         "confusion": _confusion_view(head.val),
-        "epochs": len(head.history["epoch"]),
-        "best_epoch": int(head.history["epoch"][np.argmin(head.history["val_loss"])]),
-        "loss_chart": draw_history(f"{name}/loss", head.history, "loss"),
+        "epochs": len(head.history["val"]["epoch"]),
+        "held_out": "holdout" in head.history,
+        "loss_chart": draw_history(f"{name}/loss", head.history, "log_loss"),
         "accuracy_chart": draw_history(f"{name}/accuracy", head.history, "accuracy"),
         "roc_chart": draw_roc(f"{name}/roc", head.roc),
         "precision_recall_chart": draw_precision_recall(

@@ -3,9 +3,9 @@
 from pipeline import paths
 from pipeline.curves import calibration_points, precision_recall_points, roc_points
 from pipeline.files import atomic_write_csv, atomic_write_json
+from pipeline.heads.folder import read_head_predictions
 from pipeline.metrics import compute_metrics, confusion_rows, per_class_rows, require_val
 from pipeline.params import Params
-from pipeline.heads.folder import read_head_predictions
 
 TABLES = {
     "per_class": per_class_rows,
