@@ -100,7 +100,7 @@ def mcnemar_p_value(first_right: int, second_right: int) -> float:
     """
     n = first_right + second_right
     tail = sum(comb(n, k) for k in range(min(first_right, second_right) + 1))
-    return min(1.0, 2 * tail / 2**n)
+    return min(1.0, float(2 * tail / 2**n))
 
 
 def bootstrap_interval(differences: NDArray[np.float64]) -> tuple[float, float]:
