@@ -169,7 +169,6 @@ def experiments(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, in full precision.")] = False,
 ) -> None:
     """List the experiments and how well they do; say whether one is really better than another."""
-    from pipeline.tools.experiment_comparison import compare_experiments
     from pipeline.tools.experiment_table import render_csv, render_json, render_table
     from pipeline.tools.experiments import read_results, select_results, sort_results
 
@@ -177,13 +176,16 @@ def experiments(
         raise typer.BadParameter("--csv goes neither with --json nor with --compare.")
     results = read_results(commits, all_commits=all_commits)
     results = sort_results(select_results(results, dataset, backbone), sort)
-    records: Any = results if compare is None else compare_experiments(results, compare, against)
+    if compare is not None:
+        from pipeline.tools.experiment_comparison import compare_experiments
+
+        answers = list(compare_experiments(results, compare, against))
+        print(render_json(answers) if as_json else "\n".join(map(str, answers)))
+        return
     if as_json:
-        print(render_json(records))
+        print(render_json(results))
     elif as_csv:
-        print(render_csv(records))
-    elif compare is not None:
-        print(*records, sep="\n")
+        print(render_csv(results))
     else:
         print(render_table(results, shutil.get_terminal_size((120, 24)).columns))
     if all(one.base is None for one in results):

@@ -131,7 +131,7 @@ def test_bytes_that_are_not_text_are_damage(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_table(tmp_path: Path) -> None:
-    with pytest.raises(PredictionsError, match="is not a table of predictions: .*directory"):
+    with pytest.raises(PredictionsError, match=r"is not a table of predictions: .*directory"):
         read_predictions(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Is an experiment really better than another? Their predictions are compared, and the answer put in words."""
+"""Is an experiment really better than another? Their predictions, image by image, and the answer in words."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,12 +1,14 @@
 """What came of the experiments that DVC knows: a result for each one's datasets and backbones."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
+from pathlib import Path
 from typing import Any
 
+from dvc.dependency import ParamsDependency
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.repo.experiments.serialize import ExpState
@@ -18,6 +20,7 @@ from pipeline.errors import ExperimentsError, did_you_mean
 
 WORKSPACE, HEAD = "workspace", "HEAD"
 DONE = "done"
+NOT_RUN = {"state": "not run with these settings"}
 FIGURES = ("accuracy", "accuracy_low", "accuracy_high", "log_loss")  # of `val`
 
 
@@ -31,8 +34,8 @@ class Result:
         revision: Its commit (40 hexadecimal digits), or `workspace`.
         base: The commit that it started from; None for the workspace and commits.
         created: When its commit was made, local time; None for the workspace.
-        state: `done`, `queued`, `running`, `failed`, or what is wrong with its figures. There are
-            figures if it is `done`, and only then.
+        state: `done`, `queued`, `running`, `failed`, or why it has no figures. There are figures if
+            it is `done`, and only then.
         settings: What differs from HEAD's params.yaml, by dotted key; None where it lacks a key
             of HEAD's, or where the value is null.
         dataset: Name; None if its params.yaml cannot tell.
@@ -76,19 +79,21 @@ def read_results(commits: int = 1, *, all_commits: bool = False) -> list[Result]
     try:
         with Repo() as repo:
             states = repo.experiments.show(revs=[HEAD], num=commits, all_commits=all_commits)
+            if not states:
+                raise _no_repository("there is no commit yet")
+            stale = _stale_metrics(repo) if states[0].data else set()
     except (DvcException, SCMError) as error:
         raise _no_repository(str(error)) from None
-    if not states:
-        raise _no_repository("there is no commit yet")
-    return results_of(states)
+    return results_of(states, stale)
 
 
-def results_of(states: Sequence[ExpState]) -> list[Result]:
+def results_of(states: Sequence[ExpState], stale: Collection[str] = ()) -> list[Result]:
     """Turn what DVC knows into results.
 
     Args:
         states: As `Repo.experiments.show` returns them: the workspace, HEAD's commit, then any
             other commits; each commit with the experiments that started from it.
+        stale: The workspace's metrics files that were made with other settings than it has now.
     """
     head = _settings(states[1])
     results: list[Result] = []
@@ -102,7 +107,7 @@ def results_of(states: Sequence[ExpState]) -> list[Result]:
             state=progress,
             settings=_differences(settings, head) if state.data else {},
         )
-        results += _results(common, state)
+        results += _results(common, state, stale if name == WORKSPACE else ())
     return _mark_best(results)
 
 
@@ -169,7 +174,7 @@ def _experiments(
             yield state.name or state.rev[:7], baseline.rev, state, progress
 
 
-def _results(common: Result, state: ExpState) -> Iterator[Result]:
+def _results(common: Result, state: ExpState, stale: Collection[str]) -> Iterator[Result]:
     """Yield a result for each dataset and backbone of the experiment's own params.yaml, or one without."""
     params = _params(state)
     pairs = list(product(params.get("datasets") or (), params.get("backbones") or ()))
@@ -178,13 +183,19 @@ def _results(common: Result, state: ExpState) -> Iterator[Result]:
         yield replace(common, state=fault if common.state == DONE else common.state)
     for dataset, backbone in pairs:
         # What is not done has the figures of the commit that it started from.
-        figures = _figures(state, dataset, backbone) if common.state == DONE else {}
+        file = paths.metrics_file(dataset, backbone).as_posix()
+        figures: dict[str, Any] = {}
+        if common.state == DONE:
+            figures = NOT_RUN if file in stale else _figures(state.data.metrics.get(file, {}))
         yield replace(common, dataset=dataset, backbone=backbone, **figures)
 
 
-def _figures(state: ExpState, dataset: str, backbone: str) -> dict[str, Any]:
-    """Return the figures of a metrics file by name, or a `state` that says why there are none."""
-    found = state.data.metrics.get(paths.metrics_file(dataset, backbone).as_posix(), {})
+def _figures(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the figures of a metrics file by name, or a `state` that says why there are none.
+
+    Args:
+        found: What DVC read: `data`, or the `error` that kept it from reading.
+    """
     if not found.get("data"):
         missing = isinstance(found.get("error", FileNotFoundError()), FileNotFoundError)
         return {"state": "no metrics" if missing else "damaged metrics"}
@@ -193,6 +204,17 @@ def _figures(state: ExpState, dataset: str, backbone: str) -> dict[str, Any]:
     if lacking:
         return {"state": f"no val.{lacking[0]} in the metrics"}
     return {name: val[name] for name in FIGURES}
+
+
+def _stale_metrics(repo: Repo) -> set[str]:
+    """Return the workspace's metrics files that a stage made, or led to, with other settings."""
+    stale = set()
+    for out in repo.index.metrics:
+        stages = repo.stage.collect(out.stage.addressing, with_deps=True)
+        deps = [dep for stage in stages for dep in stage.deps if isinstance(dep, ParamsDependency)]
+        if any(dep.status() for dep in deps):
+            stale.add(Path(out.fs_path).relative_to(repo.root_dir).as_posix())
+    return stale
 
 
 def _params(state: ExpState) -> dict[str, Any]:
