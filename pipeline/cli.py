@@ -155,7 +155,9 @@ def experiments(
     compare: Annotated[
         str | None, typer.Option(metavar="NAME", help="Ask whether this one is really better.")
     ] = None,
-    against: Annotated[str, typer.Option(metavar="NAME", help="Than which one.")] = "workspace",
+    against: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Than which one; default: workspace.")
+    ] = None,
     dataset: Annotated[str | None, typer.Option(help="Default: all.")] = None,
     backbone: Annotated[str | None, typer.Option(help="Default: all.")] = None,
     sort: Annotated[
@@ -174,12 +176,14 @@ def experiments(
 
     if as_csv and (compare is not None or as_json):
         raise typer.BadParameter("--csv goes neither with --json nor with --compare.")
+    if against is not None and compare is None:
+        raise typer.BadParameter("--against needs --compare.")
     results = read_results(commits, all_commits=all_commits)
     results = sort_results(select_results(results, dataset, backbone), sort)
     if compare is not None:
         from pipeline.tools.experiment_comparison import compare_experiments
 
-        answers = list(compare_experiments(results, compare, against))
+        answers = list(compare_experiments(results, compare, against or "workspace"))
         print(render_json(answers) if as_json else "\n".join(map(str, answers)))
         return
     if as_json:

@@ -20,7 +20,6 @@ from pipeline.errors import ExperimentsError, did_you_mean
 
 WORKSPACE, HEAD = "workspace", "HEAD"
 DONE = "done"
-NOT_RUN = {"state": "not run with these settings"}
 FIGURES = ("accuracy", "accuracy_low", "accuracy_high", "log_loss")  # of `val`
 
 
@@ -66,8 +65,8 @@ class Result:
 def read_results(commits: int = 1, *, all_commits: bool = False) -> list[Result]:
     """Ask DVC for the workspace, for commits, and for the experiments that started from them.
 
-    DVC keeps what it read of a commit, so asking again costs 0.2 s and some ms an experiment.
-    `dvc.api.exp_show` asks the same, but rounds times to days and drops what is wrong.
+    DVC keeps what it read of a commit, so only the first time costs (docs/experiments.md).
+    `dvc.api.exp_show` asks the same, but says older times to the day and leaves the errors out.
 
     Args:
         commits: How many of the newest commits, HEAD the first, >= 1.
@@ -182,11 +181,14 @@ def _results(common: Result, state: ExpState, stale: Collection[str]) -> Iterato
         fault = state.error.msg if state.error else "params.yaml names no dataset and backbone"
         yield replace(common, state=fault if common.state == DONE else common.state)
     for dataset, backbone in pairs:
-        # What is not done has the figures of the commit that it started from.
         file = paths.metrics_file(dataset, backbone).as_posix()
-        figures: dict[str, Any] = {}
-        if common.state == DONE:
-            figures = NOT_RUN if file in stale else _figures(state.data.metrics.get(file, {}))
+        figures: dict[str, Any]
+        if common.state != DONE:
+            figures = {}  # the files that DVC shows are still those of its base
+        elif file in stale:
+            figures = {"state": "not run with these settings"}
+        else:
+            figures = _figures(state.data.metrics.get(file, {}))
         yield replace(common, dataset=dataset, backbone=backbone, **figures)
 
 
@@ -199,7 +201,7 @@ def _figures(found: Mapping[str, Any]) -> dict[str, Any]:
     if not found.get("data"):
         missing = isinstance(found.get("error", FileNotFoundError()), FileNotFoundError)
         return {"state": "no metrics" if missing else "damaged metrics"}
-    val = found["data"].get("val", {})
+    val = found["data"].get("val") or {}
     lacking = [name for name in FIGURES if not isinstance(val.get(name), int | float)]
     if lacking:
         return {"state": f"no val.{lacking[0]} in the metrics"}
@@ -207,7 +209,11 @@ def _figures(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stale_metrics(repo: Repo) -> set[str]:
-    """Return the workspace's metrics files that a stage made, or led to, with other settings."""
+    """Return the workspace's metrics files that were made with other settings than it has now.
+
+    That is, of whose stage, or of one that it depends on, dvc.lock has other settings. Changed data
+    and code are not looked for: reading all of it would take as long as `dvc status`.
+    """
     stale = set()
     for out in repo.index.metrics:
         stages = repo.stage.collect(out.stage.addressing, with_deps=True)

@@ -134,8 +134,13 @@ def test_json_has_the_same_in_full(
     herbs, pets = json.loads(capsys.readouterr().out)
     assert (herbs["dataset"], pets["dataset"]) == ("herbs", "pets")
     assert pets["comparison"]["p_value"] == 0.7265625
-    assert run_experiments_command(monkeypatch, "--compare", "wide", "--csv") == 2
-    assert "--csv goes neither with --json nor with --compare" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", ["--compare wide --csv", "--json --csv", "--against wide"])
+def test_options_that_do_not_go_together_are_refused(
+    options: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_experiments_command(monkeypatch, *options.split()) == 2
 
 
 @pytest.mark.usefixtures("project")
