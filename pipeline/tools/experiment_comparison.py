@@ -111,8 +111,7 @@ def read_val_predictions(result: Result, dataset: str, backbone: str) -> Predict
     """
     if result.state != DONE:
         raise ExperimentsError(
-            f"{result.experiment} cannot be compared on {dataset}, {backbone}: {result.state}. "
-            "--dataset and --backbone choose others."
+            f"{result.experiment} has nothing to compare on {dataset}, {backbone}: {result.state}."
         )
     file = paths.predictions_file(dataset, backbone).as_posix()
     try:

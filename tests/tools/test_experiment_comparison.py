@@ -93,7 +93,9 @@ def test_what_cannot_be_compared_says_why(name: str, message: str) -> None:
 @pytest.mark.parametrize("state", ["failed", "queued", "running", "no metrics"])
 def test_what_is_not_done_is_not_compared_by_the_predictions_of_its_base(state: str) -> None:
     results = [*RESULTS, result("odd", "f" * 40, state=state)]
-    with pytest.raises(ExperimentsError, match=f"odd cannot be compared on pets, lite: {state}"):
+    with pytest.raises(
+        ExperimentsError, match=f"odd has nothing to compare on pets, lite: {state}"
+    ):
         list(compare_experiments(results, "odd", "workspace"))
 
 
