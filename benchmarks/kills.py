@@ -76,7 +76,7 @@ def prepare(archive: Path) -> None:
         print(stage.run(DATASET, params), flush=True)
 
 
-def kill(kills: int, chance: random.Random, seconds: float, expected: str) -> None:
+def kill(kills: int, rng: random.Random, seconds: float, expected: str) -> None:
     """Kill extractions; stop the benchmark when a file is not the expected one."""
     done, ended, lost = 0, 0, []
     while done < kills:
@@ -88,7 +88,7 @@ def kill(kills: int, chance: random.Random, seconds: float, expected: str) -> No
             await_image(process, before)
             if done < kills:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(chance.uniform(0, seconds))
+                    process.wait(rng.uniform(0, seconds))
             if done == kills or process.poll() is not None:
                 finish(process)
                 break

@@ -106,7 +106,7 @@ def make_project(archive: Path) -> Params:
 def decode_all(
     members: Iterator[Member] | list[Member], one: Callable[[Member], bool] | None = None
 ) -> int:
-    """Decode every image in full, by the fastest road unless told otherwise; return how many there are."""
+    """Decode every image in full, in the fastest way unless told otherwise; return how many there are."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return sum(map_ordered(pool, one or decode, members, ahead=64))
 

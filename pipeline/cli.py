@@ -7,11 +7,15 @@ import shutil
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
 from pipeline.errors import PipelineError, describe_os_error
+
+if TYPE_CHECKING:
+    from pipeline.params import Params
+    from pipeline.tools.store_maintenance import StoreSummary
 
 app = typer.Typer(
     help="Prepare images, compute a frozen network's features once, train small heads on them.",
@@ -129,9 +133,9 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Say what images show, by a trained head."""
+    params = _params()  # before what takes seconds to load
     from pipeline.tools.predict import predict_files
 
-    params = _params()
     for answer in predict_files(images, dataset, backbone or next(iter(params.backbones)), params):
         if as_json:
             print(
@@ -205,9 +209,11 @@ def datasets() -> None:
 
     for dataset in CATALOGUE.values():
         print(f"{dataset.name:20} {dataset.title}: {', '.join(dataset.classes)}")
-    own = _params().datasets if paths.PARAMS.exists() else {}
-    for name, settings in own.items():
-        if name not in CATALOGUE:
+    if not paths.PARAMS.exists():
+        print(f"There is no {paths.PARAMS} here, so none of your own.", file=sys.stderr)
+        return
+    for name, settings in _params().datasets.items():
+        if settings.archive and name not in CATALOGUE:
             print(f"{name:20} your own, from {plain_url(settings.archive)}")
 
 
@@ -247,14 +253,14 @@ def stats() -> None:
 
 @store_app.command()
 def verify() -> None:
-    """Read and check every feature; what is damaged is set aside and will be computed again."""
+    """Read and check every feature; what is damaged is quarantined and will be computed again."""
     from pipeline import paths
     from pipeline.tools.store_maintenance import inspect_store
 
     damaged = 0
     for summary in inspect_store(paths.store_folder(), check_rows=True):
         damaged += len(summary.damaged)
-        print(_counted(summary, f"sound, {len(summary.damaged)} shards set aside"))
+        print(_counted(summary, f"sound, {len(summary.damaged)} shards quarantined"))
         for name in summary.damaged:
             print(f"    {name}")
     if damaged:
@@ -279,7 +285,7 @@ def gc(
 
 
 def main() -> None:
-    """Run the command line; what a user can mend prints as a message, with exit status 1."""
+    """Run the command line; what a user can fix prints as a message, with exit status 1."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s"
     )
@@ -302,11 +308,11 @@ def _fail(message: str) -> NoReturn:
     raise SystemExit(1) from None
 
 
-def _counted(summary: Any, rest: str) -> str:
+def _counted(summary: "StoreSummary", rest: str) -> str:
     return f"{summary.fingerprint}: {summary.features:,} features {rest}"
 
 
-def _params() -> Any:
+def _params() -> "Params":
     from pipeline.params import load_params
 
     return load_params()

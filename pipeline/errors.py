@@ -1,4 +1,4 @@
-"""The errors that a user can cause and mend; anything else keeps its traceback.
+"""The errors that a user can cause and fix; anything else keeps its traceback.
 
 A message says what was being done, what was found, what was expected, and which file or
 params.yaml key to change. The command line prints it and ends with status 1.
@@ -13,7 +13,7 @@ _ROOM = "make room; `bottleneck doctor` says how much is needed"
 _RIGHTS = "give this user the right to read and write it (ls -l says who has it)"
 _IN_THE_WAY = "a file lies where a folder should, or a folder where a file should: move it away"
 _HANDLES = "too many files are open at once: raise the limit (ulimit -n) and run again"
-_MENDABLE = {
+_ADVICE = {
     errno.ENOSPC: _ROOM, errno.EDQUOT: _ROOM, errno.EFBIG: _ROOM,
     errno.EROFS: "it is mounted for reading alone: mount it for writing, or work in another place",
     errno.EACCES: _RIGHTS, errno.EPERM: _RIGHTS,
@@ -89,12 +89,17 @@ class ExperimentsError(PipelineError):
 
 def describe_os_error(error: OSError) -> str | None:
     """Say in one line what the system refuses and what to do; None if that looks like a bug of ours."""
-    advice = _MENDABLE.get(error.errno or 0)
+    advice = _ADVICE.get(error.errno or 0)
     if advice is None:
         return None
     where = error.filename if error.filename is not None else "a file"
     where = where if isinstance(where, str) else os.fsdecode(where)
     return f"{where}: {os.strerror(error.errno or 0)}; {advice}."
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what a library's error says; its type where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

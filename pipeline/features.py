@@ -15,13 +15,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import FeaturesError
+from pipeline.errors import FeaturesError, first_line
 from pipeline.files import DeferredErrorFile, atomic_write, deferred_errors, remove_left_overs
 from pipeline.manifest import SPLITS
 
 SCHEMA = "bottleneck-features"
 SCHEMA_VERSION = 2
-LIBVER = ("v110", "v110")
+LIBVER = ("v110", "v110")  # one format, so one result, whatever HDF5 writes
+# Below HDF5's cache of chunks (1 MiB, 8 from 2.0 on): a chunk that two appends fill is written once.
 CHUNK_BYTES = 1 << 19
 COLUMNS = ("features", "labels", "sha256", "parent", "group", "copy", "path")
 
@@ -113,16 +114,17 @@ class FeaturesWriter:
             "parent": ((), np.dtype("S64")),
             "group": ((), np.dtype("S64")),
             "copy": ((), np.dtype(np.uint8)),
-            "path": ((), h5py.string_dtype("utf-8", max(1, path_bytes))),
+            "path": ((), h5py.string_dtype("utf-8", max(1, path_bytes))),  # 0 is no length to HDF5
         }
         for column, (item, kind) in kinds.items():
+            # Chunks of whole rows: reading some rows reads, and checks, those chunks alone.
             width = int(np.prod(item, initial=1)) * kind.itemsize
             chunk = max(1, min(rows, CHUNK_BYTES // width))
             group.create_dataset(
                 column,
                 (rows, *item),
                 kind,
-                chunks=(chunk, *item) if rows else None,
+                chunks=(chunk, *item) if rows else None,  # HDF5 has no chunk of no rows
                 fletcher32=rows > 0,
             )
         self._next[name] = 0
@@ -133,7 +135,7 @@ class FeaturesWriter:
         start = self._next[name]
         for column in COLUMNS:
             values = getattr(block, column)
-            if column == "path":
+            if column == "path":  # HDF5 turns no ASCII, as NumPy's text is to it, into UTF-8
                 values = values.astype(self._file[name]["path"].dtype)
             self._file[name][column][start : start + len(block)] = values
             self._sums[name, column] = _add_to_sum(self._sums.get((name, column), 0), values)
@@ -142,6 +144,7 @@ class FeaturesWriter:
     def finish(self) -> None:
         """Check that every split got all its rows, and note each column's checksum."""
         for name, count in self._next.items():
+            # A row that was never written would read as zeros.
             assert count == len(self._file[name]["labels"]), f"{name} is not full"
             for column in COLUMNS:
                 self._file[name][column].attrs["crc32"] = np.uint32(
@@ -175,6 +178,8 @@ def create_features(path: Path, header: Header) -> Iterator[FeaturesWriter]:
 def _create(path: Path) -> Iterator[tuple[h5py.File, DeferredErrorFile]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_left_overs(path.parent)
+    # They end from the last to the first: HDF5 closes its file, then the fault of a write is
+    # raised, and only without one the file gets its name.
     with (
         atomic_write(path) as temporary,
         deferred_errors(temporary) as stream,
@@ -255,6 +260,7 @@ def stream_features(path: Path, block_bytes: int) -> Iterator[NDArray[Any]]:
     with _opened(path) as file:
         _read_header(path, file)
         groups = [file[name] for name in SPLITS if name in file]
+        # Twice through the file, rather than to give away what a later chunk shows to be damaged.
         for group in groups:
             _check_sum(path, group, "features", _blocks(group["features"], block_bytes))
         for group in groups:
@@ -270,12 +276,13 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     if not path.is_file():
         raise FeaturesError(f"the features file {path} is missing: run the stage extract first.")
     try:
+        # A file under its name never changes, so a lock would guard nothing.
         with h5py.File(path, "r", locking=False) as file:
             yield file
     except FeaturesError:
         raise
     except Exception as error:  # noqa: BLE001 (h5py raises nearly anything on damaged files)
-        raise _damaged(path, (str(error).splitlines() or [type(error).__name__])[0]) from None
+        raise _damaged(path, first_line(error)) from None
 
 
 def _damaged(path: Path, why: str) -> FeaturesError:
@@ -320,7 +327,7 @@ def _read_column(path: Path, group: h5py.Group, column: str) -> NDArray[Any]:
 
 def _check_sum(path: Path, group: h5py.Group, column: str, blocks: Iterable[NDArray[Any]]) -> None:
     """Compare a column's CRC-32: HDF5's own checksum takes a chunk that was zeroed for a good one."""
-    found = 0
+    found = 0  # CRC-32 goes on from piece to piece, so no column need fit memory
     for values in blocks:
         found = _add_to_sum(found, values)
     if found != group[column].attrs["crc32"]:

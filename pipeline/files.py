@@ -1,18 +1,23 @@
 """How a file is put in place: whole or not at all."""
 
+import csv
 import fcntl
 import hashlib
 import io
+import json
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InUse
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 LEFT_OVER_SECONDS = 3600.0
 
@@ -60,15 +65,15 @@ class DeferredErrorFile(io.FileIO):
 
     fault: BaseException | None = None
 
-    def write(self, data: Any) -> int:
+    def write(self, data: "ReadableBuffer") -> int:
         """Write all of `data`, or keep the fault."""
-        rest = memoryview(data)
+        rest = whole = memoryview(data).cast("B")
         while rest and self.fault is None:
             try:
                 rest = rest[super().write(rest) :]
             except BaseException as fault:  # noqa: BLE001 (an interruption, too, has to wait)
                 self.fault = fault
-        return len(data)
+        return len(whole)
 
     def check(self) -> None:
         """Raise the fault, if there is one."""
@@ -86,10 +91,35 @@ def deferred_errors(path: Path) -> Iterator[DeferredErrorFile]:
             file.check()
 
 
+def atomic_write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write rows as CSV, whole or not at all: the keys of the first are the columns, lines end in LF.
+
+    Raises:
+        ValueError: A row has a key that the first has not.
+    """
+    stream = io.StringIO()
+    table = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    atomic_write_text(path, stream.getvalue())
+
+
 def atomic_write_text(path: Path, text: str) -> None:
     """Write UTF-8 text to `path`, whole or not at all; lines end as they do in `text`."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def atomic_write_json(path: Path, value: object) -> None:
+    """Write a value as JSON for people and diffs, whole or not at all: indented, keys sorted.
+
+    Raises:
+        ValueError: A number is not finite, which JSON has no way to say.
+    """
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with atomic_write(path) as temporary:
+        # Half a character, as in the name of a file that is no UTF-8, becomes JSON's own \udc80.
+        temporary.write_bytes(f"{text}\n".encode(errors="backslashreplace"))
 
 
 @contextmanager

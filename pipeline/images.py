@@ -129,7 +129,7 @@ def decode_whole(data: bytes) -> DecodedImage:
 
 
 def decode_grey(data: bytes, side: int) -> DecodedImage:
-    """Read and check an image just as `decode_whole` does, for how bright it is where.
+    """Read and check an image just as `decode_whole` does, and shrink it to a small grey square.
 
     That takes two thirds of the time: a JPEG's colours and finest detail are left out, in the DCT domain.
 

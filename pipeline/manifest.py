@@ -7,6 +7,7 @@ and 950 MiB, where Python's own csv takes 3.5 s and 17 MiB.
 
 import csv
 import io
+import reprlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from operator import itemgetter
@@ -108,7 +109,8 @@ def read_used(path: Path) -> Iterator[tuple[str, str, str, str, str]]:
             used: tuple[str, str, str, str, str] = pick(cells)
             if used[0]:
                 if not used[2].startswith(f"{used[0]}/{used[1]}/"):
-                    raise ValueError(f"{used[2]} is no path of an image of {used[1]} in {used[0]}")
+                    split, label, file = map(reprlib.repr, used[:3])
+                    raise ValueError(f"{file} is no path of an image of {label} in {split}")
                 yield used
 
 
@@ -155,7 +157,8 @@ def _opened(path: Path, kind: type[Row], stage: str) -> Iterator[Iterator[list[s
             table = csv.reader(stream)
             if (found := next(table, [])) != columns:
                 raise ManifestError(
-                    f"{path} has the columns {found}, not {columns}: run the stage {stage} again."
+                    f"{path} has the columns {reprlib.repr(found)}, not {columns}: "
+                    f"run the stage {stage} again."
                 )
             yield _of_width(len(columns), table)
     except FileNotFoundError:

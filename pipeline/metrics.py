@@ -1,49 +1,59 @@
-"""Labels and probabilities turned into numbers and curves; every definition of a metric is here."""
+"""Labels and probabilities turned into numbers; every definition of a metric is here or in curves."""
 
-from typing import Any
+from collections.abc import Callable
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics as sk
 
+from pipeline.curves import (
+    Column,
+    Row,
+    average_precision,
+    calibration_bins,
+    is_mixed,
+    roc_area,
+    rounded,
+)
 from pipeline.errors import PredictionsError
 from pipeline.predictions import Predictions
 
-Row = dict[str, str | float | int]
-Tree = dict[str, Any]
+Figures = dict[str, float | int]
 
-RESAMPLES = 10_000
-CALIBRATION_BINS = 15
-CURVE_POINTS = 200
-DIGITS = 6  # rounding keeps a metrics file the same where summing in another order would not
+Z_95 = NormalDist().inv_cdf(0.975)  # 95 % of a normal distribution lie within +-1.96 deviations
+UNEQUAL_CLASSES = 1.5  # the largest over the smallest: beyond it, accuracy favours large classes
+MANY_CLASSES, TOP = 10, 5
 SMALLEST_PROBABILITY = (
     1e-7  # float32's resolution near 1; one sure mistake costs 16 nats, not infinity
 )
+MACRO_AVERAGE = "macro average"
 
 
-def compute_metrics(predictions: Predictions, seed: int) -> Tree:
+def compute_metrics(predictions: Predictions) -> dict[str, Figures]:
     """Measure how good predictions are, split by split.
 
     Every figure is finite, whatever the predictions: a share of nothing (the precision of a
-    class never predicted, the recall of a class that is absent) is 0, and an area under a
+    class never predicted, the recall of a class that is absent) is 0, and an area under a ROC
     curve that does not exist is 0.5, as for guessing.
 
     Args:
         predictions: At least one row of split `val`.
-        seed: Of the bootstrap.
 
     Returns:
-        For each split that has rows, under its name: `n`, `accuracy` with the bounds
-        `accuracy_low` and `accuracy_high` of its 95 % interval, `log_loss` (nats), `roc_auc`,
-        `ece`, and `per_class.<class>` with `precision`, `recall`, `specificity` and `f1`.
-        Floats have six decimals; all but `log_loss` lie in 0..1.
+        For each split that has rows, under its name, figures of six decimals; all but `n` and
+        `log_loss` lie in 0..1. Of `train`, which the head was fitted to, `accuracy` and
+        `log_loss` (nats). Of `val` and `test` also the bounds `accuracy_low` and
+        `accuracy_high` of the accuracy's 95 % interval, `roc_auc`, `ece` and `n` (images);
+        `balanced_accuracy` where the largest class of that split has more than 1.5 times the
+        images of the smallest, as of a class that is absent; and `top5_accuracy` where there
+        are more than ten classes.
 
     Raises:
         PredictionsError: There are no rows of split `val`.
     """
     require_val(predictions)
     return {
-        split: _measure(predictions.of_split(split), seed)
+        split: _measure(predictions.of_split(split), is_fitted_to=split == "train")
         for split in sorted(set(predictions.splits))
     }
 
@@ -69,170 +79,132 @@ def confusion_rows(predictions: Predictions) -> list[Row]:
     return [{"actual": names[actual], "predicted": names[predicted]} for actual, predicted in pairs]
 
 
-def roc_points(predictions: Predictions) -> list[Row]:
-    """Return a receiver operating characteristic a class, that class against the rest.
+def per_class_rows(predictions: Predictions) -> list[Row]:
+    """Return how each class does against the rest, and as the last row their `macro average`.
 
     Returns:
-        Rows of `class`, `fpr`, `tpr` and `threshold`, from (0, 0) to (1, 1); at most 200 a
-        class, evenly spread along the curve. A class that all or none of the images belong
-        to has the diagonal.
+        Rows of `class`, `n` (its images; of the last row, all) and what `class_figures` names,
+        of six decimals. The last row has the plain means over the classes, absent ones too.
     """
+    figures, sizes = class_figures(predictions), _class_sizes(predictions)
     rows: list[Row] = []
     for index, name in enumerate(predictions.classes):
-        is_class = predictions.labels == index
-        fpr, tpr, threshold = _roc_curve(is_class, predictions.probabilities[:, index])
-        rows += [
-            {"class": name, "fpr": _rounded(x), "tpr": _rounded(y), "threshold": _rounded(t)}
-            for x, y, t in zip(fpr, tpr, threshold, strict=True)
-        ]
-    return rows
+        of_class = {figure: rounded(column[index]) for figure, column in figures.items()}
+        rows.append({"class": name, "n": int(sizes[index]), **of_class})
+    means = {figure: rounded(column.mean()) for figure, column in figures.items()}
+    return [*rows, {"class": MACRO_AVERAGE, "n": len(predictions), **means}]
 
 
-def calibration_points(predictions: Predictions) -> list[Row]:
-    """Return a row for each of 15 equal-width bins of confidence that holds images.
-
-    Confidence is the probability of the predicted class.
+def class_figures(predictions: Predictions) -> dict[str, Column]:
+    """Return `precision`, `recall`, `specificity`, `f1`, `roc_auc` and `average_precision` by class.
 
     Returns:
-        Rows of `confidence` (mean in the bin), `accuracy` (share correct) and `n` (images).
-
-    Reference:
-        Guo et al. 2017, "On Calibration of Modern Neural Networks" (arXiv:1706.04599).
+        float64 `(k,)` each, 0..1. A share of nothing is 0, a ROC that does not exist has the
+        area 0.5.
     """
-    counts, confidences, accuracies = _calibration(predictions)
-    return [
-        {"confidence": _rounded(confidence), "accuracy": _rounded(accuracy), "n": int(count)}
-        for count, confidence, accuracy in zip(counts, confidences, accuracies, strict=True)
-    ]
-
-
-def _measure(predictions: Predictions, seed: int) -> Tree:
-    """Return the metrics of one split with at least one row."""
-    n = len(predictions)
-    correct = int((predictions.predicted_labels() == predictions.labels).sum())
-    low, high = _bootstrap_interval(correct, n, seed)
+    n, k = len(predictions), len(predictions.classes)
+    actual, predicted = _class_sizes(predictions), predictions.predicted_labels()
+    chosen = np.bincount(predicted, minlength=k)
+    hits = np.bincount(predicted[predicted == predictions.labels], minlength=k)
     return {
-        "n": n,
-        "accuracy": _rounded(correct / n),
-        "accuracy_low": _rounded(low),
-        "accuracy_high": _rounded(high),
-        "log_loss": _rounded(_log_loss(predictions)),
-        "roc_auc": _rounded(_roc_auc(predictions)),
-        "ece": _rounded(_expected_calibration_error(predictions)),
-        "per_class": _per_class(predictions),
+        "precision": _share(hits, chosen),
+        "recall": _share(hits, actual),
+        "specificity": _share(n - actual - chosen + hits, n - actual),
+        "f1": _share(2 * hits, actual + chosen),
+        "roc_auc": _of_each_class(roc_area, predictions),
+        "average_precision": _of_each_class(average_precision, predictions),
     }
 
 
-def _bootstrap_interval(correct: int, n: int, seed: int) -> tuple[float, float]:
-    """Return the 95 % percentile interval of an accuracy over 10,000 resamples of the images.
+def wilson_interval(correct: int, n: int) -> tuple[float, float]:
+    """Return the 95 % score interval of a share, 0..1, for `correct` of `n >= 1`.
 
-    How many of `n` images drawn with replacement are correct is binomial, so a resample is
-    one draw rather than `n`.
+    Unlike the resampling of images it has a width when all are correct: 12 of 12 may well be a
+    head that is right in 3 of 4.
 
     Reference:
-        Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13.
+        Wilson 1927, "Probable inference, the law of succession, and statistical inference"
+        (doi:10.1080/01621459.1927.10502953).
     """
-    resampled = np.random.default_rng(seed).binomial(n, correct / n, RESAMPLES) / n
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return float(low), float(high)
+    share, spread = correct / n, Z_95**2 / n
+    middle = (share + spread / 2) / (1 + spread)
+    reach = np.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
+    return max(0.0, float(middle - reach)), min(1.0, float(middle + reach))
 
 
-def _log_loss(predictions: Predictions) -> float:
-    """Return the mean of -ln(probability of the true class), no probability below 1e-7."""
-    p = np.clip(predictions.probabilities.astype(np.float64), SMALLEST_PROBABILITY, None)
-    p /= p.sum(axis=1, keepdims=True)
-    return float(sk.log_loss(predictions.labels, p, labels=np.arange(p.shape[1])))
+def log_loss(predictions: Predictions) -> float:
+    """Return the mean of -ln(probability of the true class), no probability below 1e-7; nats."""
+    p = np.maximum(predictions.probabilities.astype(np.float64), SMALLEST_PROBABILITY)
+    of_true_class = p[np.arange(len(p)), predictions.labels] / p.sum(axis=1)
+    return float(-np.log(of_true_class).mean())
 
 
-def _roc_auc(predictions: Predictions) -> float:
-    """Return the area under the ROC curve.
+def roc_auc(predictions: Predictions) -> float:
+    """Return the area under the ROC curve, 0..1.
 
     Two classes: the second is the positive one. More: the plain mean over the classes, each
-    against the rest, of those that some but not all images belong to.
+    against the rest, of those that some but not all images belong to. 0.5 if there is none.
     """
     k = len(predictions.classes)
     areas = [
-        sk.roc_auc_score(predictions.labels == index, predictions.probabilities[:, index])
+        roc_area(predictions.labels == index, predictions.probabilities[:, index])
         for index in (range(k) if k > 2 else [1])
-        if _is_mixed(predictions.labels == index)
+        if is_mixed(predictions.labels == index)
     ]
     return float(np.mean(areas)) if areas else 0.5
 
 
-def _expected_calibration_error(predictions: Predictions) -> float:
-    """Return the mean gap between confidence and accuracy over the bins, weighted by images."""
-    counts, confidences, accuracies = _calibration(predictions)
+def expected_calibration_error(predictions: Predictions) -> float:
+    """Return the mean gap between confidence and accuracy over the bins, weighted by images; 0..1."""
+    counts, confidences, accuracies = calibration_bins(predictions)
     return float(np.average(np.abs(confidences - accuracies), weights=counts))
 
 
-def _calibration(
-    predictions: Predictions,
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return count, mean confidence and accuracy of each bin that holds images.
-
-    Bin `i` of 15 holds the confidences in `(i / 15, (i + 1) / 15]`.
-    """
-    confidence = predictions.probabilities.max(axis=1).astype(np.float64)
-    is_correct = predictions.predicted_labels() == predictions.labels
-    bins = np.ceil(confidence * CALIBRATION_BINS).astype(np.int64) - 1
-    bins = np.clip(bins, 0, CALIBRATION_BINS - 1)
-    counts = np.bincount(bins, minlength=CALIBRATION_BINS)
-    kept = counts > 0
-
-    def mean_by_bin(values: NDArray[Any]) -> NDArray[np.float64]:
-        return np.bincount(bins, weights=values, minlength=CALIBRATION_BINS)[kept] / counts[kept]
-
-    return counts[kept], mean_by_bin(confidence), mean_by_bin(is_correct)
+def balanced_accuracy(predictions: Predictions) -> float:
+    """Return the mean recall over the classes that have images, 0..1."""
+    sizes = _class_sizes(predictions)
+    hits = predictions.labels[predictions.predicted_labels() == predictions.labels]
+    recall = _share(np.bincount(hits, minlength=len(sizes)), sizes)
+    return float(recall[sizes > 0].mean())
 
 
-def _per_class(predictions: Predictions) -> Tree:
-    """Return precision, recall, specificity and F1 of each class against the rest."""
-    labels = np.arange(len(predictions.classes))
-    predicted = predictions.predicted_labels()
-    precision, recall, f1, _ = sk.precision_recall_fscore_support(
-        predictions.labels, predicted, labels=labels, zero_division=0
-    )
-    specificity = [
-        sk.recall_score(predictions.labels != label, predicted != label, zero_division=0)
-        for label in labels
-    ]
-    table = zip(predictions.classes, precision, recall, specificity, f1, strict=True)
-    return {
-        name: {
-            "precision": _rounded(p),
-            "recall": _rounded(r),
-            "specificity": _rounded(s),
-            "f1": _rounded(f),
-        }
-        for name, p, r, s, f in table
-    }
+def top_accuracy(predictions: Predictions, top: int = TOP) -> float:
+    """Return how often the true class is among the `top` most probable; of equals, the first are."""
+    falling = np.argsort(-predictions.probabilities, axis=1, kind="stable")
+    return float((falling[:, :top] == predictions.labels[:, None]).any(axis=1).mean())
 
 
-def _roc_curve(is_class: NDArray[np.bool_], scores: NDArray[Any]) -> list[NDArray[np.float64]]:
-    """Return false positive rate, true positive rate and threshold along one class's curve."""
-    if not _is_mixed(is_class):
-        return [np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.array([1.0, 0.0])]
-    fpr, tpr, threshold = sk.roc_curve(is_class, scores)
-    kept = _evenly_spread(fpr + tpr)
-    return [
-        fpr[kept],
-        tpr[kept],
-        np.minimum(threshold, 1.0)[kept],
-    ]  # the first threshold is infinite
+def _measure(predictions: Predictions, *, is_fitted_to: bool) -> Figures:
+    """Return the metrics of one split with at least one row."""
+    n = len(predictions)
+    correct = int((predictions.predicted_labels() == predictions.labels).sum())
+    figures = {"accuracy": correct / n, "log_loss": log_loss(predictions)}
+    if is_fitted_to:
+        return {name: rounded(value) for name, value in figures.items()}
+    figures["accuracy_low"], figures["accuracy_high"] = wilson_interval(correct, n)
+    figures["roc_auc"] = roc_auc(predictions)
+    figures["ece"] = expected_calibration_error(predictions)
+    sizes = _class_sizes(predictions)
+    if sizes.max() > UNEQUAL_CLASSES * sizes.min():
+        figures["balanced_accuracy"] = balanced_accuracy(predictions)
+    if len(sizes) > MANY_CLASSES:
+        figures["top5_accuracy"] = top_accuracy(predictions)
+    return {"n": n} | {name: rounded(value) for name, value in figures.items()}
 
 
-def _evenly_spread(position: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return at most 200 indices into rising positions, evenly spread, first and last included."""
-    if len(position) <= CURVE_POINTS:
-        return np.arange(len(position))
-    targets = np.linspace(position[0], position[-1], CURVE_POINTS)
-    kept: NDArray[np.int64] = np.unique(np.searchsorted(position, targets))
-    return kept
+def _class_sizes(predictions: Predictions) -> NDArray[np.int64]:
+    """Return how many images belong to each class, int64 `(k,)`."""
+    return np.bincount(predictions.labels, minlength=len(predictions.classes))
 
 
-def _is_mixed(is_class: NDArray[np.bool_]) -> bool:
-    return bool(is_class.any() and not is_class.all())
+def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> Column:
+    """Return part / whole, 0 where the whole is nothing."""
+    return np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)
 
 
-def _rounded(value: float) -> float:
-    return round(float(value), DIGITS)
+def _of_each_class(
+    measure: Callable[[NDArray[np.bool_], Column], float], predictions: Predictions
+) -> Column:
+    """Return what a measure says of each class against the rest, float64 `(k,)`."""
+    columns = enumerate(predictions.probabilities.T)
+    return np.array([measure(predictions.labels == index, column) for index, column in columns])

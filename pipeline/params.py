@@ -182,7 +182,7 @@ def load_params(path: Path = paths.PARAMS) -> Params:
         raise ParamsError(f"{path} has {error}") from None
 
 
-def parse_params(tree: Any) -> Params:
+def parse_params(tree: object) -> Params:
     """Check a tree of plain values, as YAML gives it.
 
     Raises:

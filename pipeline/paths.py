@@ -92,8 +92,13 @@ def predictions_file(dataset: str, backbone: str) -> Path:
 
 
 def data_metrics_file(dataset: str) -> Path:
-    """JSON: counts of images, classes, splits and quarantine."""
+    """JSON: counts of images, splits and quarantine."""
     return METRICS / dataset / "data.json"
+
+
+def classes_file(dataset: str) -> Path:
+    """CSV: images of each class in each split."""
+    return PLOTS / dataset / "classes.csv"
 
 
 def metrics_file(dataset: str, backbone: str) -> Path:
@@ -102,7 +107,7 @@ def metrics_file(dataset: str, backbone: str) -> Path:
 
 
 def plots_folder(dataset: str, backbone: str) -> Path:
-    """Folder with the CSV files that `dvc plots` draws."""
+    """Folder with a head's CSV files: its curves, which `dvc plots` draws, and its figures by class."""
     return PLOTS / dataset / backbone
 
 

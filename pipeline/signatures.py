@@ -18,6 +18,10 @@ _BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIF"
 )
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+NOT_FETCHED = "a Git LFS pointer, not the image: run `git lfs pull`"
+NOT_AN_IMAGE = "not an image"
+READABLE = "JPEG, PNG, GIF, BMP, WebP, TIFF, HEIC or AVIF"
+_NOT_READ = ("JPEG2000", "JPEG XL")
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
     | {".heic", ".heif", ".avif", ".jp2", ".jxl"}
@@ -44,6 +48,16 @@ def is_image(name: str, data: bytes) -> bool:
 def is_lfs_pointer(data: bytes) -> bool:
     """Tell whether a file is what git keeps in the place of one that Git LFS holds."""
     return data.startswith(_LFS_POINTER)
+
+
+def explain_fault(data: bytes, fault: str) -> str:
+    """Say why a file cannot be used: what the decoder says, or more where the first bytes tell it."""
+    found = format_of(data)
+    if is_lfs_pointer(data):
+        return NOT_FETCHED
+    if found in _NOT_READ:
+        return f"{found} is not read: expected {READABLE}"
+    return f"damaged: cannot be read as {found}" if found and fault == NOT_AN_IMAGE else fault
 
 
 def suffix_of(name: str) -> str:

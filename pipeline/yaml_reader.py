@@ -31,7 +31,7 @@ def read_yaml(text: str) -> Any:
 class _Constructor(SafeConstructor):
     """Where Python refuses a value, the error says in which line, as all others do."""
 
-    def construct_object(self, node: Node, deep: bool = False) -> Any:
+    def construct_object(self, node: Node, deep: bool = False) -> object:
         try:
             return super().construct_object(node, deep)
         except (ValueError, LookupError, ArithmeticError, TypeError, AttributeError) as error:

@@ -17,6 +17,7 @@ from pipeline.archives import Limits, Member, pack_folder, read_members
 from pipeline.errors import ArchiveError
 from pipeline.sources import obtain
 from tests.archive_cases import HOSTILE, ODD
+from tests.damages import largest_file
 from tests.odd_archives import (
     GOOD,
     GOOD_TAR,
@@ -181,15 +182,23 @@ def test_failed_packing_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["pack"]
 
 
+def test_full_disk_is_told_when_a_folder_is_packed(tmp_path: Path) -> None:
+    folder = folder_of({"cat/1.jpg": b"1" * 5000})(tmp_path / "pets")
+    with (
+        largest_file(2000),
+        pytest.raises(ArchiveError, match=r"^cannot pack .*pets.*: File too large\.$"),
+    ):
+        pack_folder(folder, tmp_path / "target.zip")
+    assert [path.name for path in tmp_path.iterdir()] == ["pets"]
+
+
 NAMES = st.text(
     st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="/\\"), min_size=1, max_size=8
 )
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(files=st.dictionaries(PATHS, st.binary(max_size=64), max_size=6), as_tar=st.booleans())
 def test_what_is_read_is_what_was_packed_or_it_is_refused(
     tmp_path: Path, files: dict[str, bytes], as_tar: bool
@@ -224,12 +233,12 @@ def test_what_is_read_is_what_was_packed_or_it_is_refused(
     ids=["deflate", "bzip2", "lzma", "tar", "tgz", "zip in zip"],
 )
 def test_changed_bytes_end_in_members_or_an_archive_error(tmp_path: Path, content: bytes) -> None:
-    chance = random.Random(7)
+    rng = random.Random(7)
     for _ in range(300):
         damaged = bytearray(content)
-        for _ in range(chance.randint(1, 4)):
-            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
-        archive = written(tmp_path / "pack", bytes(damaged[: chance.randint(1, len(damaged))]))
+        for _ in range(rng.randint(1, 4)):
+            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+        archive = written(tmp_path / "pack", bytes(damaged[: rng.randint(1, len(damaged))]))
         message = complaint(archive)
         assert message is None or str(archive) in message
 

@@ -103,7 +103,7 @@ def test_copies_differ_by_number_image_and_seed() -> None:
     assert len(set(found)) == len(found)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     height=st.integers(8, 90),
     width=st.integers(8, 90),

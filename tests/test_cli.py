@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pipeline import cli
-from pipeline.errors import ParamsError
+from pipeline.errors import ImageError, ParamsError
 from pipeline.files import atomic_write_text
 from pipeline.params import Params, load_params
 from pipeline.tools import progress
@@ -122,6 +122,35 @@ def test_a_pipeline_error_is_a_message_on_stderr_and_status_1(tmp_path: Path) ->
     )
 
 
+def test_predict_in_another_folder_says_so_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    code = f"""
+import sys
+from pipeline.cli import main
+sys.argv = ["bottleneck", "predict", "a.jpg", "--dataset", "pets"]
+try:
+    main()
+except SystemExit as end:
+    print(end.code, sorted(set({HEAVY}) & set(sys.modules)))
+"""
+    done = start("-c", code, cwd=tmp_path)
+    assert done.stdout == "1 []\n"
+    assert "Run in the project's folder" in done.stderr
+
+
+def test_predict_prints_the_answers_and_ends_with_1_where_a_file_is_bad(
+    params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def predict(*_: object) -> Iterator[Answer]:
+        yield Answer(file="good.jpg", label="cat", probabilities={"cat": 1.0, "dog": 0.0})
+        raise ImageError("cannot read bad.jpg: not an image.")
+
+    monkeypatch.setattr("pipeline.tools.predict.predict_files", predict)
+    assert run(monkeypatch, "predict", "good.jpg", "bad.jpg", "--dataset", "pets", "--json") == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["file"] == "good.jpg"
+    assert err == "Error: cannot read bad.jpg: not an image.\n"
+
+
 def test_a_bug_keeps_its_traceback() -> None:
     code = """
 import sys
@@ -224,7 +253,7 @@ def test_a_stage_gets_its_names_and_settings_and_its_line_is_printed(
     ],
 )
 @pytest.mark.usefixtures("params")
-def test_what_the_user_can_mend_is_said_on_stderr(
+def test_what_the_user_can_fix_is_said_on_stderr(
     arguments: list[str],
     status: int,
     message: str,
@@ -426,4 +455,6 @@ def test_datasets_lists_your_own_too(
     assert re.fullmatch("pets +your own, from pets", lines[-1])
     Path("params.yaml").unlink()
     assert run(monkeypatch, "datasets") == 0
-    assert len(capsys.readouterr().out.splitlines()) == 2
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2
+    assert err == "There is no params.yaml here, so none of your own.\n"

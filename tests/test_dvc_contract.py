@@ -146,7 +146,12 @@ def test_commands_are_those_of_the_command_line_with_names_alone(stage: str) -> 
         ("fetch", [paths.raw_folder("d")]),
         (
             "split",
-            [paths.split_folder("d"), paths.manifest_file("d"), paths.data_metrics_file("d")],
+            [
+                paths.split_folder("d"),
+                paths.manifest_file("d"),
+                paths.data_metrics_file("d"),
+                paths.classes_file("d"),
+            ],
         ),
         ("augment", [paths.augmented_folder("d")]),
         ("extract", [paths.features_file("d", "b")]),
@@ -154,10 +159,11 @@ def test_commands_are_those_of_the_command_line_with_names_alone(stage: str) -> 
         (
             "evaluate",
             [
+                paths.plots_folder("d", "b") / "per_class.csv",
                 paths.metrics_file("d", "b"),
                 *(
                     paths.plots_folder("d", "b") / f"{name}.csv"
-                    for name in ("confusion", "roc", "calibration")
+                    for name in ("confusion", "roc", "precision_recall", "calibration")
                 ),
             ],
         ),
@@ -189,12 +195,17 @@ def test_what_a_stage_reads_an_earlier_stage_writes() -> None:
 
 def test_metrics_and_plots_are_files_of_git_and_plots_say_how_they_are_drawn() -> None:
     for stage in STAGES:
-        for path, options in paths_of(stage, "metrics", "plots"):
-            assert options["cache"] is False, path
+        for path, options in paths_of(stage, "outs", "metrics", "plots"):
+            is_gits = paths.METRICS in Path(path).parents or paths.PLOTS in Path(path).parents
+            assert (options.get("cache") is False) == is_gits, path
         for path, options in paths_of(stage, "plots"):
             assert {"template", "x", "y"} <= options.keys(), path
             own = ROOT / ".dvc" / "plots" / f"{options['template']}.json"
             assert own.is_file() or options["template"] == "confusion", path
+
+
+def test_only_heads_have_metrics_so_that_they_can_be_read_side_by_side() -> None:
+    assert {stage for stage in STAGES if "metrics" in STAGES[stage]} == {"evaluate"}
 
 
 def test_axes_are_the_names_in_params() -> None:

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from pipeline import errors
-from pipeline.errors import PipelineError, describe_os_error, did_you_mean
+from pipeline.errors import PipelineError, describe_os_error, did_you_mean, first_line
 
 
 def test_every_kind_of_error_is_a_pipeline_error_with_a_docstring() -> None:
@@ -36,6 +36,11 @@ def test_every_kind_of_error_is_a_pipeline_error_with_a_docstring() -> None:
 )
 def test_a_near_match_is_offered_and_a_far_one_is_not(name: str, answer: str) -> None:
     assert did_you_mean(name, ["cats_vs_dogs", "flowers"]) == answer
+
+
+@pytest.mark.parametrize(("text", "line"), [("one\ntwo", "one"), ("", "OSError")])
+def test_a_librarys_error_is_one_line_and_never_empty(text: str, line: str) -> None:
+    assert first_line(OSError(text)) == line
 
 
 @pytest.mark.parametrize(

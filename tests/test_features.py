@@ -92,7 +92,7 @@ def _assert_equal(found: FeatureSet, blocks: dict[str, Block], header: Header = 
     dtype=st.sampled_from(["float16", "float32"]),
     step=st.integers(1, 50),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_what_is_written_is_read_back(
     tmp_path_factory: pytest.TempPathFactory,
     rows: list[int],

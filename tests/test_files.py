@@ -1,6 +1,7 @@
 """A file is put in place whole or not at all."""
 
 import hashlib
+import json
 import os
 import time
 from pathlib import Path
@@ -12,6 +13,8 @@ from pipeline.files import (
     LEFT_OVER_SECONDS,
     atomic_folder,
     atomic_write,
+    atomic_write_csv,
+    atomic_write_json,
     atomic_write_text,
     deferred_errors,
     remove_left_overs,
@@ -61,6 +64,32 @@ def test_two_writers_of_one_file_do_not_share_a_temporary_name(tmp_path: Path) -
 def test_text_keeps_its_line_ends(tmp_path: Path) -> None:
     atomic_write_text(tmp_path / "text", "a\r\nb\nü")
     assert (tmp_path / "text").read_bytes() == b"a\r\nb\n\xc3\xbc"
+
+
+def test_a_table_has_the_columns_of_its_first_row_and_quotes_what_needs_it(tmp_path: Path) -> None:
+    rows = [{"class": "a,b", "n": 1}, {"class": "\u00e9", "n": 0.5}]
+    atomic_write_csv(tmp_path / "table.csv", rows)
+    assert (tmp_path / "table.csv").read_bytes() == 'class,n\n"a,b",1\n\u00e9,0.5\n'.encode()
+    with pytest.raises(ValueError, match="fields not in fieldnames: 'm'"):
+        atomic_write_csv(tmp_path / "table.csv", [{"n": 1}, {"m": 2}])
+
+
+def test_json_is_indented_sorted_and_in_plain_utf8(tmp_path: Path) -> None:
+    atomic_write_json(tmp_path / "json", {"b": [1, None], "a": "ü"})
+    text = '{\n  "a": "ü",\n  "b": [\n    1,\n    null\n  ]\n}\n'
+    assert (tmp_path / "json").read_text(encoding="utf-8") == text
+
+
+def test_json_of_a_name_that_is_no_utf8_is_read_back(tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff\\.zip")
+    atomic_write_json(tmp_path / "json", name)
+    assert json.loads((tmp_path / "json").read_bytes()) == name
+
+
+def test_json_has_no_word_for_what_is_not_a_number(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        atomic_write_json(tmp_path / "json", float("nan"))
+    assert _names(tmp_path) == []
 
 
 def test_only_old_temporary_files_are_left_overs(tmp_path: Path) -> None:

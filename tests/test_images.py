@@ -331,23 +331,21 @@ def test_bytes_after_the_end_of_a_jpeg_do_no_harm() -> None:
     assert (decode_whole(data + b"\0" * 999).pixels == decode_whole(data).pixels).all()
 
 
-def mutated(chance: np.random.Generator, data: bytes) -> bytes:
+def mutated(rng: np.random.Generator, data: bytes) -> bytes:
     """Return a file with a few bytes changed, cut, doubled or overwritten by a run of one value."""
     broken = bytearray(data)
-    for _ in range(int(chance.integers(1, 6))):
-        place = (
-            int(chance.integers(len(broken))) if chance.random() < 0.6 else int(chance.integers(64))
-        )
+    for _ in range(int(rng.integers(1, 6))):
+        place = int(rng.integers(len(broken))) if rng.random() < 0.6 else int(rng.integers(64))
         place = min(place, len(broken) - 1)
-        kind = int(chance.integers(5))
+        kind = int(rng.integers(5))
         if kind <= 1:
-            broken[place] = int(chance.integers(256))
+            broken[place] = int(rng.integers(256))
         elif kind == 2:
             broken[place : place + 4] = b"\xff" * 4
         elif kind == 3:
-            del broken[place : place + int(chance.integers(1, 40))]
+            del broken[place : place + int(rng.integers(1, 40))]
         else:
-            broken[place:place] = broken[place : place + int(chance.integers(1, 40))]
+            broken[place:place] = broken[place : place + int(rng.integers(1, 40))]
         if not broken:
             return b""
     return bytes(broken)
@@ -419,7 +417,7 @@ def test_decode_grey_reads_any_format(mode: str, image_format: str) -> None:
 
 
 def test_decode_grey_finds_the_same_damage() -> None:
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     seeds = [
         encode(scene(400, 300), "JPEG", progressive=progressive) for progressive in (False, True)
     ]
@@ -431,7 +429,7 @@ def test_decode_grey_finds_the_same_damage() -> None:
             return (str(error),)
         return (image.width, image.height, image.mode, image.notes)
 
-    damaged = [mutated(chance, seeds[n % 2]) for n in range(400)]
+    damaged = [mutated(rng, seeds[n % 2]) for n in range(400)]
     whole = [look(decode_whole, data) for data in damaged]
     assert [look(lambda data: decode_grey(data, 32), data) for data in damaged] == whole
     assert 100 < sum(len(seen) == 1 for seen in whole) < 390
@@ -439,10 +437,10 @@ def test_decode_grey_finds_the_same_damage() -> None:
 
 def test_no_mutated_file_crashes_or_hangs_the_decoders() -> None:
     count = 2000
-    chance = np.random.default_rng(count)
+    rng = np.random.default_rng(count)
     used = refused = lines = 0
     for turn in range(count):
-        data = mutated(chance, SEEDS[turn % len(SEEDS)][1])
+        data = mutated(rng, SEEDS[turn % len(SEEDS)][1])
         try:
             image = decode_whole(data)
         except ImageError as error:
@@ -470,7 +468,7 @@ def test_damaged_images_in_many_threads_leave_the_warnings_as_they_were() -> Non
     odd = encode(plain_palette(), "PNG", transparency=bytes([9, 0]))
     data = [odd, encode(scene(), "TIFF")[:-9], png_claiming(900, 900), encode(scene(), "JPEG")] * 50
 
-    def fate(one: bytes) -> str:
+    def outcome(one: bytes) -> str:
         try:
             return decode_whole(one).format
         except ImageError as error:
@@ -478,7 +476,7 @@ def test_damaged_images_in_many_threads_leave_the_warnings_as_they_were() -> Non
 
     before = list(warnings.filters)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(fate, data))
+        found = list(pool.map(outcome, data))
     assert warnings.filters == before
     assert found == found[:4] * 50
     assert found[0] == "PNG"
@@ -510,7 +508,7 @@ def test_the_square_keeps_circles_round_and_in_the_middle(
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "GIF"])
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(width=st.integers(8, 300), height=st.integers(8, 300), size=st.integers(1, 130))
 def test_the_square_has_the_wanted_shape_whatever_the_image(
     image_format: str, width: int, height: int, size: int

@@ -19,6 +19,7 @@ from pipeline.manifest import (
     ImageRow,
     read_copies,
     read_manifest,
+    read_used,
     write_copies,
     write_manifest,
 )
@@ -50,7 +51,7 @@ IMAGES = st.builds(
 )
 COPIES = st.builds(CopyRow, parent=KEY, copy=st.integers(1, 20), sha256=KEY, path=TEXT)
 ON_ONE_FOLDER = settings(
-    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 ROW = ImageRow(
     label="cat",
@@ -176,6 +177,20 @@ def test_a_damaged_table_is_told_as_one(damage: object, message: str, tmp_path: 
     file.write_bytes(damage(text).encode(errors="surrogateescape"))  # type: ignore[operator]
     with pytest.raises(ManifestError, match=message):
         list(read_manifest(file))
+
+
+def test_of_a_table_full_of_zeros_little_is_quoted(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_bytes(bytes(40_000))
+    with pytest.raises(ManifestError, match="has the columns") as error:
+        list(read_manifest(tmp_path / "m.csv"))
+    assert len(str(error.value)) < 500
+
+
+def test_of_a_path_that_is_none_little_is_quoted(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "m.csv", [ROW._replace(path="x" * 40_000)])
+    with pytest.raises(ManifestError, match="is no path of an image of 'cat' in") as error:
+        list(read_used(tmp_path / "m.csv"))
+    assert len(str(error.value)) < 500
 
 
 def test_any_printable_noise_is_refused_or_read_but_never_a_traceback(tmp_path: Path) -> None:

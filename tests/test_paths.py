@@ -24,6 +24,7 @@ from pipeline.errors import SourceError
         (paths.model_folder("d", "b"), "models/d/b"),
         (paths.predictions_file("d", "b"), "models/d/b/predictions.csv"),
         (paths.data_metrics_file("d"), "metrics/d/data.json"),
+        (paths.classes_file("d"), "plots/d/classes.csv"),
         (paths.metrics_file("d", "b"), "metrics/d/b.json"),
         (paths.plots_folder("d", "b"), "plots/d/b"),
         (paths.history_file("d", "b"), "plots/d/b/history.csv"),
@@ -37,7 +38,7 @@ def test_no_two_datasets_or_backbones_share_a_path() -> None:
     of_both = (paths.features_file, paths.model_folder, paths.metrics_file, paths.plots_folder)
     found = [make(*names) for make in of_both for names in (("a", "x"), ("a", "y"), ("b", "x"))]
     of_one = (paths.raw_folder, paths.split_folder, paths.manifest_file, paths.augmented_folder,
-              paths.data_metrics_file)  # fmt: skip
+              paths.data_metrics_file, paths.classes_file)  # fmt: skip
     found += [make(name) for make in of_one for name in ("a", "b")]
     for one, other in combinations(found, 2):
         assert not one.is_relative_to(other)

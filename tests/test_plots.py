@@ -7,17 +7,24 @@ from typing import Any
 import pytest
 from dvc_render.vega import VegaRenderer
 
-from pipeline.reporting.results import CALIBRATION_COLUMNS, HISTORY_COLUMNS, ROC_COLUMNS
+from pipeline.reporting.results import (
+    CALIBRATION_COLUMNS,
+    HISTORY_COLUMNS,
+    PRECISION_RECALL_COLUMNS,
+    ROC_COLUMNS,
+)
 
 TEMPLATES = Path(__file__).parents[1] / ".dvc" / "plots"
 COLUMNS = {
     "history": HISTORY_COLUMNS,
     "roc": ("class", *ROC_COLUMNS, "threshold"),
+    "precision_recall": ("class", *PRECISION_RECALL_COLUMNS, "threshold"),
     "calibration": CALIBRATION_COLUMNS,
 }
 AXES = {
     "history": ("epoch", "val_loss"),
     "roc": ("fpr", "tpr"),
+    "precision_recall": ("recall", "precision"),
     "calibration": ("confidence", "accuracy"),
 }
 
@@ -62,6 +69,7 @@ def test_history_draws_train_and_val() -> None:
     assert parts(filled("history"), "fold") == [["val_loss", "loss"], ["val_accuracy", "accuracy"]]
 
 
-def test_each_class_and_revision_has_a_roc() -> None:
-    line = filled("roc")["layer"][0]["encoding"]
+@pytest.mark.parametrize("name", ["roc", "precision_recall"])
+def test_each_class_and_revision_has_a_curve(name: str) -> None:
+    line = filled(name)["layer"][0]["encoding"]
     assert (line["color"]["field"], line["strokeDash"]["field"]) == ("class", "rev")

@@ -70,7 +70,7 @@ def tables(draw: st.DrawFn) -> Predictions:
     )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(table=tables())
 def test_what_is_written_is_read_back(
     table: Predictions, tmp_path_factory: pytest.TempPathFactory

@@ -2,8 +2,9 @@
 
 import pytest
 
+from pipeline.errors import ImageError
 from pipeline.images import decode_whole
-from pipeline.signatures import format_of, is_image, is_lfs_pointer, suffix_of
+from pipeline.signatures import explain_fault, format_of, is_image, is_lfs_pointer, suffix_of
 from tests.sample_images import encode, odd_images, scene
 
 
@@ -52,3 +53,26 @@ def test_a_name_tells_only_what_was_meant() -> None:
 def test_a_pointer_of_git_lfs_is_told() -> None:
     assert is_lfs_pointer(b"version https://git-lfs.github.com/spec/v1\noid sha256:12\n")
     assert not is_lfs_pointer(b"version 2")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (
+            b"\xff\x0a\xfa",
+            "JPEG XL is not read: expected JPEG, PNG, GIF, BMP, WebP, TIFF, HEIC or AVIF",
+        ),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG2000 is not read: expected JPEG, PNG"),
+        (b"\0\0\0\x18ftypavif" + bytes(8), "damaged: cannot be read as AVIF"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        (b"<html>", "not an image"),
+    ],
+)
+def test_a_reason_says_what_a_file_is_and_what_would_be_read(data: bytes, reason: str) -> None:
+    with pytest.raises(ImageError, match=r"^not an image$") as error:
+        decode_whole(data)
+    assert explain_fault(data, str(error.value)).startswith(reason)
+
+
+def test_what_the_decoder_says_of_a_format_that_is_read_stays() -> None:
+    assert explain_fault(encode(scene(60, 5), "PNG"), "too small: 60 x 5") == "too small: 60 x 5"

@@ -1,4 +1,4 @@
-"""Which folders of an archive hold nothing: nobody would miss a class that was never filled."""
+"""Which folders of an archive are empty: a class without images is reported, not lost."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What a zip, a tar and a folder hold, each told in the same few words; nothing is judged here."""
+"""The entries of a zip, a tar and a folder, in one form; nothing is checked here."""
 
 import contextlib
 import errno
@@ -21,6 +21,7 @@ from typing import IO, BinaryIO, NamedTuple
 from pipeline.errors import ArchiveError
 from pipeline.signatures import is_lfs_pointer
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError,
     OverflowError, IndexError,
@@ -58,9 +59,26 @@ class Entry(NamedTuple):
         return self.kind == _FOLDER
 
 
+def plain_file(name: str, data: bytes) -> Entry:
+    """Return the entry of a file whose bytes are in memory."""
+    return Entry(
+        name=name, kind="file", size=len(data), packed=None, open=partial(io.BytesIO, data)
+    )
+
+
+def empty_folder(name: str) -> Entry:
+    """Return the entry of a folder in which nothing lies."""
+    return Entry(name=name, kind=_FOLDER, size=0, packed=None, open=io.BytesIO)
+
+
 @contextlib.contextmanager
-def damage_named(where: str) -> Iterator[None]:
-    """Turn whatever the readers raise on damaged files into an ArchiveError that names the file."""
+def damage_named(where: str, doing: str = "unpack") -> Iterator[None]:
+    """Turn whatever the readers raise on damaged files into an ArchiveError that names the file.
+
+    Args:
+        where: The file.
+        doing: What takes room on the disk, for the message when there is none.
+    """
     try:
         yield
     except NotImplementedError as error:
@@ -70,9 +88,8 @@ def damage_named(where: str) -> Iterator[None]:
     except OSError as error:
         if error.errno is None:  # gzip's own
             raise ArchiveError(f"{where} is damaged: {error}. Get it again.") from error
-        raise ArchiveError(
-            f"cannot {'unpack' if error.errno == errno.ENOSPC else 'read'} {where}: {error.strerror}."
-        ) from error
+        verb = doing if error.errno in _FULL else "read"
+        raise ArchiveError(f"cannot {verb} {where}: {error.strerror}.") from error
     except _DAMAGE as error:
         raise ArchiveError(f"{where} is damaged or cut short: {error}. Get it again.") from error
 
@@ -104,8 +121,7 @@ def folder_entries(folder: Path) -> Iterator[Entry]:
     for root, folders, files in os.walk(folder, onerror=_raise):
         folders.sort()
         if Path(root) != folder:
-            name = Path(root).relative_to(folder).as_posix()
-            yield Entry(name=name, kind=_FOLDER, size=0, packed=None, open=io.BytesIO)
+            yield empty_folder(Path(root).relative_to(folder).as_posix())
         for base in sorted(files + [name for name in folders if Path(root, name).is_symlink()]):
             path = Path(root, base)
             status = path.lstat()

@@ -37,6 +37,7 @@ def refill(store: Store, path: Path, fingerprint: str) -> int:
     try:
         if read_header(path).fingerprint != fingerprint:
             return 0
+        # Keys first: where the store has all of them, the large column is not read.
         keys = read_keys(path)
         missing = store.find(keys).missing
         return store.add(_missing_features(path, keys, missing)) if missing.any() else 0
@@ -48,7 +49,7 @@ def refill(store: Store, path: Path, fingerprint: str) -> int:
 def _missing_features(
     path: Path, keys: Keys, missing: NDArray[np.bool_]
 ) -> Iterator[tuple[Keys, Features]]:
-    start = 0
+    start = 0  # the stream gives features alone, in the order of the keys
     for features in stream_features(path, BLOCK_BYTES):
         here = slice(start, start + len(features))
         wanted = missing[here]
@@ -69,11 +70,13 @@ def assemble(
     assert shape is not None, "every feature was found"
     size = max(1, BLOCK_BYTES // (math.prod(shape) * np.dtype(dtype).itemsize))
     parents, first = plan.parents, 0
+    # A damaged shard ends this block by its error, and with it the file that was begun.
     with create_features(path, header) as writer:
         for split, rows in plan.splits.items():
             writer.add_split(split, rows, shape, dtype, plan.paths.itemsize)
             for start in range(first, first + rows, size):
                 here = slice(start, min(start + size, first + rows))
+                # From the store once more, block by block: a million features do not fit memory.
                 places = Found(shards=found.shards[here], rows=found.rows[here])
                 block = Block(
                     features=store.read(places, plan.keys[here]),
@@ -91,6 +94,7 @@ def assemble(
 def first_missing(plan: Plan, found: Found) -> NDArray[np.bool_]:
     """Mark the rows to compute, bool `(n,)`: those that the store lacks, each image once."""
     places = np.flatnonzero(found.missing)
+    # As one value of 32 bytes each; `np.unique` gives the first row where there are equals.
     keys = np.ascontiguousarray(plan.keys[places]).view("V32").ravel()
     first = np.zeros(len(plan.keys), bool)
     first[places[np.unique(keys, return_index=True)[1]]] = True

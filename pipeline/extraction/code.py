@@ -8,7 +8,7 @@ import ast
 import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 PACKAGE = Path(__file__).parents[1]
 DECIDING = (
@@ -60,18 +60,18 @@ def _without_own_imports(module: ast.Module) -> ast.Module:
     return module
 
 
-def _is_own_import(node: Any) -> bool:
+def _is_own_import(node: object) -> TypeGuard[ast.ImportFrom]:
     return isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "pipeline"
 
 
-def _blocks(node: ast.AST) -> Iterator[list[Any]]:
+def _blocks(node: ast.AST) -> Iterator[list[object]]:
     """Yield the lists of statements in a node."""
     for _, value in ast.iter_fields(node):
         if isinstance(value, list):
             yield value
 
 
-def _form(node: Any) -> str:
+def _form(node: object) -> str:
     """Write a syntax tree as text: kinds of nodes, and those of their fields that say something.
 
     Not by `ast.dump`, which differs from one Python to another.
@@ -95,7 +95,7 @@ def _form(node: Any) -> str:
     return f"{type(node).__name__}({','.join(said)})"
 
 
-def _without_silent(value: Any) -> Any:
+def _without_silent(value: object) -> object:
     """Take statements that are a text alone, as docstrings are, from a list of statements."""
     if not isinstance(value, list):
         return value

@@ -67,6 +67,7 @@ class Plan:
     @property
     def parents(self) -> NDArray[np.int64]:
         """int64 `(n,)`: the row of each row's original, which stands before its copies."""
+        # The largest number of an original so far is that of the last one.
         numbers = np.arange(len(self.keys))
         originals: NDArray[np.int64] = np.maximum.accumulate(np.where(self.copies == 0, numbers, 0))
         return originals
@@ -80,12 +81,14 @@ def iterate_rows(dataset: str) -> Iterator[Row]:
     """
     copies = iter(read_copies(paths.copies_file(dataset)))
     split_folder, copies_folder = paths.split_folder(dataset), paths.augmented_folder(dataset)
+    # Both tables have one order, so they are merged as they are read: one copy waits at a time.
     held = next(copies, None)
     for split, label, path, sha256, group in read_used(paths.manifest_file(dataset)):
         yield Row(split, label, sha256, sha256, group, 0, path, split_folder)
         while held is not None and held.parent == sha256:
             yield Row(split, label, held.sha256, sha256, group, held.copy, held.path, copies_folder)
             held = next(copies, None)
+    # A copy that found no original stops all behind it, so none can be lost in silence.
     if held is not None:
         raise ManifestError(
             f"{paths.copies_file(dataset)} has copies of {held.parent[:12]}, which is not where "
@@ -95,18 +98,21 @@ def iterate_rows(dataset: str) -> Iterator[Row]:
 
 def make_plan(rows: Iterable[Row]) -> Plan:
     """Gather rows into columns."""
+    # Columns that grow in place: as Python objects, a row's two hashes alone would take 200 bytes.
     splits, numbers = Counter[str](), dict[str, int]()
     keys, groups, labels, copies = bytearray(), bytearray(), array("q"), bytearray()
-    paths = [np.zeros(0, "S1")]
+    paths = [np.zeros(0, "S1")]  # so that there is something to concatenate
     rows = iter(rows)
     while some := list(islice(rows, ROWS_AT_ONCE)):
         split, label, sha256, _, group, copy, path, _ = zip(*some, strict=True)
         splits.update(split)
         keys += bytes.fromhex("".join(sha256))
         groups += bytes.fromhex("".join(group))
+        # Classes are numbered as they come; their alphabetical order is known in the end.
         labels.extend(numbers.setdefault(name, len(numbers)) for name in label)
         copies += bytes(copy)
         paths.append(np.array([name.encode() for name in path], np.bytes_))
+    # Originals alone: two copies, as of a blank image, may well be equal.
     _check_once(np.frombuffer(keys, "V32")[np.frombuffer(copies, np.uint8) == 0])
     classes = sorted(numbers)
     ranks = np.array([classes.index(name) for name in numbers], np.int64)

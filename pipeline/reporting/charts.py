@@ -6,7 +6,7 @@ time, the machine or the order of drawing.
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 from xml.etree import ElementTree
@@ -86,10 +86,22 @@ def draw_roc(name: str, curves: Curves) -> str:
     with _page_style():
         figure, axes = _axes("false positive rate", "true positive rate")
         _draw_diagonal(axes)
-        for index, curve in enumerate(curves.values()):
-            cycle, colour = divmod(index, SERIES_COLOURS)
-            style = "-" if cycle == 0 else "--"
-            axes.plot(curve["fpr"], curve["tpr"], style, color=_SERIES[colour], clip_on=False)
+        _draw_classes(axes, [(curve["fpr"], curve["tpr"]) for curve in curves.values()])
+        return _as_svg(figure, name)
+
+
+def draw_precision_recall(name: str, curves: Curves) -> str:
+    """Draw a precision-recall curve a class, in steps: the area under them is the average precision.
+
+    Args:
+        name: Of the chart; different from all others on the page.
+        curves: Columns `recall`, rising, and `precision`, 0..1, for each class.
+    """
+    with _page_style():
+        figure, axes = _axes("recall", "precision")
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+        lines = [(curve["recall"], curve["precision"]) for curve in curves.values()]
+        _draw_classes(axes, lines, drawstyle="steps-pre")
         return _as_svg(figure, name)
 
 
@@ -149,6 +161,14 @@ def _axes(x_label: str, y_label: str, height: float = 3.2) -> tuple[Figure, Axes
 def _draw_diagonal(axes: Axes) -> None:
     axes.plot([0, 1], [0, 1], ":", color=_MUTED, linewidth=1)
     axes.set(xlim=(0, 1), ylim=(0, 1))
+
+
+def _draw_classes(axes: Axes, lines: Sequence[tuple[Column, Column]], **options: Any) -> None:
+    """Draw x and y of each class in its colour; the page's key has the same order."""
+    for index, (x, y) in enumerate(lines):
+        cycle, colour = divmod(index, SERIES_COLOURS)
+        line_style = "-" if cycle == 0 else "--"
+        axes.plot(x, y, line_style, color=_SERIES[colour], clip_on=False, **options)
 
 
 def _as_svg(figure: Figure, name: str) -> str:

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline import paths
 from pipeline.archives import read_members
 from pipeline.errors import PipelineError
-from pipeline.manifest import read_manifest
+from pipeline.manifest import SPLITS, read_manifest
 from pipeline.predictions import Predictions
 from pipeline.reporting.dataset_gallery import DatasetGallery, build_dataset_gallery
 from pipeline.reporting.prediction_gallery import PredictionGallery, build_prediction_gallery
@@ -26,6 +26,8 @@ Columns = dict[str, Column]
 HISTORY_COLUMNS = ("epoch", "loss", "val_loss", "accuracy", "val_accuracy")
 CALIBRATION_COLUMNS = ("confidence", "accuracy", "n")
 ROC_COLUMNS = ("fpr", "tpr")
+PRECISION_RECALL_COLUMNS = ("recall", "precision")
+FIGURES = ("precision", "recall", "specificity", "f1", "roc_auc", "average_precision")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +38,10 @@ class HeadResult:
         dataset: Its name.
         backbone: Its name.
         metrics: As `pipeline.metrics.compute_metrics` returns them.
+        per_class: `class`, `n` and `FIGURES` of each class, and as the last row of their average.
         history: Columns `epoch`, `loss`, `val_loss`, `accuracy`, `val_accuracy`.
         roc: Columns `fpr` and `tpr` of each class.
+        precision_recall: Columns `recall` and `precision` of each class.
         calibration: Columns `confidence`, `accuracy`, `n`.
         val: The predictions for split `val`.
         gallery: Validation images worth a look.
@@ -46,8 +50,10 @@ class HeadResult:
     dataset: str
     backbone: str
     metrics: dict[str, Any]
+    per_class: list[dict[str, Any]]
     history: Columns
     roc: dict[str, Columns]
+    precision_recall: dict[str, Columns]
     calibration: Columns
     val: Predictions
     gallery: PredictionGallery
@@ -55,10 +61,18 @@ class HeadResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetResult:
-    """A dataset's counts, as the split stage wrote them, and images that tell of its health."""
+    """A dataset's counts, as the split stage wrote them, and images that tell of its health.
+
+    Attributes:
+        name: The dataset.
+        data: As `pipeline.splitting.summary.count_rows` returns it.
+        classes: As `pipeline.splitting.summary.count_classes` returns them.
+        exhibits: Images that tell of its health.
+    """
 
     name: str
     data: dict[str, Any]
+    classes: list[dict[str, Any]]
     exhibits: DatasetGallery
 
 
@@ -69,13 +83,15 @@ def read_dataset_result(dataset: str) -> DatasetResult:
         PipelineError: A file is missing or damaged; names it and the stage that writes it.
     """
     with _reading(paths.data_metrics_file(dataset), "split") as path:
-        data = _read_json(path, ("images", "splits", "own_splits", "classes", "quarantined"))
+        data = _read_json(path, ("images", "splits", "own_splits", "quarantined"))
+    with _reading(paths.classes_file(dataset), "split") as path:
+        classes = _read_table(path, "class", dict.fromkeys(SPLITS, int))
     exhibits = build_dataset_gallery(
         read_manifest(paths.manifest_file(dataset)),
         paths.split_folder(dataset),
         lambda: read_members(paths.raw_archive(dataset)),
     )
-    return DatasetResult(name=dataset, data=data, exhibits=exhibits)
+    return DatasetResult(name=dataset, data=data, classes=classes, exhibits=exhibits)
 
 
 def read_head_result(dataset: str, backbone: str) -> HeadResult:
@@ -92,19 +108,20 @@ def read_head_result(dataset: str, backbone: str) -> HeadResult:
     with _reading(plots / "calibration.csv", "evaluate") as path:
         calibration = _as_columns(_read_rows(path, CALIBRATION_COLUMNS), CALIBRATION_COLUMNS)
     with _reading(plots / "roc.csv", "evaluate") as path:
-        points = _read_rows(path, ("class", *ROC_COLUMNS))
-        classes = dict.fromkeys(row["class"] for row in points)
-        roc = {
-            name: _as_columns([row for row in points if row["class"] == name], ROC_COLUMNS)
-            for name in classes
-        }
+        roc = _read_curves(path, ROC_COLUMNS)
+    with _reading(plots / "precision_recall.csv", "evaluate") as path:
+        precision_recall = _read_curves(path, PRECISION_RECALL_COLUMNS)
+    with _reading(plots / "per_class.csv", "evaluate") as path:
+        per_class = _read_table(path, "class", {"n": int} | dict.fromkeys(FIGURES, float))
     val = read_head_predictions(paths.model_folder(dataset, backbone)).of_split("val")
     return HeadResult(
         dataset=dataset,
         backbone=backbone,
         metrics=metrics,
+        per_class=per_class,
         history=history,
         roc=roc,
+        precision_recall=precision_recall,
         calibration=calibration,
         val=val,
         gallery=build_prediction_gallery(val, paths.split_folder(dataset)),
@@ -138,10 +155,28 @@ def _read_rows(path: Path, names: Sequence[str]) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as stream:
         table = csv.DictReader(stream, strict=True)
         rows = list(table)
-    missing = [name for name in names if name not in (table.fieldnames or ())]
+        missing = [name for name in names if name not in (table.fieldnames or ())]
     if missing or not rows:
         raise ValueError(f"no column {', '.join(missing)}" if missing else "it has no rows")
     return rows
+
+
+def _read_table(
+    path: Path, name: str, columns: Mapping[str, Callable[[str], Any]]
+) -> list[dict[str, Any]]:
+    """Return the rows of a table, each with its name and the columns turned into numbers."""
+    return [
+        {name: row[name]} | {column: number(row[column]) for column, number in columns.items()}
+        for row in _read_rows(path, (name, *columns))
+    ]
+
+
+def _read_curves(path: Path, names: Sequence[str]) -> dict[str, Columns]:
+    """Return the columns of each class's curve, in the order of the classes."""
+    points: dict[str, list[dict[str, str]]] = {}
+    for row in _read_rows(path, ("class", *names)):
+        points.setdefault(row["class"], []).append(row)
+    return {name: _as_columns(rows, names) for name, rows in points.items()}
 
 
 def _as_columns(rows: Sequence[dict[str, str]], names: Sequence[str]) -> Columns:

@@ -1,6 +1,6 @@
 """The page's parts: all that it says of a dataset and of a head, as plain values that JSON can hold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +13,7 @@ from pipeline.reporting.charts import (
     draw_calibration,
     draw_histogram,
     draw_history,
+    draw_precision_recall,
     draw_roc,
 )
 from pipeline.reporting.dataset_gallery import DatasetGallery
@@ -27,22 +28,21 @@ def dataset_view(result: DatasetResult) -> View:
     return {
         "name": result.name,
         "title": known.title if known else result.name,
-        "data": _data_view(result.data),
+        "data": _data_view(result.data, result.classes),
         "health": _health_view(result.name, result.exhibits),
     }
 
 
-def _data_view(data: Mapping[str, Any]) -> View:
+def _data_view(data: Mapping[str, Any], sizes: Sequence[Mapping[str, Any]]) -> View:
     """Return counts, and what they say of the balance of the classes."""
-    splits = list(data["splits"])
     classes = [
-        {"name": name, "counts": [counts.get(split, 0) for split in splits]}
-        for name, counts in sorted(data["classes"].items())
+        {"name": size["class"], "counts": [size[split] for split in data["splits"]]}
+        for size in sizes
     ]
     totals = [sum(row["counts"]) for row in classes]
     for row, total in zip(classes, totals, strict=True):
         row |= {"total": total, "of_largest": total / max(1, *totals)}
-    val = [counts.get("val", 0) for counts in data["classes"].values()]
+    val = [size["val"] for size in sizes]
     return {
         "images": data["images"],
         "splits": data["splits"],
@@ -84,14 +84,17 @@ def head_view(head: HeadResult) -> View:
         "backbone": head.backbone,
         "metrics": head.metrics,
         "classes": list(head.val.classes),
+        "per_class": head.per_class,
         "confusion": _confusion_view(head.val),
         "epochs": len(head.history["epoch"]),
         "best_epoch": int(head.history["epoch"][np.argmin(head.history["val_loss"])]),
         "loss_chart": draw_history(f"{name}/loss", head.history, "loss"),
         "accuracy_chart": draw_history(f"{name}/accuracy", head.history, "accuracy"),
         "roc_chart": draw_roc(f"{name}/roc", head.roc),
+        "precision_recall_chart": draw_precision_recall(
+            f"{name}/precision_recall", head.precision_recall
+        ),
         "calibration_chart": draw_calibration(f"{name}/calibration", head.calibration),
-        "roc_classes": list(head.roc),
         "series_colours": SERIES_COLOURS,
         "gallery": asdict(head.gallery),
     }

@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.archives import read_members
@@ -11,31 +10,10 @@ from pipeline.errors import ArchiveError
 from pipeline.files import sha256_of
 from pipeline.labels import label_members
 from pipeline.parallel import Progress, no_progress
+from pipeline.provenance import Provenance
 from pipeline.signatures import is_image
 
 _WORKING = ".obtaining-"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
-    """What an archive file is and where it came from; the same for the same file on any day.
-
-    Attributes:
-        source: The params key's value.
-        file: The file's name.
-        bytes: Its size.
-        sha256: Of its bytes, hexadecimal.
-        origin: URL without credentials or query, Kaggle handle, or base name of a local
-            archive; None for drawn images.
-        files: Number of files in it, those of inner archives counted one by one.
-    """
-
-    source: str
-    file: str
-    bytes: int
-    sha256: str
-    origin: str | None
-    files: int
 
 
 def obtain(

@@ -6,24 +6,21 @@ order and by any number of processes.
 
 import hashlib
 import os
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
+from pipeline.archives.formats import plain_file
+from pipeline.archives.packing import write_zip
 from pipeline.errors import SourceError, did_you_mean
-from pipeline.files import atomic_write
 from pipeline.parallel import Progress, no_progress, open_processes
 from pipeline.sources.drawing.animals import draw_animal
 from pipeline.sources.drawing.flowers import draw_flower
 from pipeline.sources.drawing.sampling import Sampler
-
-_EARLIEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
-_READABLE_FILE = 0o100644 << 16  # a zip's external attributes: a regular file, rw-r--r--
-_MADE_ON_UNIX = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +102,8 @@ def write_archive(
 ) -> None:
     """Draw a whole dataset into a zip archive, in several processes.
 
-    The archive has the same bytes whatever the number of workers: members in the order of their paths,
-    uncompressed (they are JPEG already), with one fixed date and fixed permissions. It is written under a
-    temporary name beside `path` and renamed, so `path` is never half an archive.
+    The archive has the same bytes whatever the number of workers: `write_zip` gets the members in the
+    order of their paths.
 
     Args:
         dataset: A key of `DRAWN`.
@@ -122,11 +118,12 @@ def write_archive(
     count = min(workers or os.cpu_count() or 1, len(images))
     try:
         if count == 1:
-            _write_zip(path, progress(map(_draw_member, images), len(images)))
+            drawn = progress(map(_draw_member, images), len(images))
+            write_zip(path, starmap(plain_file, drawn))
         else:
             with open_processes(__name__, count) as pool:
-                drawn = pool.map(_draw_member, images, chunksize=8)
-                _write_zip(path, progress(drawn, len(images)))
+                drawn = progress(pool.map(_draw_member, images, chunksize=8), len(images))
+                write_zip(path, starmap(plain_file, drawn))
     except OSError as error:
         raise SourceError(
             f"the drawn archive of {dataset} cannot be written to {path}: {error}."
@@ -160,16 +157,3 @@ def _draw_member(image: tuple[str, str, int]) -> tuple[str, bytes]:
     """Draw one image and name it; also the work of one call in a worker process."""
     dataset, label, index = image
     return f"{label}/{label}_{index:04d}.jpg", draw(dataset, label, index)
-
-
-def _write_zip(path: Path, contents: Iterable[tuple[str, bytes]]) -> None:
-    """Write members to a zip of fixed bytes, whole or not at all."""
-    with (
-        atomic_write(path) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
-    ):
-        for name, content in contents:
-            entry = zipfile.ZipInfo(name, _EARLIEST_ZIP_DATE)
-            entry.external_attr = _READABLE_FILE
-            entry.create_system = _MADE_ON_UNIX
-            archive.writestr(entry, content)

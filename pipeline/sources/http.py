@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ReadTimeoutError
 
@@ -140,9 +141,9 @@ def bounded_adapter() -> Iterator[type[HTTPAdapter]]:
         class BoundedAdapter(HTTPAdapter):
             def send(
                 self,
-                request: Any,
+                request: requests.PreparedRequest,
                 stream: bool = False,
-                timeout: Any = None,
+                timeout: float | tuple[float, float] | tuple[float, None] | None = None,
                 *others: Any,
                 **more: Any,
             ) -> requests.Response:
@@ -158,7 +159,7 @@ def bounded_adapter() -> Iterator[type[HTTPAdapter]]:
 class _BoundedBody:
     """The body of an answer; gives up if it comes too slowly or does not end."""
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: urllib3.HTTPResponse) -> None:
         self._raw = raw
 
     def __getattr__(self, name: str) -> Any:

@@ -17,14 +17,12 @@ from pipeline.archives import read_members
 from pipeline.errors import ImageError, ManifestError
 from pipeline.images import DecodedImage, decode_grey, decode_whole
 from pipeline.parallel import Progress, map_ordered, open_processes
-from pipeline.signatures import format_of, is_image, is_lfs_pointer
+from pipeline.signatures import NOT_AN_IMAGE, NOT_FETCHED, explain_fault, format_of, is_image
 from pipeline.splitting.duplicates import HASHED_SIDE, perceptual_hashes
 from pipeline.splitting.naming import OTHER_SUFFIXES, SUFFIXES
 from pipeline.splitting.staging import StagingFolder
 
 EMPTY_FOLDER = "an empty folder"
-NOT_FETCHED = "a Git LFS pointer, not the image: run `git lfs pull`, then fetch again"
-NOT_AN_IMAGE = "not an image"
 BATCH = 64  # files that a process screens at once
 BATCHES_AHEAD = 8  # that wait for a process, for each there is
 BLANK = np.zeros((HASHED_SIDE, HASHED_SIDE), np.uint8)  # stands for an image that cannot be decoded
@@ -148,11 +146,10 @@ def _reason(member: str, data: bytes, fault: str) -> str:
     """Return why a file that cannot be decoded is not used."""
     if member.endswith("/"):
         return EMPTY_FOLDER
-    if is_lfs_pointer(data):
-        return NOT_FETCHED
-    if fault == NOT_AN_IMAGE and (found := format_of(data)):
-        return f"cannot be read as {found}"
-    return fault if is_image(member, data) else NOT_AN_IMAGE
+    reason = explain_fault(data, fault)
+    if reason == NOT_FETCHED:
+        return f"{reason}, then fetch again"
+    return reason if is_image(member, data) else NOT_AN_IMAGE
 
 
 def _describe(file: File, decoded: _Decoded, perceptual_hash: str) -> ScreenedImage:

@@ -6,7 +6,7 @@ images draws train, else val if any draws val, else test; and as groups only gro
 (`group_near_duplicates`), more images can move an old one from test to val and from val to train,
 never back.
 
-A class that would have no image in some split is mended: each split gets at least one group, in the
+A class that would have no image in some split is repaired: each split gets at least one group, in the
 order of the draws. There, too, a new group only moves others towards train, but for two cases, which
 no rule without memory can rule out while each class is to have an image in each split:
 
@@ -133,7 +133,7 @@ def _draw_groups(images: Iterable[tuple[str, str, str]], seed: int) -> list[_Gro
 
 
 def _follow_draws(drawn: Sequence[_Group], limits: Mapping[str, float]) -> dict[str, str]:
-    """Return the split of each group by its draw, and mend the classes that would lack a split."""
+    """Return the split of each group by its draw, after repairing the classes that would lack a split."""
     splits = {group.name: _split_at(group.draw, limits) for group in drawn}
     for label in _find_lacking(drawn, splits, (*limits, TRAIN)):
         # A group with another label too stays: to move it might take from that class what it needs.

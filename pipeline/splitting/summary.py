@@ -1,4 +1,4 @@
-"""What a dataset holds, counted from its manifest; for metrics, the report and people."""
+"""What a dataset holds, counted from its manifest; for the report and people."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ def count_rows(
     settings: SplitParams,
     folder_splits: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Count images by split, class, status and reason, and the leaks that grouping prevented.
+    """Count images by split, status and reason, and the leaks that grouping prevented.
 
     Args:
         rows: All that was found in the archive.
@@ -25,16 +25,13 @@ def count_rows(
     Returns:
         Nested counts, as docs name them: `images` (found = used + duplicate + quarantined),
         `splits`, `own_splits` (used images in folders of the archive's own that tell a split,
-        unless all tell train: `split.respect_folders` would change nothing then), `classes`,
+        unless all tell train: `split.respect_folders` would change nothing then),
         `quarantined`, `duplicates`, `leaks_prevented`; and `balance`, the images of the smallest
         class over those of the largest, 0..1.
     """
     rows = list(rows)
     used = [row for row in rows if row.status == USED]
     sizes = Counter(row.split for row in used)
-    classes: dict[str, dict[str, int]] = defaultdict(dict)
-    for (label, split), number in sorted(Counter((row.label, row.split) for row in used).items()):
-        classes[label][split] = number
     own = Counter(folder_splits[row.member] for row in used if row.member in folder_splits)
     if not own.keys() - {"train"}:
         own.clear()
@@ -50,7 +47,6 @@ def count_rows(
         },
         "splits": {name: sizes[name] for name in SPLITS if name in sizes},
         "own_splits": {name: own[name] for name in SPLITS if name in own},
-        "classes": dict(classes),
         "quarantined": dict(quarantined),
         "duplicates": {
             "near_groups": sum(number > 1 for number in groups.values()),
@@ -59,6 +55,18 @@ def count_rows(
         "balance": _compare_classes(used),
         "leaks_prevented": _count_leaks(used, settings),
     }
+
+
+def count_classes(rows: Iterable[ImageRow]) -> list[dict[str, str | int]]:
+    """Return a row a class, in alphabetical order: `class`, and how many used images each split has.
+
+    Every split is a column, `train`, `val` and `test`, whether or not it has images.
+    """
+    sizes = Counter((row.label, row.split) for row in rows if row.status == USED)
+    return [
+        {"class": label} | {split: sizes[label, split] for split in SPLITS}
+        for label in sorted({label for label, _ in sizes})
+    ]
 
 
 def describe_counts(counts: Mapping[str, Any], settings: SplitParams) -> str:

@@ -46,7 +46,7 @@ def run(dataset: str, backbone: str, params: Params, progress: Progress = no_pro
                 assemble(path, header, plan, store, found, extractor.dtype)
                 break
             except ShardDamaged:
-                continue  # it was set aside: now its images are missing
+                continue  # it was quarantined: now its images are missing
         refill(store, path, fingerprint.key)
         fresh, took = _compute_missing(dataset, plan, store, extractor, progress)
         computed, seconds = computed + fresh, seconds + took

@@ -1,12 +1,9 @@
 """Stage `fetch`: a dataset's source gives one verified archive."""
 
-import json
-from dataclasses import asdict
-
 from pipeline import paths
-from pipeline.files import atomic_write_text
 from pipeline.parallel import Progress, no_progress
 from pipeline.params import Params
+from pipeline.provenance import write_provenance
 from pipeline.sources import obtain
 
 
@@ -21,7 +18,5 @@ def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
     settings = params.dataset(dataset)
     folder = paths.raw_folder(dataset)
     found = obtain(dataset, settings.source, settings.archive, folder, progress)
-    atomic_write_text(
-        paths.provenance_file(dataset), json.dumps(asdict(found), indent=2, sort_keys=True) + "\n"
-    )
+    write_provenance(paths.provenance_file(dataset), found)
     return f"{dataset}: {found.file}, {found.bytes:,} bytes, sha256 {found.sha256[:12]}, from {found.source}"

@@ -1,10 +1,8 @@
 """Stage `weights`: a backbone's weights are found or downloaded, checked, and written down."""
 
-import json
-
 from pipeline import paths
 from pipeline.backbones.backbone import Backbone
-from pipeline.files import atomic_write_text
+from pipeline.files import atomic_write_json
 from pipeline.params import Params
 
 
@@ -15,6 +13,5 @@ def run(backbone: str, params: Params) -> str:
         BackboneError: The weights cannot be had, are damaged, or do not fit the network.
     """
     record = Backbone(backbone, params.backbone(backbone)).weights_record()
-    text = json.dumps(record, indent=2, sort_keys=True)
-    atomic_write_text(paths.weights_record(backbone), f"{text}\n")
+    atomic_write_json(paths.weights_record(backbone), record)
     return f"{backbone}: weights: {record['source']}, {record['bytes']:,} bytes"

@@ -24,6 +24,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import first_line
 from pipeline.files import atomic_write
 
 SCHEMA = "bottleneck-shard"
@@ -77,9 +78,10 @@ def write_shard(folder: Path, fingerprint: str, keys: Keys, features: Features) 
         keys: uint8 `(n, 32)`.
         features: float16 or float32 `(n, d)` or `(n, h, w, d)`.
     """
-    features = np.ascontiguousarray(features)
+    features = np.ascontiguousarray(features)  # checksums go over bytes as they lie
     checksums = np.array([_checksum(k, f) for k, f in zip(keys, features, strict=True)], np.uint32)
     digest = _digest(fingerprint, keys, checksums, features.shape[1:], features.dtype)
+    # Named by its content: two processes that computed the same shard replace it by itself.
     path = folder / f"{digest}{SUFFIX}"
     image = _to_hdf5(fingerprint, {"sha256": keys, "checksums": checksums, "features": features})
     with atomic_write(path) as temporary:
@@ -96,23 +98,26 @@ def open_shard(path: Path, fingerprint: str) -> Shard:
             disk): that proves nothing of its content.
     """
     try:
+        # A shard never changes, so a lock would guard nothing, and some network disks have none.
         with h5py.File(path, "r", locking=False) as file:
             features = file["features"]
             _check_sizes(path, file["sha256"], file["checksums"])
             keys, checksums = file["sha256"][:], file["checksums"][:]
+            # In one piece, so row i lies at offset + i x its width, and is read without HDF5.
             shape, dtype, offset = features.shape[1:], features.dtype, features.id.get_offset()
-    except MemoryError:
+    except MemoryError:  # says nothing of the file
         raise
     except OSError as error:
         if error.errno not in _PROOF:
             raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from None
-        raise ShardDamaged(path, f"cannot be read ({_first_line(error)})") from None
+        raise ShardDamaged(path, f"cannot be read ({first_line(error)})") from None
     except ShardDamaged:
         raise
     except Exception as error:  # noqa: BLE001 (h5py raises nearly anything on damaged files)
-        raise ShardDamaged(path, f"cannot be read ({_first_line(error)})") from None
+        raise ShardDamaged(path, f"cannot be read ({first_line(error)})") from None
     if offset is None or keys.shape[1:] != (32,) or len(features_shape := (len(keys), *shape)) < 2:
         raise ShardDamaged(path, "is not laid out as a shard")
+    # So keys and checksums are those that were written; features are compared when they are read.
     if path.stem != _digest(fingerprint, keys, checksums, shape, dtype):
         raise ShardDamaged(path, "does not hold what its name says")
     if path.stat().st_size < offset + int(np.prod(features_shape)) * dtype.itemsize:
@@ -146,6 +151,7 @@ def read_into(
     Raises:
         ShardDamaged: As `read_rows`.
     """
+    # In the file's order, neighbours become one read.
     order = np.argsort(rows, kind="stable")
     rows, places = rows[order], places[order]
     target, width = result.view(np.uint8).reshape(-1).data, _row_bytes(shard)
@@ -153,9 +159,11 @@ def read_into(
     number = 0
     with _opened(shard) as descriptor:
         for source, start, end in zip(*_runs(shard, rows, places), strict=True):
+            # Straight to its place, without a copy; only at its end a file gives less than asked for.
             if os.preadv(descriptor, [target[start:end]], source) != end - start:
                 raise ShardDamaged(shard.path, "is truncated")
             for place in range(start, end, width):
+                # The image's hash goes first: a sound feature of another image is damage, too.
                 key = zlib.crc32(names[32 * number : 32 * (number + 1)])
                 if zlib.crc32(target[place : place + width], key) != sums[number]:
                     raise ShardDamaged(shard.path, f"has a wrong checksum in row {rows[number]}")
@@ -177,6 +185,7 @@ def _to_hdf5(fingerprint: str, arrays: dict[str, NDArray[Any]]) -> bytes:
 
 def _runs(shard: Shard, rows: NDArray[np.int64], places: NDArray[np.int64]) -> Iterator[list[int]]:
     """Find sorted rows that are neighbours and stay so: their bytes' place in the file, start and end."""
+    # -2: the first row, 0 or more, follows nothing, and so begins a run.
     begins = np.flatnonzero((np.diff(rows, prepend=-2) != 1) | (np.diff(places, prepend=-2) != 1))
     counts = np.diff(begins, append=len(rows))
     width = _row_bytes(shard)
@@ -191,14 +200,10 @@ def _check_sizes(path: Path, *tables: h5py.Dataset) -> None:
         raise ShardDamaged(path, "is truncated")
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
 @contextmanager
 def _opened(shard: Shard) -> Iterator[int]:
     """Open a shard's file; a missing one is damage, what else the system refuses is not."""
-    try:
+    try:  # not by `open`, whose buffer and position nobody needs
         descriptor = os.open(shard.path, os.O_RDONLY)
     except FileNotFoundError as error:
         raise ShardDamaged(shard.path, f"cannot be opened ({error.strerror})") from None
@@ -226,6 +231,7 @@ def _digest(
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
 ) -> str:
+    # `dtype.str` tells the order of bytes as well.
     digest = hashlib.sha256(f"{SCHEMA} {fingerprint} {len(keys)} {shape} {dtype.str} ".encode())
     digest.update(np.ascontiguousarray(keys).data)
     digest.update(np.ascontiguousarray(checksums).data)

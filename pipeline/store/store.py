@@ -2,7 +2,7 @@
 
 One folder a fingerprint, append-only shards in it. Any number of processes or machines may
 read and add at once: a shard appears whole under its own name, or not at all, and never
-changes. There are no locks, so none can outlive its holder. What is damaged is set aside.
+changes. There are no locks, so none can outlive its holder. What is damaged is quarantined.
 """
 
 import logging
@@ -82,30 +82,33 @@ class Store:
     def find(self, keys: Keys) -> Found:
         """Look up many images at once, by the tables of all shards as they are now.
 
-        A shard whose table is damaged is set aside with a warning.
+        A shard whose table is damaged is quarantined with a warning.
 
         Args:
             keys: uint8 `(n, 32)`, sha256 of the images' bytes.
 
         Raises:
             OSError: A shard cannot be read now; that is no damage, so it stays.
-            StoreError: A damaged shard cannot be set aside.
+            StoreError: A damaged shard cannot be quarantined.
         """
         self._shards = []
         shards = np.full(len(keys), -1, np.int32)
         rows = np.zeros(len(keys), np.int32)
-        # The first 8 bytes find the candidates, all 32 decide.
+        # The first 8 bytes find the candidates, all 32 decide: numbers are searched faster than
+        # texts. The images are sorted once, and each shard's table is searched for in them.
         order = np.argsort(_prefixes(keys), kind="stable")
         wanted = _prefixes(keys)[order]
         for shard in self._open_all():
             begins, ends = (
                 np.searchsorted(wanted, _prefixes(shard.keys), side) for side in ("left", "right")
             )
-            counts = ends - begins
+            counts = ends - begins  # 0 for the rows that nobody wants, most of them in an old store
             own = np.repeat(np.arange(len(counts)), counts)
-            # For each row of the shard, all images with its first 8 bytes, which repeat where an image does.
+            # For each row of the shard, all images with its first 8 bytes, which repeat where an image
+            # does: begins[i], begins[i] + 1, ... ends[i] - 1 for all i at once.
             asked = order[np.arange(len(own)) + np.repeat(ends - np.cumsum(counts), counts)]
             same = (shard.keys[own] == keys[asked]).all(axis=1)
+            # What several shards hold is the same in all; the last one serves.
             shards[asked[same]], rows[asked[same]] = len(self._shards), own[same]
             self._shards.append(
                 replace(shard, keys=_NO_KEYS)
@@ -123,11 +126,11 @@ class Store:
             float16 or float32 `(n, d)` or `(n, h, w, d)`.
 
         Raises:
-            ShardDamaged: A shard is not what it was; it is set aside. Call `find` again.
+            ShardDamaged: A shard is not what it was; it is quarantined. Call `find` again.
         """
         assert not found.missing.any(), "only what was found can be read"
         result: Features | None = None
-        for number in np.unique(found.shards):
+        for number in np.unique(found.shards):  # each file is opened once
             shard = self._shards[number]
             places = np.flatnonzero(found.shards == number)
             if result is None:
@@ -135,7 +138,7 @@ class Store:
             try:
                 read_into(shard, found.rows[places].astype(np.int64), keys[places], result, places)
             except ShardDamaged as damage:
-                set_aside(damage)
+                quarantine_shard(damage)
                 raise
         assert result is not None, "at least one row is read"
         return result
@@ -172,7 +175,7 @@ class Store:
                 ):
                     stored += self._flush(waiting)
                     rows, size, began = 0, 0, time.monotonic()
-        finally:
+        finally:  # after an error or Ctrl-C, too: what was computed need not be computed again
             stored += self._flush(waiting)
         return stored
 
@@ -182,7 +185,7 @@ class Store:
             return 0
         keys = np.concatenate([keys for keys, _ in waiting])
         features = np.concatenate([batch for _, batch in waiting])
-        waiting.clear()
+        waiting.clear()  # before writing: what a full disk refuses, `add` would else try again
         try:
             write_shard(self.folder, self._key, keys, features)
         except OSError as error:
@@ -190,13 +193,13 @@ class Store:
         return len(keys)
 
     def _open_all(self) -> Iterator[Shard]:
-        for path in sorted(self.folder.glob(f"[!.]*{SUFFIX}")):
+        for path in sorted(self.folder.glob(f"[!.]*{SUFFIX}")):  # a dot: still being written
             try:
                 yield open_shard(path, self._key)
             except FileNotFoundError:
                 continue  # another process set it aside
             except ShardDamaged as damage:
-                set_aside(damage)
+                quarantine_shard(damage)
 
 
 def keys_of(sha256: Iterable[str]) -> Keys:
@@ -214,9 +217,9 @@ def _prefixes(keys: Keys) -> NDArray[np.uint64]:
     return heads
 
 
-def set_aside(damage: ShardDamaged) -> None:
+def quarantine_shard(damage: ShardDamaged) -> None:
     """Rename a shard that cannot be trusted, so that nobody reads it, and warn."""
-    log.warning("shard %s; it is set aside and its images are computed again", damage)
+    log.warning("shard %s; it is quarantined and its images are computed again", damage)
     try:
         damage.path.rename(damage.path.with_name(damage.path.name + DAMAGED_SUFFIX))
     except FileNotFoundError:

@@ -75,6 +75,8 @@ def examine_machine() -> Iterator[Check]:
     """Look at everything and yield what was found, the quick things first."""
     params, params_check = read_params(load_params)
     yield params_check
+    if not paths.PARAMS.exists():
+        return  # in another folder, all else would be advice for a project that is not here
     yield check_python(sys.version_info[:2])
     yield check_command(
         "git", ("git", "rev-parse", "--verify", "HEAD"), "a repository with a commit"

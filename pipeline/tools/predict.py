@@ -1,7 +1,7 @@
 """From image files to answers, by the same way as in training."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +18,7 @@ from pipeline.heads import Head, load_head
 from pipeline.images import decode_grey
 from pipeline.parallel import map_ordered
 from pipeline.params import Params
+from pipeline.signatures import READABLE, explain_fault
 from pipeline.store.fingerprint import Fingerprint
 
 HEAD_ROWS, HEAD_BYTES = 1024, 32 << 20  # what the head gets at once, at most: a call costs 0.1 s
@@ -42,21 +43,31 @@ class Answer:
 def predict_files(
     files: Iterable[Path], dataset: str, backbone: str, params: Params
 ) -> Iterator[Answer]:
-    """Answer for each file, in order.
+    """Answer for each file that is an image, in order.
 
-    All files are checked before the network is built, so a bad one costs no waiting; they are
-    read again for their features, so that thousands do not fill the memory.
+    All files are checked before the network is built, so that it is built for none that are all
+    bad; they are read again for their features, so that thousands do not fill the memory.
 
     Raises:
-        ImageError: A file is missing or not an image; all such files are named.
+        ImageError: After the answers: some files are missing or not images; names all of them.
         HeadError: No head was trained, or it was trained on features of another fingerprint.
     """
     params.dataset(dataset)
     extractor = Extractor(backbone, params.backbone(backbone), params.extract)
     files = list(files)
-    _check_files(files, extractor.config.streams)
-    head = load_head(paths.model_folder(dataset, backbone))
-    _check_fingerprint(head, extractor.fingerprint, dataset, backbone)
+    faults = _find_faults(files, extractor.config.streams)
+    if good := [file for file in files if file not in faults]:
+        head = load_head(paths.model_folder(dataset, backbone))
+        _check_fingerprint(head, extractor.fingerprint, dataset, backbone)
+        yield from _answer_all(good, extractor, head)
+    if faults:
+        raise ImageError(
+            f"cannot read {'; '.join(f'{file}: {fault}' for file, fault in faults.items())}. "
+            f"Expected images: {READABLE}."
+        )
+
+
+def _answer_all(files: Sequence[Path], extractor: Extractor, head: Head) -> Iterator[Answer]:
     rows = (row for _, batch in extractor.extract(map(ImageFile, files)) for row in batch)
     waiting = iter(files)
     for features in _stack(rows):
@@ -77,17 +88,11 @@ def _answer(file: Path, classes: Iterable[str], probabilities: NDArray[np.float3
     return Answer(file=str(file), label=next(iter(ranked)), probabilities=ranked)
 
 
-def _check_files(files: list[Path], cores: int) -> None:
-    """Raise an ImageError that names all files that are no images."""
+def _find_faults(files: Sequence[Path], cores: int) -> dict[Path, str]:
+    """Return what is wrong with each file that is no image."""
     with ThreadPoolExecutor(cores) as pool:
         found = map_ordered(pool, _fault_of, files, ahead=CHECKED_AHEAD)
-        faults = [f"{file}: {fault}" for file, fault in zip(files, found, strict=True) if fault]
-    if faults:
-        raise ImageError(
-            "cannot read "
-            + "; ".join(faults)
-            + ". Expected images: JPEG, PNG, GIF, BMP, WebP, TIFF, HEIC or AVIF."
-        )
+        return {file: fault for file, fault in zip(files, found, strict=True) if fault}
 
 
 def _fault_of(file: Path) -> str | None:
@@ -95,11 +100,13 @@ def _fault_of(file: Path) -> str | None:
     try:
         if not (file.is_file() or file.is_dir()) and file.exists():
             return "not a file but a pipe, socket or device"
-        decode_grey(file.read_bytes(), 8)
+        data = file.read_bytes()
     except OSError as error:
         return error.strerror or str(error)
+    try:
+        decode_grey(data, 8)
     except ImageError as error:
-        return str(error)
+        return explain_fault(data, str(error))
     return None
 
 

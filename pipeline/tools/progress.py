@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from rich import progress as rich_progress
 from rich.console import Console
@@ -13,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from pipeline.parallel import Progress
 
 LINE_SECONDS = 5.0
+
+T = TypeVar("T")
 
 
 def tracker(done: str, count: Callable[[Any], int] = len) -> Progress:
@@ -25,7 +27,7 @@ def tracker(done: str, count: Callable[[Any], int] = len) -> Progress:
     return partial(_bar if sys.stderr.isatty() else _lines, done, count)
 
 
-def _bar(done: str, count: Callable[[Any], int], items: Iterator[Any], total: int) -> Iterator[Any]:
+def _bar(done: str, count: Callable[[T], int], items: Iterator[T], total: int) -> Iterator[T]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -42,9 +44,7 @@ def _bar(done: str, count: Callable[[Any], int], items: Iterator[Any], total: in
             progress.update(task, rate=progress.tasks[0].completed / (time.monotonic() - began))
 
 
-def _lines(
-    done: str, count: Callable[[Any], int], items: Iterator[Any], total: int
-) -> Iterator[Any]:
+def _lines(done: str, count: Callable[[T], int], items: Iterator[T], total: int) -> Iterator[T]:
     began = spoken = time.monotonic()
     finished = 0
     for item in items:

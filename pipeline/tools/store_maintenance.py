@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import FeaturesError, StoreError
 from pipeline.features import read_header, read_keys
@@ -21,7 +22,7 @@ from pipeline.store.shards import (
     read_rows,
     write_shard,
 )
-from pipeline.store.store import DAMAGED_SUFFIX, DESCRIPTION, set_aside
+from pipeline.store.store import DAMAGED_SUFFIX, DESCRIPTION, quarantine_shard
 from pipeline.yaml_reader import NotYaml, read_yaml
 
 FEATURES = "features/"
@@ -38,7 +39,7 @@ class StoreSummary:
         shards: Number of shards that can be read.
         features: Number of features in them.
         bytes: Size of everything in the folder.
-        damaged: Names of the shards that were found damaged and set aside now.
+        damaged: Names of the shards that were found damaged and quarantined now.
     """
 
     fingerprint: str
@@ -64,7 +65,7 @@ def inspect_store(root: Path, *, check_rows: bool = False) -> Iterator[StoreSumm
 
     Args:
         root: The folder of all fingerprints.
-        check_rows: Read and check every feature too. What is damaged is set aside.
+        check_rows: Read and check every feature too. What is damaged is quarantined.
     """
     for folder in _folders(root):
         files = _shard_files(folder)
@@ -136,7 +137,7 @@ def collect_garbage(
         yield GcResult(fingerprint=folder.name, features=dropped, kept=kept, bytes=saved)
 
 
-def _drop(folder: Path, shards: Iterable[Shard], masks: Iterable[Any]) -> None:
+def _drop(folder: Path, shards: Iterable[Shard], masks: Iterable[NDArray[np.bool_]]) -> None:
     for shard, mask in zip(shards, masks, strict=True):
         if mask.all():
             continue
@@ -145,7 +146,7 @@ def _drop(folder: Path, shards: Iterable[Shard], masks: Iterable[Any]) -> None:
             if len(rows):
                 write_shard(folder, folder.name, shard.keys[rows], read_rows(shard, rows))
         except ShardDamaged as damage:
-            set_aside(damage)
+            quarantine_shard(damage)
         shard.path.unlink(missing_ok=True)
     for path in folder.glob(f"*{DAMAGED_SUFFIX}"):
         path.unlink(missing_ok=True)
@@ -158,7 +159,7 @@ def _size(path: Path) -> int:
         return 0  # a writer's temporary file, or another process was first
 
 
-def _rows_in_use(keys: Keys, wanted: set[bytes]) -> Any:
+def _rows_in_use(keys: Keys, wanted: set[bytes]) -> NDArray[np.bool_]:
     return np.array([key.tobytes() in wanted for key in keys], bool)
 
 
@@ -182,7 +183,7 @@ def _sound(path: Path, check_rows: bool) -> Shard | None:
     except FileNotFoundError:
         return None
     except ShardDamaged as damage:
-        set_aside(damage)
+        quarantine_shard(damage)
         return None
     return shard
 

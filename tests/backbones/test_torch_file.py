@@ -209,9 +209,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 @given(data=st.data())
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_noise_is_refused_or_read_but_never_another_error(
     tmp_path: Path, data: st.DataObject
 ) -> None:

@@ -19,9 +19,9 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _image(split: str, label: str, digit: str, group: str = "") -> ImageRow:
     path = f"{split}/{label}/{digit}.jpg" if split else ""
-    fate = "used" if split else QUARANTINED
+    status = "used" if split else QUARANTINED
     return ImageRow(
-        split=split, label=label, path=path, sha256=digit * 64, status=fate, member=digit, bytes=1,
+        split=split, label=label, path=path, sha256=digit * 64, status=status, member=digit, bytes=1,
         group=(group or digit) * 64,
     )  # fmt: skip
 

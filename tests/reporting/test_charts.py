@@ -2,22 +2,26 @@
 
 import re
 import warnings
+from collections.abc import Callable
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pipeline.reporting.charts import (
     SERIES_COLOURS,
     draw_calibration,
     draw_histogram,
     draw_history,
+    draw_precision_recall,
     draw_roc,
 )
 
 EPOCHS = np.arange(1.0, 5.0)
 HISTORY = {"epoch": EPOCHS, "loss": 1 / EPOCHS, "val_loss": np.array([0.9, 0.5, 0.7, 0.8])}
 LINE = {"fpr": np.array([0.0, 0.2, 1.0]), "tpr": np.array([0.0, 0.9, 1.0])}
+STEPS = {"recall": np.array([0.0, 0.5, 1.0]), "precision": np.array([1.0, 1.0, 0.6])}
 POINTS = {
     "confidence": np.array([0.6, 0.9]),
     "accuracy": np.array([0.5, 1.0]),
@@ -27,6 +31,7 @@ POINTS = {
 CHARTS = {
     "history": lambda name: draw_history(name, HISTORY, "loss"),
     "roc": lambda name: draw_roc(name, {"cat": LINE, "dog": LINE}),
+    "precision_recall": lambda name: draw_precision_recall(name, {"cat": STEPS, "dog": STEPS}),
     "histogram": lambda name: draw_histogram(name, np.array([7, 9, 9, 300]), "pixels"),
     "calibration": lambda name: draw_calibration(name, POINTS),
 }
@@ -73,10 +78,22 @@ def test_the_users_own_style_changes_nothing(kind: str) -> None:
         assert CHARTS[kind]("a") == plain
 
 
-def test_more_classes_than_colours_are_drawn() -> None:
-    svg = draw_roc("a", {str(index): LINE for index in range(SERIES_COLOURS + 2)})
+@pytest.mark.parametrize(("draw", "line"), [(draw_roc, LINE), (draw_precision_recall, STEPS)])
+def test_more_classes_than_colours_are_drawn(
+    draw: Callable[..., str], line: dict[str, NDArray[np.float64]]
+) -> None:
+    svg = draw("a", {str(index): line for index in range(SERIES_COLOURS + 2)})
     assert f"var(--series-{SERIES_COLOURS - 1})" in svg
     assert f"var(--series-{SERIES_COLOURS})" not in svg
+
+
+def test_precision_falls_in_a_step_at_the_recall_before() -> None:
+    """Not along a line from 1 to 0.6: no threshold has what lies between."""
+    svg = draw_precision_recall("a", {"cat": STEPS})
+    (path,) = re.findall(r'<path d="([^"]*)" style="fill: none; stroke: var\(--series-0\)', svg)
+    x, y = np.array(re.findall(r"[ML] (\S+) (\S+)", path), float)[-4:].T
+    assert x[1] == x[2] == pytest.approx((x[0] + x[3]) / 2)
+    assert y[0] == y[1] < y[2] == y[3], "an SVG counts from the top"
 
 
 def test_a_history_of_one_epoch_is_drawn_without_a_warning() -> None:

@@ -14,7 +14,8 @@ import requests
 
 from pipeline.archives import read_members
 from pipeline.errors import ArchiveError, SourceError
-from pipeline.sources import Provenance, http, obtain
+from pipeline.provenance import Provenance
+from pipeline.sources import http, obtain
 from tests.sources.servers import Answer, Server
 
 

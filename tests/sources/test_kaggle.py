@@ -19,7 +19,8 @@ from kagglesdk import kaggle_env
 
 from pipeline.archives import read_members
 from pipeline.errors import ArchiveError, SourceError
-from pipeline.sources import Provenance, obtain
+from pipeline.provenance import Provenance
+from pipeline.sources import obtain
 from tests.sources.servers import Answer, Server
 
 PETS, FLOWERS = "cats_vs_dogs", "flowers"

@@ -10,7 +10,8 @@ import pytest
 from pipeline.catalogue import datasets
 from pipeline.catalogue.datasets import CATALOGUE, Dataset, Mirror
 from pipeline.errors import SourceError
-from pipeline.sources import Provenance, mirror, obtain
+from pipeline.provenance import Provenance
+from pipeline.sources import mirror, obtain
 from tests.damages import largest_file
 from tests.sources.servers import Answer, Server
 

@@ -210,7 +210,7 @@ def with_others(entries: list[tuple[str, int, str]]) -> list[LabelledImage]:
     return [*crowded, *singles(60)[10:]]
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(entries=ENTRIES, near_duplicates=st.booleans())
 def test_no_image_is_lost_or_doubled_and_no_group_is_torn(
     entries: list[tuple[str, int, str]], near_duplicates: bool
@@ -235,7 +235,7 @@ def test_no_image_is_lost_or_doubled_and_no_group_is_torn(
     assert {row.sha256 for row in rows if row.status == DUPLICATE} <= {row.sha256 for row in used}
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(entries=ENTRIES, near_duplicates=st.booleans(), data=st.data())
 def test_the_manifest_does_not_depend_on_the_order_of_members(
     tmp_path_factory: pytest.TempPathFactory,

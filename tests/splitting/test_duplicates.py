@@ -11,7 +11,7 @@ import imagehash
 import numpy as np
 import pytest
 import simplejpeg
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -196,7 +196,6 @@ def group_slowly(names: list[str], hashes: list[int], max_distance: int) -> list
     return list(groups.values())
 
 
-@settings(deadline=None)
 @given(hashes=crowded_hashes(), max_distance=st.sampled_from([0, 1, 4, 8, 9, 12, 20]))
 def test_groups_are_those_of_comparing_all_with_all(hashes: list[int], max_distance: int) -> None:
     names = name_all(len(hashes))
@@ -204,7 +203,6 @@ def test_groups_are_those_of_comparing_all_with_all(hashes: list[int], max_dista
     assert found == group_slowly(names, hashes, max_distance)
 
 
-@settings(deadline=None)
 @given(hashes=crowded_hashes(), order=st.randoms(use_true_random=False))
 def test_the_order_of_images_changes_nothing(hashes: list[int], order: random.Random) -> None:
     names = name_all(len(hashes))
@@ -219,7 +217,6 @@ def test_the_order_of_images_changes_nothing(hashes: list[int], order: random.Ra
     )
 
 
-@settings(deadline=None)
 @given(hashes=crowded_hashes(), kept=st.integers(0, 30))
 def test_more_images_never_take_a_group_apart(hashes: list[int], kept: int) -> None:
     names = name_all(len(hashes))

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import PurePosixPath
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.splitting.naming import Named, name_files
@@ -67,7 +67,6 @@ def test_every_file_gets_a_name_by_which_keras_finds_it(
     assert name_files([image]) == {image.sha256: f"a/{expected}"}
 
 
-@settings(deadline=None)
 @given(
     members=st.lists(
         st.from_regex(r"(x|Y)/(a|A|b|c)(\.jpg|\.JPG|\.png|\.webp|)", fullmatch=True), unique=True

@@ -134,7 +134,7 @@ def test_brightness_is_that_of_grey(colour: tuple[int, int, int], bright: int) -
     [
         (b"", "0 bytes"),
         (b"<html>", "not an image"),
-        (b"\xff\x0a\xfa", "cannot be read as JPEG XL"),
+        (b"\xff\x0a\xfa", "JPEG XL is not read: expected JPEG"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer, "),
         (FILES[8], "damaged: "),
         (encode(scene(60, 5), "PNG"), "too sm"),

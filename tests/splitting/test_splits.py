@@ -70,7 +70,6 @@ def test_a_draw_is_the_same_on_every_machine() -> None:
     assert splits == "eeerrrrraearearearrerraa"
 
 
-@settings(deadline=None)
 @given(one=st.text("0123456789abcdef", min_size=64, max_size=64), seed=SEEDS)
 def test_larger_fractions_move_images_from_train_towards_test(one: str, seed: int) -> None:
     splits = [draw_split(one, fraction / 10, 0.0, seed) for fraction in range(11)]
@@ -104,7 +103,7 @@ def test_another_seed_is_another_draw(method: str) -> None:
 
 
 @METHODS
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(images=grouped_images(), seed=SEEDS)
 def test_each_image_has_one_split_and_each_group_too(method: str, images, seed: int) -> None:
     splits = assign_splits(**images, val_fraction=0.3, test_fraction=0.3, seed=seed, method=method)
@@ -114,7 +113,7 @@ def test_each_image_has_one_split_and_each_group_too(method: str, images, seed: 
 
 
 @METHODS
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(images=grouped_images(), order=st.randoms(use_true_random=False))
 def test_the_order_of_images_changes_nothing(method: str, images, order: random.Random) -> None:
     asked = {"val_fraction": 0.3, "test_fraction": 0.2, "seed": 7, "method": method}
@@ -141,7 +140,7 @@ def test_stable_shares_are_near_those_wanted(seed: int) -> None:
         assert abs(counts[split] - 3000 * share) < 4 * math.sqrt(3000 * share * (1 - share))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(images=grouped_images(), seed=SEEDS, val=st.integers(1, 50), test=st.integers(0, 40))
 def test_exact_shares_are_exact_for_each_class(images, seed: int, val: int, test: int) -> None:
     splits = assign_splits(
@@ -180,16 +179,15 @@ def test_many_classes_of_six_images_all_have_every_split(test_fraction: float) -
     splits = assign_splits(sha256=names, labels=labels, groups=names, **asked)
     alone = [draw_split(one, 0.2, test_fraction, 7) for one in names]
     needed = {"train", "val", "test"} if test_fraction else {"train", "val"}
-    mended = 0
+    repaired = 0
     for start in range(0, 360, 6):
         assert set(splits[start : start + 6]) == needed
         whole = set(alone[start : start + 6]) == needed
         assert not whole or splits[start : start + 6] == alone[start : start + 6]
-        mended += not whole
-    assert 0 < mended < 60
+        repaired += not whole
+    assert 0 < repaired < 60
 
 
-@settings(deadline=None)
 @given(seed=SEEDS, val=st.integers(1, 90), test=st.sampled_from([0, 5, 9]))
 def test_as_many_images_as_splits_are_enough_whatever_they_draw(
     seed: int, val: int, test: int
@@ -217,7 +215,7 @@ def test_a_class_without_val_gives_it_the_group_with_the_smallest_draw() -> None
     assert chosen == [one for one, its in zip(in_train, groups, strict=True) if its == smallest]
 
 
-def test_a_group_of_two_classes_is_not_moved_to_mend_one_of_them() -> None:
+def test_a_group_of_two_classes_is_not_moved_to_repair_one_of_them() -> None:
     in_train = [one for one in NAMES if draw_split(one, 0.2, 0.0, 7) == "train"]
     u = {one: hashlib.sha256(f"7:{one}".encode()).hexdigest() for one in in_train}
     lowest, *others = sorted(in_train[:6], key=lambda one: u[one])
@@ -235,7 +233,7 @@ def test_a_group_of_two_classes_is_not_moved_to_mend_one_of_them() -> None:
 ORDER = {"test": 0, "val": 1, "train": 2}  # the way in which growth may move an image
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(images=grouped_images(), kept=st.integers(100, 200), seed=SEEDS)
 def test_growth_and_loss_of_other_groups_move_no_image(images, kept: int, seed: int) -> None:
     asked = {"val_fraction": 0.3, "test_fraction": 0.3, "seed": seed}
@@ -257,7 +255,9 @@ def growing_hashes(draw: st.DrawFn) -> tuple[list[int], list[int]]:
     return hashes, [*sorted(sizes), len(hashes)]
 
 
-FILLERS = np.random.default_rng(0).integers(0, 2**64, 100, np.uint64)  # so that no class is mended
+FILLERS = np.random.default_rng(0).integers(
+    0, 2**64, 100, np.uint64
+)  # so that no class is repaired
 
 
 def split_hashes(hashes: list[int], seed: int, test_fraction: float) -> dict[str, str]:
@@ -273,7 +273,7 @@ def split_hashes(hashes: list[int], seed: int, test_fraction: float) -> dict[str
     return dict(zip(names, splits, strict=True))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(growth=growing_hashes(), seed=SEEDS, test_fraction=st.sampled_from([0.0, 0.3]))
 def test_growth_with_chains_and_bridges_moves_images_towards_train_alone(
     growth, seed: int, test_fraction: float
@@ -306,7 +306,7 @@ def test_a_bridge_moves_an_image_from_val_to_train() -> None:
     assert {splits[one] for one in moved} == {"val"}
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     sizes=st.tuples(st.integers(3, 12), st.integers(0, 12)),
     fractions=st.sampled_from([(0.2, 0.0), (0.1, 0.1), (0.05, 0.3)]),

@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.manifest import DUPLICATE, QUARANTINED, USED, ImageRow
+from pipeline.manifest import DUPLICATE, QUARANTINED, SPLITS, USED, ImageRow
 from pipeline.params import SplitParams
 from pipeline.splitting.splits import draw_split
-from pipeline.splitting.summary import count_rows, describe_counts
+from pipeline.splitting.summary import count_classes, count_rows, describe_counts
 
 SETTINGS = SplitParams(val_fraction=0.3, test_fraction=0.0, seed=7)
 
@@ -22,11 +22,11 @@ def row(number: int, **values: str) -> ImageRow:
     return ImageRow(sha256=key, member=f"{number}.jpg", bytes=1, **known)
 
 
-def unused(number: int, status: str, reason: str) -> ImageRow:
-    return row(number, status=status, reason=reason, split="", path="", group="")
+def unused(number: int, status: str, reason: str, label: str = "cat") -> ImageRow:
+    return row(number, label=label, status=status, reason=reason, split="", path="", group="")
 
 
-def test_images_are_counted_by_split_class_status_and_reason() -> None:
+def test_images_are_counted_by_split_status_and_reason() -> None:
     rows = [
         row(1), row(2), row(3, label="dog"), row(4, split="val"), row(5, label="dog", split="val"),
         row(6, label="dog", split="test"), unused(7, DUPLICATE, "same bytes as: 1.jpg"),
@@ -37,12 +37,22 @@ def test_images_are_counted_by_split_class_status_and_reason() -> None:
         "images": {"found": 11, "used": 6, "duplicate": 1, "quarantined": 4},
         "splits": {"train": 3, "val": 2, "test": 1},
         "own_splits": {},
-        "classes": {"cat": {"train": 2, "val": 1}, "dog": {"test": 1, "train": 1, "val": 1}},
         "quarantined": {"damaged": 2, "0 bytes": 1, "conflicting labels": 1},
         "duplicates": {"near_groups": 0, "conflicting": 1},
         "balance": 1.0,
         "leaks_prevented": 0,
     }
+
+
+def test_classes_of_used_images_are_counted_in_every_split() -> None:
+    rows = [
+        row(1, label="dog"), row(2), row(3), row(4, split="val"), row(5, label="dog", split="test"),
+        unused(6, QUARANTINED, "0 bytes"), unused(7, QUARANTINED, "no class", label=""),
+    ]  # fmt: skip
+    assert count_classes(rows) == [
+        {"class": "cat", "train": 2, "val": 1, "test": 0},
+        {"class": "dog", "train": 1, "val": 0, "test": 1},
+    ]
 
 
 def test_balance_is_the_smallest_class_over_the_largest() -> None:
@@ -88,9 +98,8 @@ def test_every_image_is_counted_once(kinds: list[tuple[str, str, str]]) -> None:
     counts = count_rows(rows, SETTINGS)
     images = counts["images"]
     assert images["used"] == sum(counts["splits"].values())
-    assert images["used"] == sum(
-        number for split in counts["classes"].values() for number in split.values()
-    )
+    classes = count_classes(rows)
+    assert images["used"] == sum(int(row[split]) for row in classes for split in SPLITS)
     assert (
         images["found"] == len(rows) == images["used"] + images["duplicate"] + images["quarantined"]
     )

@@ -149,7 +149,7 @@ def test_an_unknown_dataset_is_answered_with_the_near_one(params: Params) -> Non
         "pipeline.sources._fetch",
         "pipeline.sources._verify",
         "pipeline.sources.sha256_of",
-        "pipeline.stages.fetch.atomic_write_text",
+        "pipeline.stages.fetch.write_provenance",
     ],
 )
 def test_stopped_and_run_again_it_gives_the_same_results(

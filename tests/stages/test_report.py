@@ -1,5 +1,6 @@
 """Stage report: every result is on the page, the page stands alone, and what is missing is named."""
 
+import csv
 import json
 import re
 import shutil
@@ -13,9 +14,11 @@ import pytest
 from PIL import Image
 
 from pipeline import paths
+from pipeline.curves import CALIBRATION_BINS
 from pipeline.errors import PipelineError
+from pipeline.files import atomic_write_csv
 from pipeline.manifest import QUARANTINED, USED, ImageRow, write_manifest
-from pipeline.metrics import CALIBRATION_BINS, RESAMPLES
+from pipeline.metrics import UNEQUAL_CLASSES
 from pipeline.params import Params, load_params
 from pipeline.predictions import Predictions
 from pipeline.stages import evaluate, report, report_dataset, report_head
@@ -25,7 +28,8 @@ from tests.sample_images import encode, scene
 CLASSES = {"cats_vs_dogs": ("cat", "dog"), "my_<own>": ("a&b", "daisy", "rose")}
 BACKBONES = ("efficientnet_lite0", "resnet50")
 METRICS = Path("metrics/cats_vs_dogs/resnet50.json")
-ROC = Path("plots/cats_vs_dogs/resnet50/roc.csv")
+PLOTS = Path("plots/cats_vs_dogs/resnet50")
+ROC, PER_CLASS = PLOTS / "roc.csv", PLOTS / "per_class.csv"
 HISTORY = (
     "epoch,loss,val_loss,accuracy,val_accuracy\n"
     "1,0.9,0.8,0.5,0.6\n2,0.5,0.6,0.7,0.7\n3,0.4,0.7,0.8,0.7\n"
@@ -82,7 +86,6 @@ def write_dataset(dataset: str, classes: tuple[str, ...]) -> None:
         "images": {"found": 1237, "used": 1229, "duplicate": 3, "quarantined": 5},
         "own_splits": {"train": 800, "test": 429},
         "splits": {"train": 4 * len(classes), "val": 4 * len(classes)},
-        "classes": {name: {"train": 4, "val": 4} for name in classes},
         "quarantined": {"truncated": 5},
         "duplicates": {"near_groups": 2, "conflicting": 1},
         "leaks_prevented": 17,
@@ -91,6 +94,8 @@ def write_dataset(dataset: str, classes: tuple[str, ...]) -> None:
     path = paths.data_metrics_file(dataset)
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(data))
+    rows = [{"class": name, "train": 4, "val": 4, "test": 0} for name in classes]
+    atomic_write_csv(paths.classes_file(dataset), rows)
     write_manifest(paths.manifest_file(dataset), rows_for(classes))
     paths.raw_folder(dataset).mkdir(parents=True)
     with zipfile.ZipFile(paths.raw_folder(dataset) / "images.zip", "w") as archive:
@@ -223,13 +228,12 @@ def test_every_dataset_backbone_and_class_is_there(page: Page) -> None:
 
 def test_the_figures_are_there(page: Page, results: Path) -> None:
     val = json.loads((results / METRICS).read_text())["val"]
-    for figure in (
-        val["log_loss"],
-        val["roc_auc"],
-        val["ece"],
-        val["per_class"]["cat"]["specificity"],
-    ):
+    for figure in (val["log_loss"], val["roc_auc"], val["ece"]):
         assert f"{figure:.3f}" in page.text
+    with (results / PER_CLASS).open(newline="") as stream:
+        for name, n, *figures in list(csv.reader(stream))[1:]:
+            row = " ".join([name, n, *(f"{float(figure):.3f}" for figure in figures)])
+            assert row in " ".join(page.text.split())
     assert f"{val['accuracy'] * 100:.1f}\u202f%" in page.text
     for fact in (
         "1,237 found = 1,229 used + 3 duplicate + 5 quarantined",
@@ -300,8 +304,22 @@ def test_the_settings_are_there_as_in_params_yaml(page: Page, params: Params) ->
 
 def test_what_the_page_says_of_metrics_is_what_they_are(page: Page) -> None:
     text = " ".join(page.text.split())
-    assert f"{RESAMPLES:,} resamples" in text
+    assert "Its interval is Wilson's at 95 %" in text
+    assert f"differ by more than a factor of {UNEQUAL_CLASSES}" in text
     assert f"{CALIBRATION_BINS} bins" in text
+
+
+def test_accuracies_that_only_some_heads_have_are_shown(
+    project: Path, params: Params, page: Page
+) -> None:
+    assert "each class counts alike" not in page.text
+    metrics = json.loads(METRICS.read_text())
+    metrics["val"] |= {"balanced_accuracy": 0.432, "top5_accuracy": 0.987}
+    METRICS.write_text(json.dumps(metrics))
+    report_all(params)
+    text = " ".join(Page(paths.REPORT.read_text(encoding="utf-8")).text.split())
+    assert text.count("Balanced accuracy 43.2 % each class counts alike") == 1
+    assert text.count("Top-5 accuracy 98.7 % of 2 classes") == 1
 
 
 def test_images_and_charts_have_words(page: Page) -> None:
@@ -310,8 +328,8 @@ def test_images_and_charts_have_words(page: Page) -> None:
     assert all("labelled" in str(attrs["alt"]) for attrs in images)
     charts = [attrs for _, attrs in page.tags if attrs.get("role") == "img"]
     assert (
-        len(charts) == 4 * 4 + 2 * 3
-    )  # four a head; two a dataset, and an image that cannot be shown
+        len(charts) == 4 * 5 + 2 * 3
+    )  # five a head; two a dataset, and an image that cannot be shown
     assert all(attrs["aria-label"] for attrs in charts)
 
 
@@ -335,11 +353,16 @@ def test_images_and_charts_have_words(page: Page) -> None:
             Path("metrics/cats_vs_dogs/data.json").unlink,
             r"data\.json, which is missing\. The split stage",
         ),
+        (Path("plots/cats_vs_dogs/classes.csv").unlink, r"classes\.csv, .* The split stage"),
+        (PLOTS.joinpath("history.csv").unlink, r"history\.csv, .* The train stage"),
+        (PLOTS.joinpath("precision_recall.csv").unlink, r"precision_recall\.csv, .* The evaluate"),
+        (PER_CLASS.unlink, r"per_class\.csv, .* The evaluate stage"),
         (
-            Path("plots/cats_vs_dogs/resnet50/history.csv").unlink,
-            r"history\.csv, .* The train stage",
+            lambda: PER_CLASS.write_text("class,n,precision\na,1,0.5\n"),
+            r"per_class\.csv is not what .*: no column recall, specificity, f1, roc_auc, average_",
         ),
         (lambda: ROC.write_text("class,fpr,tpr\n"), r"roc\.csv is not what .*: it has no rows\."),
+        (lambda: ROC.write_text(""), r"roc\.csv is not what .*: no column class, fpr, tpr\."),
         (lambda: ROC.write_text("class,fpr\na,1\n"), r"roc\.csv is not what .*: no column tpr\."),
         (lambda: ROC.write_text("class,fpr,tpr\na,1\n"), r"roc\.csv is not what the evaluate"),
         (

@@ -1,5 +1,6 @@
 """Stage split: folders, manifest and counts agree, whatever the archive holds and whenever it is stopped."""
 
+import csv
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ import pytest
 
 from pipeline import paths
 from pipeline.errors import ArchiveError, ManifestError, SourceError, SplitError
-from pipeline.manifest import QUARANTINED, USED, ImageRow, read_manifest
+from pipeline.manifest import QUARANTINED, SPLITS, USED, ImageRow, read_manifest
 from pipeline.parallel import open_processes
 from pipeline.params import Params
 from pipeline.splitting import screening
@@ -41,7 +42,7 @@ def contents(*folders: Path) -> dict[str, bytes]:
 
 
 def results() -> dict[str, bytes]:
-    return contents(Path("data/split"), Path("data/manifests"), Path("metrics"))
+    return contents(Path("data/split"), Path("data/manifests"), Path("metrics"), Path("plots"))
 
 
 def rows() -> list[ImageRow]:
@@ -107,6 +108,12 @@ def test_folders_manifest_and_counts_agree(params: Params) -> None:
     counts = json.loads(paths.data_metrics_file("pets").read_text())
     assert counts["splits"] == Counter(row.split for row in rows())
     assert counts["images"] == {"found": 24, "used": 24, "duplicate": 0, "quarantined": 0}
+    with paths.classes_file("pets").open(newline="") as stream:
+        classes = {(row.pop("class"), *row.items()) for row in csv.DictReader(stream)}
+    sizes = Counter((row.label, row.split) for row in rows())
+    assert classes == {
+        (label, *((name, str(sizes[label, name])) for name in SPLITS)) for label in ("cat", "dog")
+    }
     numbers = f"{counts['splits']['train']} train, {counts['splits']['val']} val"
     assert line == f"pets: 24 found: 24 used ({numbers}), 0 duplicate, 0 quarantined"
 
@@ -234,7 +241,7 @@ FOUND: dict[str, tuple[dict[str, bytes], int, int, dict[str, int]]] = {
         8, 0, {"a Git LFS pointer, not the image": 2},
     ),
     "a format that is not read": (PETS | {"cat/a.jxl": b"\xff\x0a"}, 8, 0,
-                                  {"cannot be read as JPEG XL": 1}),
+                                  {"JPEG XL is not read": 1}),
     "any suffix": (PETS | jpegs("cat/a.jfif", "fox/1", "fox/2.HEIC", "fox/3.txt", first=60), 12, 0, {}),
     "photos of phones": (
         PETS
@@ -366,7 +373,7 @@ def test_a_grown_workspace_and_a_fresh_clone_have_the_same_manifest(params: Para
     fetch.run("pets", settings)
     split.run("pets", settings)
     grown = results()
-    for folder in ("data/split", "data/manifests", "metrics"):
+    for folder in ("data/split", "data/manifests", "metrics", "plots"):
         shutil.rmtree(folder)
     split.run("pets", settings)
     assert results() == grown
@@ -418,7 +425,9 @@ STOPS = [
     (split, "assign_images", 0),
     (split, "write_manifest", 0),
     (split, "count_rows", 0),
-    (split, "atomic_write_text", 0),
+    (split, "atomic_write_json", 0),
+    (split, "count_classes", 0),
+    (split, "atomic_write_csv", 0),
 ]
 
 
@@ -450,7 +459,7 @@ def test_whatever_stops_it_running_again_gives_the_same_results(
             split.run("pets", params)
     split.run("pets", params)
     found = results()
-    for folder in ("data/split", "data/manifests", "metrics"):
+    for folder in ("data/split", "data/manifests", "metrics", "plots"):
         subprocess.run(["rm", "-r", folder], check=True)
     split.run("pets", params)
     assert found == results()

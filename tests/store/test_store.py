@@ -72,7 +72,7 @@ def test_an_empty_store_has_nothing(tmp_path: Path) -> None:
     asked=st.lists(st.integers(0, 300), max_size=60),
     size=st.integers(1, 25),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_was_added_is_found_and_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, stored: list[int], asked: list[int], size: int
 ) -> None:
@@ -244,7 +244,7 @@ def test_damaged_shards_give_no_wrong_feature_and_a_warning(
         hurt = _hurt(store, kind, rng)
         lost = _read_what_there_is(tmp_path, numbers)
         warned = any(
-            hurt.name in message and "is set aside" in message for message in caplog.messages
+            hurt.name in message and "is quarantined" in message for message in caplog.messages
         )
         assert warned or kind == "gone" or not lost
         assert hurt.exists() != bool(lost)
@@ -268,7 +268,7 @@ def _hurt(store: Store, kind: str, rng: np.random.Generator) -> Path:
     return Path(victim)
 
 
-def test_a_damaged_table_is_set_aside_once(
+def test_a_damaged_table_is_quarantined_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = _filled(tmp_path, range(5))
@@ -282,7 +282,7 @@ def test_a_damaged_table_is_set_aside_once(
     assert caplog.text == ""
 
 
-def test_a_damaged_feature_is_set_aside_when_it_is_read(
+def test_a_damaged_feature_is_quarantined_when_it_is_read(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = _filled(tmp_path, range(5))
@@ -293,7 +293,7 @@ def test_a_damaged_feature_is_set_aside_when_it_is_read(
     shard.write_bytes(data)
     with pytest.raises(ShardDamaged, match="wrong checksum in row 0"):
         store.read(found, _keys(range(5)))
-    assert "is set aside and its images are computed again" in caplog.text
+    assert "is quarantined and its images are computed again" in caplog.text
     assert store.find(_keys(range(5))).missing.all()
 
 
@@ -304,7 +304,7 @@ def test_the_feature_of_another_image_is_not_taken_for_the_wanted_one(tmp_path: 
         store.read(found, _keys([0, 1, 3, 2, 4]))
 
 
-def test_a_damaged_shard_that_cannot_be_set_aside_is_an_error(
+def test_a_damaged_shard_that_cannot_be_quarantined_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = _filled(tmp_path, range(5))
@@ -318,7 +318,7 @@ def test_a_damaged_shard_that_cannot_be_set_aside_is_an_error(
         store.find(_keys(range(5)))
 
 
-def test_a_shard_that_another_process_set_aside_first_is_no_error(tmp_path: Path) -> None:
+def test_a_shard_that_another_process_quarantined_first_is_no_error(tmp_path: Path) -> None:
     store = _filled(tmp_path, range(5))
     found = store.find(_keys(range(5)))
     _shards(store)[0].unlink()

@@ -250,6 +250,20 @@ def test_a_module_is_imported_elsewhere() -> None:
     assert missing.error == "ModuleNotFoundError: No module named 'no_such_module'"
 
 
+def test_in_another_folder_it_says_where_to_go_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["bottleneck", "doctor"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 1
+    assert capsys.readouterr().out == (
+        "no  params.yaml: cannot read params.yaml: No such file or directory. "
+        "Run in the project's folder.\n"
+    )
+
+
 @pytest.mark.parametrize("missing", [(), ("cv2",)])
 def test_the_command_ends_with_1_if_something_is_missing_and_shows_no_secret(
     tmp_path: Path, no_credentials: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],

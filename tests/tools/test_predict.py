@@ -1,4 +1,4 @@
-"""Predicting: an image gets the answer that its cached feature gets, by the road that training took."""
+"""Predicting: an image gets the answer that its cached feature gets, in the way that training took."""
 
 import os
 import shutil
@@ -89,22 +89,33 @@ def test_a_real_network_answers_files_as_their_cached_features(
     )
 
 
-def test_all_files_that_are_no_images_are_named_before_any_answer(params: Params) -> None:
+def test_good_files_are_answered_and_all_bad_ones_named_after_that(params: Params) -> None:
     Path("page.jpg").write_bytes(b"<html>")
     Path("empty.jpg").touch()
     Path("cut.jpg").write_bytes(draw_image(1)[:300])
     Path("good.jpg").write_bytes(draw_image(1))
     Path("folder").mkdir()
-    files = [
-        Path(name)
-        for name in ("good.jpg", "page.jpg", "empty.jpg", "cut.jpg", "gone.jpg", "folder")
-    ]
+    names = ["good.jpg", "page.jpg", "empty.jpg", "cut.jpg", "gone.jpg", "folder", "good.jpg"]
+    answers = predict_files(map(Path, names), "pets", BACKBONE, params)
+    assert [next(answers).file, next(answers).file] == ["good.jpg", "good.jpg"]
     with pytest.raises(
         ImageError,
         match=r"cannot read page\.jpg: not an image; empty\.jpg: 0 bytes; cut\.jpg: damaged: .*; "
         r"gone\.jpg: No such file or directory; folder: Is a directory\. Expected images: JPEG",
     ):
-        list(predict_files(files, "pets", BACKBONE, params))
+        next(answers)
+
+
+def test_where_no_file_is_an_image_no_head_is_asked(params: Params) -> None:
+    shutil.rmtree("models")
+    with pytest.raises(ImageError, match=r"cannot read gone\.jpg: No such file"):
+        list(predict_files([Path("gone.jpg")], "pets", BACKBONE, params))
+
+
+def test_an_image_that_git_lfs_has_not_fetched_is_said_to_be_one(params: Params) -> None:
+    Path("cat.jpg").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with pytest.raises(ImageError, match=r"cat\.jpg: a Git LFS pointer.*run `git lfs pull`\."):
+        list(predict_files([Path("cat.jpg")], "pets", BACKBONE, params))
 
 
 def test_what_may_never_end_is_not_read(params: Params) -> None:

@@ -54,7 +54,7 @@ def write_file(path: Path, keys: np.ndarray, fingerprint: Fingerprint = PRINT) -
             )
 
 
-def test_a_survey_counts_shards_features_and_what_they_are_made_of(tmp_path: Path) -> None:
+def test_the_summary_counts_shards_features_and_what_they_are_made_of(tmp_path: Path) -> None:
     fill(tmp_path, 5)
     fill(tmp_path, 7, first=1)
     (summary,) = inspect_store(tmp_path)
@@ -149,7 +149,7 @@ def test_what_workspace_head_and_the_last_experiments_use_is_found(
     assert used(0) == [True, True, False, False]
 
 
-def test_a_shard_found_damaged_while_garbage_is_collected_is_set_aside(
+def test_a_shard_found_damaged_while_garbage_is_collected_is_quarantined(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     keys = fill(tmp_path, 20)

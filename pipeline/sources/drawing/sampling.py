@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 
 class Sampler(np.random.Generator):
-    """A generator that knows the few ways in which drawings leave something to chance."""
+    """A generator that knows the few ways in which drawings vary at random."""
 
     def between(self, low: float, high: float) -> float:
         """Return a number drawn evenly from `low..high`."""
