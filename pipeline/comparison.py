@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import PredictionsError
-from pipeline.metrics import SMALLEST_PROBABILITY
+from pipeline.metrics import log_losses
 from pipeline.predictions import Predictions
 
 RESAMPLES = 10_000
@@ -69,7 +69,7 @@ def compare_predictions(first: Predictions, second: Predictions) -> Comparison:
     is_right, is_right_second = _is_right(first)[first_rows], _is_right(second)[second_rows]
     first_right = int((is_right & ~is_right_second).sum())
     second_right = int((is_right_second & ~is_right).sum())
-    differences = _log_losses(first)[first_rows] - _log_losses(second)[second_rows]
+    differences = log_losses(first)[first_rows] - log_losses(second)[second_rows]
     low, high = bootstrap_interval(differences)
     return Comparison(
         n=len(common),
@@ -129,11 +129,3 @@ def _is_right(table: Predictions) -> NDArray[np.bool_]:
     """Return for each image whether its most probable class is the true one, bool `(n,)`."""
     is_right: NDArray[np.bool_] = table.predicted_labels() == table.labels
     return is_right
-
-
-def _log_losses(table: Predictions) -> NDArray[np.float64]:
-    """Return each image's part in the log loss (nats), float64 `(n,)`, as metrics.py defines it."""
-    p = np.clip(table.probabilities.astype(np.float64), SMALLEST_PROBABILITY, None)
-    p /= p.sum(axis=1, keepdims=True)
-    losses: NDArray[np.float64] = -np.log(p[np.arange(len(table)), table.labels])
-    return losses
