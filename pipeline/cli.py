@@ -3,10 +3,11 @@
 import io
 import json
 import logging
+import shutil
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -32,6 +33,10 @@ STAGE: dict[str, Any] = {
 }
 Dataset = Annotated[str, typer.Argument(help="A dataset of params.yaml.", show_default=False)]
 Backbone = Annotated[str, typer.Argument(help="A backbone of params.yaml.", show_default=False)]
+NO_EXPERIMENTS = (
+    "No experiment started from HEAD's commit yet. `dvc exp run -S head.units=256` makes one; "
+    "--all-commits shows those of other commits."
+)
 
 
 @app.command(**STAGE)
@@ -147,6 +152,52 @@ def predict(
                 f"{name} {value:.4f}" for name, value in answer.probabilities.items()
             )
             print(f"{answer.file}: {answer.label}  ({ranked})")
+
+
+@app.command(rich_help_panel="Tools")
+def experiments(
+    compare: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Ask whether this one is really better.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Than which one; default: workspace.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Default: all.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="Default: all.")] = None,
+    sort: Annotated[
+        Literal["accuracy", "log_loss", "name", "created"], typer.Option(help="Within a dataset.")
+    ] = "accuracy",
+    commits: Annotated[
+        int, typer.Option(min=1, help="Of how many of the newest commits to show experiments.")
+    ] = 1,
+    all_commits: Annotated[bool, typer.Option("--all-commits", help="Of every commit.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="As CSV, in full precision.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, in full precision.")] = False,
+) -> None:
+    """List the experiments and how well they do; say whether one is really better than another."""
+    from pipeline.tools.experiment_table import render_csv, render_json, render_table
+    from pipeline.tools.experiments import read_results, select_results, sort_results
+
+    if as_csv and (compare is not None or as_json):
+        raise typer.BadParameter("--csv goes neither with --json nor with --compare.")
+    if against is not None and compare is None:
+        raise typer.BadParameter("--against needs --compare.")
+    results = read_results(commits, all_commits=all_commits)
+    results = sort_results(select_results(results, dataset, backbone), sort)
+    if compare is not None:
+        from pipeline.tools.experiment_comparison import compare_experiments
+
+        answers = list(compare_experiments(results, compare, against or "workspace"))
+        print(render_json(answers) if as_json else "\n".join(map(str, answers)))
+        return
+    if as_json:
+        print(render_json(results))
+    elif as_csv:
+        print(render_csv(results))
+    else:
+        print(render_table(results, shutil.get_terminal_size((120, 24)).columns))
+    if all(one.base is None for one in results):
+        print(NO_EXPERIMENTS, file=sys.stderr)
 
 
 @app.command(rich_help_panel="Tools")

@@ -83,6 +83,10 @@ class PredictionsError(PipelineError):
     """A table of predictions is missing or damaged."""
 
 
+class ExperimentsError(PipelineError):
+    """DVC's experiments cannot be listed, or the one asked for is not among them."""
+
+
 def describe_os_error(error: OSError) -> str | None:
     """Say in one line what the system refuses and what to do; None if that looks like a bug of ours."""
     advice = _ADVICE.get(error.errno or 0)

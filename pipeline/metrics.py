@@ -133,10 +133,20 @@ def wilson_interval(correct: int, n: int) -> tuple[float, float]:
 
 
 def log_loss(predictions: Predictions) -> float:
-    """Return the mean of -ln(probability of the true class), no probability below 1e-7; nats."""
+    """Return the mean of the images' log losses, nats."""
+    return float(log_losses(predictions).mean())
+
+
+def log_losses(predictions: Predictions) -> Column:
+    """Return -ln(probability of the true class) of each image, no probability below 1e-7; nats.
+
+    Returns:
+        float64 `(n,)`, >= 0.
+    """
     p = np.maximum(predictions.probabilities.astype(np.float64), SMALLEST_PROBABILITY)
     of_true_class = p[np.arange(len(p)), predictions.labels] / p.sum(axis=1)
-    return float(-np.log(of_true_class).mean())
+    losses: Column = -np.log(of_true_class)
+    return losses
 
 
 def roc_auc(predictions: Predictions) -> float:

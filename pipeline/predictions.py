@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,18 +93,35 @@ def read_predictions(path: Path) -> Predictions:
     """
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            header, *rows = list(csv.reader(stream, strict=True)) or [[]]
-        classes = _classes_of(header)
-        return _parse(header, classes, rows)
+            return parse_predictions(stream, str(path))
     except FileNotFoundError:
         raise PredictionsError(
             f"there are no predictions at {path}. The train stage writes them."
         ) from None
-    except (PredictionsError, csv.Error, OSError, UnicodeDecodeError) as error:
-        fault = str(error).removesuffix(".")
-        raise PredictionsError(
-            f"{path} is not a table of predictions: {fault}. Run the train stage."
-        ) from None
+    except OSError as error:
+        raise _no_table(str(path), error) from None
+
+
+def parse_predictions(lines: Iterable[str], name: str) -> Predictions:
+    """Turn the lines of a table, wherever they are kept, into the record.
+
+    Args:
+        lines: As from a file opened with `newline=""`.
+        name: What messages call the table.
+
+    Raises:
+        PredictionsError: They are no such table.
+    """
+    try:
+        header, *rows = list(csv.reader(lines, strict=True)) or [[]]
+        return _parse(header, _classes_of(header), rows)
+    except (PredictionsError, csv.Error, UnicodeDecodeError) as error:
+        raise _no_table(name, error) from None
+
+
+def _no_table(name: str, error: Exception) -> PredictionsError:
+    fault = str(error).removesuffix(".")
+    return PredictionsError(f"{name} is not a table of predictions: {fault}. Run the train stage.")
 
 
 def _classes_of(header: Sequence[str]) -> tuple[str, ...]:

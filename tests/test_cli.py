@@ -29,6 +29,7 @@ HEAVY = (
     "pandas",
     "openvino",
     "sklearn",
+    "dvc",
     "cv2",
     "imgaug",
     "matplotlib",
@@ -71,7 +72,14 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["extract", "--help"], ["store", "--help"], ["datasets"]]
+    "arguments",
+    [
+        ["--help"],
+        ["extract", "--help"],
+        ["experiments", "--help"],
+        ["store", "--help"],
+        ["datasets"],
+    ],
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = f"""

@@ -130,6 +130,11 @@ def test_bytes_that_are_not_text_are_damage(tmp_path: Path) -> None:
         read_predictions(tmp_path / "p.csv")
 
 
+def test_a_folder_is_no_table(tmp_path: Path) -> None:
+    with pytest.raises(PredictionsError, match=r"is not a table of predictions: .*directory"):
+        read_predictions(tmp_path)
+
+
 def test_a_missing_file_names_the_stage_that_writes_it(tmp_path: Path) -> None:
     with pytest.raises(PredictionsError, match=r"no predictions at .*The train stage writes them"):
         read_predictions(tmp_path / "p.csv")

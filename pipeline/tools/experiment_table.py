@@ -1,0 +1,86 @@
+"""How results are shown: a table for people, CSV and JSON for machines."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from itertools import groupby
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.tools.experiments import DONE, Result
+
+NARROWEST, WIDTH = 100, 120  # columns; in fewer, a row's figures would not stand in one line
+LONGEST_VALUE = 30  # characters of a setting's value, for people
+# Name, where its cells stand, and whether they may fold.
+COLUMNS: Sequence[tuple[str, Literal["left", "right"], bool]] = (
+    ("experiment", "left", True),
+    ("backbone", "left", True),
+    ("accuracy", "right", False),
+    ("95 % interval", "left", False),
+    ("log loss", "right", False),
+    ("settings", "left", True),
+)
+
+
+def render_table(results: Sequence[Result], width: int = WIDTH) -> str:
+    """Return a table of plain text, without colours, that fits `width` columns if these are 100 or more.
+
+    Args:
+        results: Sorted by dataset, each of which gets a line of its own. A star marks its best.
+        width: Of the terminal; what is over 120 stays empty.
+    """
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    for name, justify, folds in COLUMNS:
+        table.add_column(name, justify=justify, no_wrap=not folds, overflow="fold")
+    for dataset, rows in groupby(results, lambda one: one.dataset):
+        table.add_row(dataset or "(unknown)")
+        for one in rows:
+            table.add_row(*_cells(one))
+    width = min(max(width, NARROWEST), WIDTH)
+    console = Console(
+        file=io.StringIO(), width=width, color_system=None, highlight=False, markup=False
+    )
+    with console.capture() as capture:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def render_json(records: Sequence[Any]) -> str:
+    """Return a JSON list of records (dataclasses) in full precision; times as ISO 8601."""
+    return json.dumps([asdict(one) for one in records], indent=2, default=lambda o: o.isoformat())
+
+
+def render_csv(results: Sequence[Result]) -> str:
+    """Return CSV, a row a result, in full precision; what is not there is empty."""
+    stream = io.StringIO()
+    names = [field.name for field in fields(Result)]
+    table = csv.DictWriter(stream, names, lineterminator="\n")
+    table.writeheader()
+    for one in results:
+        table.writerow({**asdict(one), "settings": describe_settings(one.settings)})
+    return stream.getvalue().removesuffix("\n")
+
+
+def describe_settings(settings: Mapping[str, Any], longest: int | None = None) -> str:
+    """Return settings as `head.kind=mlp head.units=256`; values longer than `longest` are cut."""
+    return " ".join(f"{key}={_value(value, longest)}" for key, value in settings.items())
+
+
+def _cells(one: Result) -> list[str]:
+    """Return the texts of a row; where there are no figures, the state stands before the settings."""
+    figures, state = ["-", "-", "-"], f"({one.state}) "
+    if one.state == DONE:
+        interval = f"{one.accuracy_low:.3f} to {one.accuracy_high:.3f}"
+        figures, state = [f"{one.accuracy:.3f}", interval, f"{one.log_loss:.4f}"], ""
+    mark = "*" if one.is_best else " "
+    settings = describe_settings(one.settings, LONGEST_VALUE)
+    return [f" {mark} {one.experiment}", one.backbone or "-", *figures, f"{state}{settings}"]
+
+
+def _value(value: Any, longest: int | None) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if longest is None or len(text) <= longest else f"{text[: longest - 3]}..."
