@@ -192,7 +192,8 @@ class _Networks:
 
     def _forward(self, x: Float) -> tuple[list[Float], list[Float]]:
         """Return each layer's outputs `(h, b, u)`, and for hidden ones the slope of each output."""
-        outputs, masks = [], []
+        outputs: list[Float] = []
+        masks: list[Float] = []
         for layer, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
             if layer == 0:
                 together = x @ kernel.reshape(len(kernel), -1)

@@ -23,7 +23,8 @@ def round_weights(values: Float) -> Float:
     1/8192 of a weight moves no prediction that could be relied on.
     """
     mantissa, exponent = np.frexp(values)
-    return np.ldexp(np.rint(mantissa * 2**KEPT_BITS) / 2**KEPT_BITS, exponent)
+    rounded: Float = np.ldexp(np.rint(mantissa * 2**KEPT_BITS) / 2**KEPT_BITS, exponent)
+    return rounded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -37,7 +37,8 @@ def _scores(tensors: Tensors, settings: CentroidSettings, x: Float) -> Float:
 def _directions(x: Float, centre: Float) -> Float:
     moved = x - centre
     lengths = np.linalg.norm(moved, axis=1, keepdims=True)
-    return moved / np.maximum(lengths, np.finfo(np.float32).tiny)
+    unit: Float = moved / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return unit
 
 
 KIND = HeadKind(

@@ -49,7 +49,8 @@ def _scores(tensors: Tensors, settings: KnnSettings, x: Float) -> Float:
 
 def _directions(x: Float) -> Float:
     lengths = np.linalg.norm(x, axis=1, keepdims=True)
-    return x / np.maximum(lengths, np.finfo(np.float32).tiny)
+    unit: Float = x / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return unit
 
 
 KIND = HeadKind(settings=KnnSettings, shapes=_shapes, fit=_fit, scores=_scores)

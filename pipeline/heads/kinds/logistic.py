@@ -214,7 +214,8 @@ def _dot(a: Float, b: Float) -> Float:
 
 
 def _norm(a: Float) -> Float:
-    return np.sqrt(_dot(a, a))
+    norm: Float = np.sqrt(_dot(a, a))
+    return norm
 
 
 def _ratio(a: Float, b: Float) -> Float:
