@@ -44,7 +44,7 @@ def _fit(rows: Rows, scaler: Scaler, settings: LdaSettings, seed: int, watch: Wa
     diagonal = np.diag_indices(rows.width)
     covariance[diagonal] *= 1 + 1e-10  # so that features that say the same can be told apart
     covariance[diagonal] += covariance[diagonal] == 0
-    kernel: Float = np.linalg.solve(covariance, means.T)
+    kernel = np.linalg.solve(covariance, means.T).astype(np.float64, copy=False)
     priors = np.log(np.maximum(counts, 1) / len(rows))
     bias = priors - 0.5 * (means.T * kernel).sum(axis=0)
     return Fit(tensors={"classes/kernel": kernel, "classes/bias": bias})

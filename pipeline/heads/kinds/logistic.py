@@ -15,7 +15,7 @@ from pipeline.heads.rows import Float, Rows, Scaler
 
 Result = TypeVar("Result")
 
-CHOICES = tuple(float(f"{10 ** (power / 2):.1g}") for power in range(-7, 2))  # 0.0003 to 3
+CHOICES = tuple(float(f"{10 ** (power / 2):.1g}") for power in range(-6, 3))  # 0.001 to 10
 FOLDS = 5
 PART = 512  # rows that a core takes at once
 ROUGH, EXACT = 1e-3, 1e-10  # how small a gradient becomes, of what it was at the start
@@ -27,7 +27,7 @@ class LogisticSettings(KindSettings):
 
     Attributes:
         c: As scikit-learn has it: the penalty is half the squared norm of the kernel, the loss is
-            summed over the rows and multiplied by `c`. None: the best of nine, 0.0003 to 3, on
+            summed over the rows and multiplied by `c`. None: the best of nine, 0.001 to 10, on
             five inner folds.
         class_weight: `balanced`: all classes count alike, however many rows they have.
     """
@@ -197,7 +197,8 @@ class _Problem:
 def _times(x: Float, v: Float) -> Float:
     """Return rows `(b, d)` times weights `(d + 1, f, k)`: `(b, f, k)`."""
     flat = v.reshape(len(v), -1)
-    return (x @ flat[:-1] + flat[-1]).reshape(len(x), *v.shape[1:])
+    result: Float = (x @ flat[:-1] + flat[-1]).reshape(len(x), *v.shape[1:])
+    return result
 
 
 def _products(x: Float, slopes: Float) -> Float:
@@ -214,8 +215,7 @@ def _dot(a: Float, b: Float) -> Float:
 
 
 def _norm(a: Float) -> Float:
-    norm: Float = np.sqrt(_dot(a, a))
-    return norm
+    return np.sqrt(_dot(a, a))
 
 
 def _ratio(a: Float, b: Float) -> Float:
