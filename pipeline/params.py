@@ -61,7 +61,7 @@ def _check_archive(text: str) -> str:
 class Section(BaseModel):
     """A frozen part of params.yaml that knows exactly its keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class DatasetParams(Section):
@@ -129,9 +129,9 @@ class ExtractParams(Section):
 
 def _check_kind(name: str) -> str:
     if name not in known_kinds():
+        known = ", ".join(map(repr, known_kinds()))
         raise ValueError(
-            f"no kind of head is called {name!r}. Known: {', '.join(known_kinds())}."
-            f"{did_you_mean(name, known_kinds())}"
+            f"input should be {known} (found {name!r}).{did_you_mean(name, known_kinds())}"
         )
     return name
 

@@ -34,7 +34,6 @@ HEAVY = (
     "imgaug",
     "matplotlib",
     "h5py",
-    "numpy",
     "PIL",
 )
 

@@ -97,9 +97,7 @@ def test_train_which_the_head_was_fitted_to_has_two_figures_and_the_others_all()
     assert [found[split]["accuracy"] for split in ("train", "val", "test")] == [1, 0, 1]
 
 
-@pytest.mark.parametrize(
-    ("sizes", "is_there"), [((4, 2), False), ((5, 2), True), ((4, 0), True)]
-)
+@pytest.mark.parametrize(("sizes", "is_there"), [((4, 2), False), ((5, 2), True), ((4, 0), True)])
 def test_balanced_accuracy_is_there_where_classes_are_unequal(
     sizes: tuple[int, int], is_there: bool
 ) -> None:

@@ -22,7 +22,7 @@ COLUMNS = {
     "calibration": CALIBRATION_COLUMNS,
 }
 AXES = {
-    "history": ("epoch", "val_loss"),
+    "history": ("epoch", "log_loss"),
     "roc": ("fpr", "tpr"),
     "precision_recall": ("recall", "precision"),
     "calibration": ("confidence", "accuracy"),
@@ -65,8 +65,13 @@ def test_only_columns_that_exist_are_drawn(name: str) -> None:
     assert drawn | folded <= {*COLUMNS[name], *made, "rev"}
 
 
-def test_history_draws_train_and_val() -> None:
-    assert parts(filled("history"), "fold") == [["val_loss", "loss"], ["val_accuracy", "accuracy"]]
+def test_history_draws_both_measures_of_all_splits() -> None:
+    spec = filled("history")
+    assert [field for field in parts(spec, "calculate") if "epoch" not in field] == [
+        "toNumber(datum['log_loss'])",
+        "toNumber(datum.accuracy)",
+    ]
+    assert parts(spec, "domain").count(["val", "train", "holdout"]) == 2
 
 
 @pytest.mark.parametrize("name", ["roc", "precision_recall"])

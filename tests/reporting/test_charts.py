@@ -19,7 +19,11 @@ from pipeline.reporting.charts import (
 )
 
 EPOCHS = np.arange(1.0, 5.0)
-HISTORY = {"epoch": EPOCHS, "loss": 1 / EPOCHS, "val_loss": np.array([0.9, 0.5, 0.7, 0.8])}
+HISTORY = {
+    "train": {"epoch": EPOCHS, "log_loss": 1 / EPOCHS},
+    "val": {"epoch": EPOCHS, "log_loss": np.array([0.9, 0.5, 0.7, 0.8])},
+    "holdout": {"epoch": EPOCHS, "log_loss": np.array([0.8, 0.6, 0.6, 0.9])},
+}
 LINE = {"fpr": np.array([0.0, 0.2, 1.0]), "tpr": np.array([0.0, 0.9, 1.0])}
 STEPS = {"recall": np.array([0.0, 0.5, 1.0]), "precision": np.array([1.0, 1.0, 0.6])}
 POINTS = {
@@ -29,7 +33,7 @@ POINTS = {
 }
 
 CHARTS = {
-    "history": lambda name: draw_history(name, HISTORY, "loss"),
+    "history": lambda name: draw_history(name, HISTORY, "log_loss"),
     "roc": lambda name: draw_roc(name, {"cat": LINE, "dog": LINE}),
     "precision_recall": lambda name: draw_precision_recall(name, {"cat": STEPS, "dog": STEPS}),
     "histogram": lambda name: draw_histogram(name, np.array([7, 9, 9, 300]), "pixels"),
@@ -97,10 +101,13 @@ def test_precision_falls_in_a_step_at_the_recall_before() -> None:
 
 
 def test_a_history_of_one_epoch_is_drawn_without_a_warning() -> None:
-    one = {name: column[:1] for name, column in HISTORY.items()}
+    one = {
+        split: {name: column[:1] for name, column in columns.items()}
+        for split, columns in HISTORY.items()
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert "<svg" in draw_history("a", one, "loss")
+        assert "<svg" in draw_history("a", one, "log_loss")
 
 
 @pytest.mark.parametrize("values", [[5], [5, 5], [0, 1], list(range(32)), [0, 1_000_000]])

@@ -1,5 +1,6 @@
 """Kind `mlp`: hidden layers of ReLU units with dropout, then one of a unit a class."""
 
+import reprlib
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -7,14 +8,19 @@ from pydantic import BeforeValidator, Field
 from pipeline.heads.kind import HeadKind
 from pipeline.heads.networks import TrainingSettings, fit_network, network_scores, network_shapes
 
-Width = Annotated[int, Field(ge=1, le=65536)]
+WIDEST, DEEPEST = 65536, 8
 
 
-def _as_widths(units: Any) -> Any:
+def _as_widths(units: Any) -> tuple[int, ...]:
     """Let one number stand for one layer."""
-    return (
-        tuple(units) if isinstance(units, list) else units if isinstance(units, tuple) else (units,)
-    )
+    widths = tuple(units) if isinstance(units, (list, tuple)) else (units,)
+    are_numbers = all(type(width) is int and 1 <= width <= WIDEST for width in widths)
+    if not (are_numbers and 1 <= len(widths) <= DEEPEST):
+        raise ValueError(
+            f"input should be a whole number from 1 to {WIDEST}, or a list of up to {DEEPEST} of them "
+            f"(found {reprlib.repr(units)})"
+        )
+    return widths
 
 
 class MlpSettings(TrainingSettings):
@@ -24,9 +30,7 @@ class MlpSettings(TrainingSettings):
         Srivastava et al. 2014, "Dropout" (Journal of Machine Learning Research 15).
     """
 
-    units: Annotated[
-        tuple[Width, ...], BeforeValidator(_as_widths), Field(min_length=1, max_length=8)
-    ]
+    units: Annotated[tuple[int, ...], BeforeValidator(_as_widths)]
     dropout: float = Field(ge=0, lt=1)
 
     @property
