@@ -15,6 +15,7 @@ ARGUMENTS = {
     "decoding": ["PHOTOS"],
     "drawn_difficulty": ["cats_vs_dogs", "--images", "10"],
     "duplicates": ["PHOTOS"],
+    "experiment": ["PHOTOS", "--rounds", "1"],
     "extract": ["PHOTOS", "--images", "8", "--rounds", "1"],
     "kills": ["PHOTOS", "--kills", "1"],
     "predict": ["PHOTOS", "--rounds", "1"],
