@@ -69,6 +69,16 @@ def read_head_predictions(folder: Path) -> Predictions:
     return read_predictions(folder / PREDICTIONS)
 
 
+def is_fitted_to_all(folder: Path) -> bool:
+    """Was the head fitted to val and test too, so that its predictions are those of its twin?
+
+    Raises:
+        HeadError: The description is missing, or not what was written.
+    """
+    with damage_told(folder):
+        return bool(read_description(folder).get("fit_on") == "all")
+
+
 @contextmanager
 def damage_told(folder: Path) -> Iterator[None]:
     """Turn whatever goes wrong with a head's files into a message that says what helps."""

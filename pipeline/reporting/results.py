@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline import paths
 from pipeline.archives import read_members
 from pipeline.errors import PipelineError
-from pipeline.heads.folder import read_head_predictions
+from pipeline.heads.folder import is_fitted_to_all, read_head_predictions
 from pipeline.manifest import SPLITS, read_manifest
 from pipeline.predictions import Predictions
 from pipeline.reporting.dataset_gallery import DatasetGallery, build_dataset_gallery
@@ -45,6 +45,7 @@ class HeadResult:
         precision_recall: Columns `recall` and `precision` of each class.
         calibration: Columns `confidence`, `accuracy`, `n`.
         val: The predictions for split `val`.
+        fitted_to_all: Is the saved head fitted to val too? All else here is of its twin, fitted to train.
         gallery: Validation images worth a look.
     """
 
@@ -57,6 +58,7 @@ class HeadResult:
     precision_recall: dict[str, Columns]
     calibration: Columns
     val: Predictions
+    fitted_to_all: bool
     gallery: PredictionGallery
 
 
@@ -127,6 +129,7 @@ def read_head_result(dataset: str, backbone: str) -> HeadResult:
         precision_recall=precision_recall,
         calibration=calibration,
         val=val,
+        fitted_to_all=is_fitted_to_all(paths.model_folder(dataset, backbone)),
         gallery=build_prediction_gallery(val, paths.split_folder(dataset)),
     )
 

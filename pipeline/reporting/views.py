@@ -87,6 +87,7 @@ def head_view(head: HeadResult) -> View:
         "per_class": head.per_class,
         "confusion": _confusion_view(head.val),
         "epochs": len(head.history["val"]["epoch"]),
+        "fitted_to_all": head.fitted_to_all,
         "held_out": "holdout" in head.history,
         "loss_chart": draw_history(f"{name}/loss", head.history, "log_loss"),
         "accuracy_chart": draw_history(f"{name}/accuracy", head.history, "accuracy"),

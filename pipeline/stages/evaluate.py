@@ -3,7 +3,7 @@
 from pipeline import paths
 from pipeline.curves import calibration_points, precision_recall_points, roc_points
 from pipeline.files import atomic_write_csv, atomic_write_json
-from pipeline.heads.folder import read_head_predictions
+from pipeline.heads.folder import is_fitted_to_all, read_head_predictions
 from pipeline.metrics import compute_metrics, confusion_rows, per_class_rows, require_val
 from pipeline.params import Params
 
@@ -27,7 +27,9 @@ def run(dataset: str, backbone: str, params: Params) -> str:
         PredictionsError: The table of predictions has no split val.
     """
     params.dataset(dataset), params.backbone(backbone)
-    predictions = read_head_predictions(paths.model_folder(dataset, backbone))
+    folder = paths.model_folder(dataset, backbone)
+    predictions = read_head_predictions(folder)
+    twin = ", of the head fitted to train alone" if is_fitted_to_all(folder) else ""
     val = require_val(predictions)
     metrics = compute_metrics(predictions)
     atomic_write_json(paths.metrics_file(dataset, backbone), metrics)
@@ -37,5 +39,6 @@ def run(dataset: str, backbone: str, params: Params) -> str:
     found = metrics["val"]
     return (
         f"{dataset} {backbone}: val accuracy {found['accuracy']:.4f} "
-        f"(95 % interval {found['accuracy_low']:.4f} to {found['accuracy_high']:.4f}, {found['n']:,} images)"
+        f"(95 % interval {found['accuracy_low']:.4f} to {found['accuracy_high']:.4f}, "
+        f"{found['n']:,} images{twin})"
     )
