@@ -18,10 +18,10 @@ import yaml
 from PIL import Image
 
 from pipeline import paths
+from pipeline.heads.saving import HeadInfo, SavedHead, write_head
 from pipeline.manifest import CopyRow, ImageRow, write_copies, write_manifest
 from pipeline.params import Params, parse_params
 from pipeline.predictions import Predictions
-from pipeline.heads.saving import HeadInfo, SavedHead, write_head
 
 BACKBONE = "efficientnet_lite0"
 SETTINGS: dict[str, Any] = {
@@ -103,8 +103,9 @@ def place(
 def place_head(dataset: str, backbone: str, predictions: Predictions) -> None:
     """Leave what the stage `train` would, with these predictions; the head itself knows nothing."""
     info = HeadInfo(
-        kind="linear", units=1, dropout=0.0, shape=(1,), classes=predictions.classes,
-        backbone=backbone, fingerprint="f" * 32, fingerprint_parts="{}",
+        kind="linear", settings=make_params().head.own_settings().model_dump(mode="json"), scaling="none",
+        temperature=1.0, shape=(1,), rows=1, fit_on="train", chosen={}, trials=(),
+        classes=predictions.classes, backbone=backbone, fingerprint="f" * 32, fingerprint_parts="{}",
     )  # fmt: skip
     tensors = {name: np.zeros(size, np.float32) for name, size in info.tensor_shapes().items()}
     folder = paths.model_folder(dataset, backbone)
