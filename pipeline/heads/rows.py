@@ -75,16 +75,12 @@ class Scaler:
     def from_tensors(cls, scaling: Scaling, width: int, tensors: Tensors) -> Self:
         """Return what `tensors` came from."""
         mean = tensors.get("scaling/mean", np.zeros(width))
-        return cls(
-            scaling=scaling, mean=mean, factor=tensors.get("scaling/factor", np.ones(width))
-        )
+        return cls(scaling=scaling, mean=mean, factor=tensors.get("scaling/factor", np.ones(width)))
 
 
 def scaler_shapes(scaling: Scaling, width: int) -> dict[str, tuple[int, ...]]:
     """Return the shapes of what a scaler saves, by name."""
-    return (
-        {"scaling/mean": (width,), "scaling/factor": (width,)} if scaling == "standard" else {}
-    )
+    return {"scaling/mean": (width,), "scaling/factor": (width,)} if scaling == "standard" else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -48,7 +48,6 @@ class Recipe:
     calibrate: bool = False
     seed: int = 7
 
-
     @classmethod
     def of(cls, settings: HeadParams) -> Self:
         """Return what the section `head` of params.yaml asks for."""
@@ -101,9 +100,7 @@ def fit_head(rows: Rows, recipe: Recipe, look: Look | None = None) -> Outcome:
         if recipe.calibrate or known_kinds()[recipe.kind].needs_temperature:
             chosen["temperature"] = _find_temperature(rows, recipe, chosen)
             head = replace(head, temperature=chosen["temperature"])
-    return Outcome(
-        head=head.rounded(), chosen=chosen, trials=(*trials, *fit.trials), holdout=curve
-    )
+    return Outcome(head=head.rounded(), chosen=chosen, trials=(*trials, *fit.trials), holdout=curve)
 
 
 def fit_again(rows: Rows, recipe: Recipe, outcome: Outcome) -> Head:

@@ -32,7 +32,9 @@ def main(features: str, folder: str, settings: str) -> None:
         named = {"datasets": {dataset: {"source": "archive", "archive": "pets"}}}
         params = make_params({**named, **changes})
         train.run(dataset, backbone, params), evaluate.run(dataset, backbone, params)
-        for file in (file for part in ("models", "plots", "metrics") for file in Path(part).rglob("*")):
+        for file in (
+            file for part in ("models", "plots", "metrics") for file in Path(part).rglob("*")
+        ):
             if file.is_file():
                 hashes[f"{name}/{file}"] = sha256(file.read_bytes()).hexdigest()
     print(json.dumps(hashes))

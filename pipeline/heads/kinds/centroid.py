@@ -18,9 +18,7 @@ def _shapes(settings: CentroidSettings, rows: int, width: int, classes: int) -> 
     return {"centre": (width,), "centroids": (classes, width)}
 
 
-def _fit(
-    rows: Rows, scaler: Scaler, settings: CentroidSettings, seed: int, watch: Watch
-) -> Fit:
+def _fit(rows: Rows, scaler: Scaler, settings: CentroidSettings, seed: int, watch: Watch) -> Fit:
     centre = sum(x.sum(axis=0) for _, x in rows.blocks(scaler)) / len(rows)
     sums = np.zeros((rows.classes, rows.width))
     for where, x in rows.blocks(scaler):

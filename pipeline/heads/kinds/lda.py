@@ -50,9 +50,7 @@ def _fit(rows: Rows, scaler: Scaler, settings: LdaSettings, seed: int, watch: Wa
     return Fit(tensors={"classes/kernel": kernel, "classes/bias": bias})
 
 
-def _shrunk_covariance(
-    rows: Rows, scaler: Scaler, shrinkage: float | None
-) -> tuple[Float, Float]:
+def _shrunk_covariance(rows: Rows, scaler: Scaler, shrinkage: float | None) -> tuple[Float, Float]:
     """Return mean `(d,)` and shrunk covariance `(d, d)` of the rows of one class."""
     n, d = len(rows), rows.width
     mean = sum(x.sum(axis=0) for _, x in rows.blocks(scaler)) / n

@@ -12,7 +12,9 @@ Width = Annotated[int, Field(ge=1, le=65536)]
 
 def _as_widths(units: Any) -> Any:
     """Let one number stand for one layer."""
-    return tuple(units) if isinstance(units, list) else units if isinstance(units, tuple) else (units,)
+    return (
+        tuple(units) if isinstance(units, list) else units if isinstance(units, tuple) else (units,)
+    )
 
 
 class MlpSettings(TrainingSettings):
@@ -22,7 +24,9 @@ class MlpSettings(TrainingSettings):
         Srivastava et al. 2014, "Dropout" (Journal of Machine Learning Research 15).
     """
 
-    units: Annotated[tuple[Width, ...], BeforeValidator(_as_widths), Field(min_length=1, max_length=8)]
+    units: Annotated[
+        tuple[Width, ...], BeforeValidator(_as_widths), Field(min_length=1, max_length=8)
+    ]
     dropout: float = Field(ge=0, lt=1)
 
     @property
