@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import HeadError
+from pipeline.heads.kind import softmax
 from pipeline.heads.networks import (
     ORDER,
     TrainingSettings,
@@ -17,7 +18,6 @@ from pipeline.heads.networks import (
     network_shapes,
     train_networks,
 )
-from pipeline.heads.kind import softmax
 from pipeline.heads.rows import Rows, Scaler, Tensors, round_weights
 from tests.heads.examples import blobs, fit_alone, own, rows_of
 
