@@ -53,7 +53,7 @@ class Head:
             settings=self.settings,
             scaler=self.scaler,
             tensors={name: round_weights(values) for name, values in self.tensors.items()},
-            temperature=float(f"{self.temperature:.4g}"),
+            temperature=rounded_temperature(self.temperature),
         )
 
     def saved_tensors(self) -> dict[str, NDArray[np.float32]]:
@@ -78,3 +78,8 @@ class Head:
         return cls(
             kind=kind, settings=settings, scaler=scaler, tensors=own, temperature=temperature
         )
+
+
+def rounded_temperature(temperature: float) -> float:
+    """Return a temperature as it is saved: four digits, which no processor's rounding moves."""
+    return float(f"{temperature:.4g}")

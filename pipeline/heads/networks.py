@@ -21,6 +21,7 @@ ClassWeight = Literal["balanced"] | None
 
 # Each use of chance has a stream of its own: more of one leaves the others as they were.
 INITIAL, ORDER, DROPOUT = 0, 1, 2
+LARGEST_WEIGHT = 1e15  # beyond it training has diverged, and float32 would soon hold it no more
 
 
 class TrainingSettings(KindSettings):
@@ -98,7 +99,7 @@ def train_networks(
         After each epoch the tensors of each network: views, which the next epoch changes.
 
     Raises:
-        HeadError: A weight is no finite number any more.
+        HeadError: A weight is beyond all bounds.
     """
     first = settings[0]
     networks = _Networks(rows.width, rows.classes, settings, seed)
@@ -115,9 +116,9 @@ def train_networks(
                 weights[batch],
                 decay(first.schedule, (epoch * batches + number) / (batches * first.epochs)),
             )
-        if not networks.are_finite():
+        if not networks.are_bounded():
             raise HeadError(
-                f"training diverged: a weight is not a finite number after {epoch + 1} epochs. "
+                f"training diverged: a weight is beyond {LARGEST_WEIGHT:g} after epoch {epoch + 1}. "
                 f"Lower head.learning_rate, {first.learning_rate:g} now (params.yaml)"
             )
         yield networks.tensors()
@@ -171,6 +172,7 @@ class _Networks:
         largest = max(w[0].size for w in [*self.kernels, *self.biases])
         self._scratch = np.empty(max(PIECE, largest))
 
+    @np.errstate(over="ignore", invalid="ignore")  # the weights tell, at the end of the epoch
     def learn(self, x: Float, labels: NDArray[np.int64], weights: Float, factor: float) -> None:
         """Take one step on a batch `(b, d)`, the learning rates multiplied by a factor."""
         outputs, masks = self._forward(x)
@@ -237,9 +239,10 @@ class _Networks:
             moments = [moment[piece] for moment in self._moments[id(w)]]
             self._step(some, g, moments, scratch, self._rate[heads] * factor, self._steps)
 
-    def are_finite(self) -> bool:
-        """Is every weight a number?"""
-        return all(bool(np.isfinite(w).all()) for w in [*self.kernels, *self.biases])
+    def are_bounded(self) -> bool:
+        """Is every weight a number, and none beyond reason?"""
+        every = [*self.kernels, *self.biases]
+        return all(bool((np.abs(w) < LARGEST_WEIGHT).all()) for w in every)
 
     def tensors(self) -> list[Tensors]:
         """Return views of each network's weights, by name."""

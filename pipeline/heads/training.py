@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.heads.cores import one_blas_thread
 from pipeline.heads.folds import assign_folds, assign_holdout
-from pipeline.heads.head import Head
+from pipeline.heads.head import Head, rounded_temperature
 from pipeline.heads.kind import Fit, KindSettings, known_kinds, softmax
 from pipeline.heads.networks import TrainingSettings
 from pipeline.heads.rows import Float, Rows, Scaler, Scaling, Tensors
@@ -205,7 +205,7 @@ def _find_temperature(rows: Rows, recipe: Recipe, chosen: Mapping[str, float]) -
             labels.append(asked.labels)
     if not scores:
         return 1.0
-    return 1 / _fit_factor(np.concatenate(scores), np.concatenate(labels))
+    return rounded_temperature(1 / _fit_factor(np.concatenate(scores), np.concatenate(labels)))
 
 
 def _fit_factor(scores: Float, labels: NDArray[np.int64]) -> float:
