@@ -78,7 +78,9 @@ class Outcome:
     holdout: tuple[tuple[float, float], ...] = ()
 
 
-def fit_head(rows: Rows, recipe: Recipe, look: Look | None = None) -> Outcome:
+def fit_head(
+    rows: Rows, recipe: Recipe, look: Callable[[int, Head], None] | None = None
+) -> Outcome:
     """Fit a head to training rows in memory.
 
     The same rows and recipe give the same weights to the last bit: sums are made in float64, and
@@ -87,20 +89,29 @@ def fit_head(rows: Rows, recipe: Recipe, look: Look | None = None) -> Outcome:
     Args:
         rows: Originals and their copies.
         recipe: How.
-        look: Called after each epoch with its number, from 1, and the head as it is then; once,
-            at the end, for a kind that knows no epochs. Training stops when it returns True.
+        look: Called after each epoch with its number, from 1, and the head as it is then; after
+            the last, which is the first for a kind that knows no epochs, with the head of the outcome.
 
     Raises:
         HeadError: The settings do not lead to a head; says which to change.
     """
     with one_blas_thread():
         chosen, trials, curve = _decide(rows, recipe)
-        head, fit = _fit(rows, recipe, chosen, look)
+        last = int(chosen.get("epochs", getattr(recipe.own, "epochs", 1)))
+
+        def look_on_the_way(epoch: int, head: Head) -> None:
+            if look and epoch < last:
+                look(epoch, head)
+
+        head, fit = _fit(rows, recipe, chosen, look_on_the_way)
         recipe, chosen = replace(recipe, own=head.settings), {**chosen, **fit.chosen}
         if recipe.calibrate or known_kinds()[recipe.kind].needs_temperature:
             chosen["temperature"] = _find_temperature(rows, recipe, chosen)
             head = replace(head, temperature=chosen["temperature"])
-    return Outcome(head=head.rounded(), chosen=chosen, trials=(*trials, *fit.trials), holdout=curve)
+        head = head.rounded()
+        if look:
+            look(last, head)
+    return Outcome(head=head, chosen=chosen, trials=(*trials, *fit.trials), holdout=curve)
 
 
 def fit_again(rows: Rows, recipe: Recipe, outcome: Outcome) -> Head:
@@ -165,19 +176,14 @@ def _fit(
     """Fit a head, for as many epochs and with the seed that were chosen; weights as they come."""
     scaler = Scaler.fit(recipe.scaling, rows.features)
     last = chosen.get("epochs")
-    looked = 0
 
     def watch(epoch: int, tensors: Tensors) -> bool:
-        nonlocal looked
-        looked = epoch
         enough = look and look(epoch, _head(recipe, recipe.own, scaler, tensors))
         return bool(enough) or epoch == last
 
     kind = known_kinds()[recipe.kind]
     fit = kind.fit(rows, scaler, recipe.own, int(chosen.get("seed", recipe.seed)), watch)
     head = _head(recipe, recipe.own.model_copy(update=dict(fit.chosen)), scaler, fit.tensors)
-    if look and not looked:
-        look(1, head)
     return head, fit
 
 
