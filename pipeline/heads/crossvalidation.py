@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean, stdev
 
 from pipeline.heads.cores import on_all_cores, one_blas_thread
 from pipeline.heads.folds import assign_folds
@@ -76,3 +77,8 @@ def crossvalidate(
         for record in on_all_cores(fit, jobs):
             if record is not None:
                 yield record
+
+
+def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean, and the sample's standard deviation: 0 of a single value."""
+    return fmean(values), stdev(values) if len(values) > 1 else 0.0

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
 from pipeline.errors import HeadError, ParamsError, did_you_mean
 from pipeline.files import atomic_write_csv
-from pipeline.heads.crossvalidation import Record, crossvalidate
+from pipeline.heads.crossvalidation import Record, crossvalidate, mean_and_deviation
 from pipeline.heads.folds import draw_share
 from pipeline.heads.kind import known_kinds
 from pipeline.heads.rows import Rows
@@ -83,12 +81,9 @@ def format_table(found: dict[str, list[Record]]) -> str:
 def format_figures(records: Sequence[Record]) -> list[str]:
     """Return what stands under TITLES for some heads; images are those of one round of folds."""
     images = sum(record.asked for record in records if record.repeat == records[0].repeat)
-    accuracy = np.array([record.accuracy for record in records])
-    loss = np.array([record.log_loss for record in records])
-    return [
-        f"{images:,}",
-        *(f"{value:.4f}" for some in (accuracy, loss) for value in (some.mean(), some.std())),
-    ]
+    accuracy = mean_and_deviation([record.accuracy for record in records])
+    loss = mean_and_deviation([record.log_loss for record in records])
+    return [f"{images:,}", *(f"{value:.4f}" for value in (*accuracy, *loss))]
 
 
 def _with_kind(settings: HeadParams, name: str) -> HeadParams:

@@ -93,7 +93,7 @@ def test_kinds_are_compared_in_one_table() -> None:
 
 def test_an_unknown_kind_and_too_few_images_are_said() -> None:
     settings = make_params().head
-    with pytest.raises(ParamsError, match="'centrid'.*Did you mean 'centroid'"):
+    with pytest.raises(ParamsError, match=r"'centrid'.*Did you mean 'centroid'"):
         compare_kinds(rows_of(4), settings, ["centrid"])
     with pytest.raises(HeadError, match="of 8 images none can be held out"):
         compare_kinds(rows_of(2), settings, ["centroid"], folds=2, repeats=1)
