@@ -184,6 +184,26 @@ def crossvalidate(
 
 
 @app.command(rich_help_panel="Tools")
+def sweep(
+    dataset: Dataset,
+    backbone: Backbone,
+    file: Annotated[
+        Path | None, typer.Option(help="Which heads; default: studies/sweep.yaml.")
+    ] = None,
+) -> None:
+    """Try many heads on folds of the training images, and measure the best on val."""
+    params = _params()
+    params.dataset(dataset), params.backbone(backbone)
+    from pipeline import paths
+    from pipeline.heads.candidates import load_sweep
+    from pipeline.tools import sweep as tool
+    from pipeline.tools.progress import tracker
+
+    heads = load_sweep(file or paths.SWEEP, params.head)
+    print(tool.run(dataset, backbone, heads, params.head, tracker("tried", unit="heads")))
+
+
+@app.command(rich_help_panel="Tools")
 def datasets() -> None:
     """List the datasets that the catalogue knows, and your own of params.yaml."""
     from pipeline import paths

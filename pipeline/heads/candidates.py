@@ -111,7 +111,13 @@ def make_recipes(sweep: SweepParams, base: HeadParams) -> tuple[Recipe, ...]:
 def settings_of(recipe: Recipe) -> dict[str, Any]:
     """Return the settings that decide a head, under the keys of params.yaml, as plain values."""
     shared = {"kind": recipe.kind, "scaling": recipe.scaling, "seed": recipe.seed}
-    return shared | recipe.own.model_dump(mode="json")
+    own = recipe.own.model_dump(mode="json")
+    return shared | {name: plain_value(value) for name, value in own.items()}
+
+
+def plain_value(value: Any) -> Any:
+    """Return a setting in its shortest form: one number for a list of one."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _combinations(sweep: SweepParams) -> Iterator[dict[str, Any]]:

@@ -147,6 +147,8 @@ def _score(of_folds: Sequence[Figures | str]) -> Score:
     for one in of_folds:
         if isinstance(one, str):
             return Score(fault=one)
+        if not np.isfinite(one).all():
+            return Score(fault="training diverged: the head's probabilities are no numbers")
         figures.append(one)
     loss, accuracy = (mean_and_deviation(values) for values in zip(*figures, strict=True))
     return Score(
