@@ -94,7 +94,7 @@ def make_blocks(recipes: Sequence[Recipe], width: int, classes: int) -> list[Blo
         alike.setdefault(_without_what_may_differ(recipe), []).append(recipe)
     blocks: list[Block] = []
     for some in alike.values():
-        shapes = known_kinds()[some[0].kind].shapes(some[0].own, 0, width, classes)
+        shapes = known_kinds()[some[0].kind].shapes(some[0].own, 1, width, classes)
         weights = sum(math.prod(shape) for shape in shapes.values())
         most = min(MOST_TOGETHER, max(1, BLOCK_WEIGHTS // weights))
         count = -(-len(some) // most)
