@@ -201,6 +201,60 @@ def experiments(
 
 
 @app.command(rich_help_panel="Tools")
+def crossvalidate(
+    dataset: Dataset,
+    backbone: Backbone,
+    folds: Annotated[int, typer.Option(min=2, max=100, help="Each is held out once.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, max=100, help="Deals into folds.")] = 3,
+    kinds: Annotated[
+        str, typer.Option(help="Kinds of heads, with commas between; default: all.")
+    ] = "",
+    fraction: Annotated[float, typer.Option(min=0, max=1, help="Share of the images.")] = 1.0,
+    csv: Annotated[Path | None, typer.Option(help="Write every head's figures there.")] = None,
+) -> None:
+    """Compare kinds of heads on train and val together, each image asked when it was not fitted to."""
+    params = _params()
+    params.dataset(dataset), params.backbone(backbone)
+    from pipeline.heads.loading import load_features, rows_by_split
+    from pipeline.tools import crossvalidate as tool
+    from pipeline.tools.progress import tracker
+
+    rows = rows_by_split(load_features(dataset, backbone))
+    found = tool.compare_kinds(
+        rows["train"].join(rows["val"]),
+        params.head,
+        [kind.strip() for kind in kinds.split(",") if kind.strip()],
+        folds=folds,
+        repeats=repeats,
+        fraction=fraction,
+        progress=tracker("fitted", lambda record: 1, "heads"),
+    )
+    print(tool.format_table(found))
+    if csv:
+        tool.write_records(csv, found)
+
+
+@app.command(rich_help_panel="Tools")
+def sweep(
+    dataset: Dataset,
+    backbone: Backbone,
+    file: Annotated[
+        Path | None, typer.Option(help="Which heads; default: studies/sweep.yaml.")
+    ] = None,
+) -> None:
+    """Try many heads on folds of the training images, and measure the best on val."""
+    params = _params()
+    params.dataset(dataset), params.backbone(backbone)
+    from pipeline import paths
+    from pipeline.heads.candidates import load_sweep
+    from pipeline.tools import sweep as tool
+    from pipeline.tools.progress import tracker
+
+    heads = load_sweep(file or paths.SWEEP, params.head)
+    print(tool.run(dataset, backbone, heads, params.head, tracker("tried", unit="heads")))
+
+
+@app.command(rich_help_panel="Tools")
 def datasets() -> None:
     """List the datasets that the catalogue knows, and your own of params.yaml."""
     from pipeline import paths

@@ -2,7 +2,7 @@
 
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -208,6 +208,15 @@ def load_params(path: Path = paths.PARAMS) -> Params:
         ParamsError: The file is missing or not YAML, or it has faults: the message lists
             all of them, each with its dotted key, the value found and what is allowed.
     """
+    return load_settings(path, parse_params)
+
+
+def load_settings(path: Path, parse: Callable[[object], T]) -> T:
+    """Read a file of settings, and return what `parse` makes of its plain values.
+
+    Raises:
+        ParamsError: As `load_params`, with what `parse` raises.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -217,7 +226,7 @@ def load_params(path: Path = paths.PARAMS) -> Params:
     except UnicodeDecodeError as error:
         raise ParamsError(f"{path} is not YAML: {error}. Save it as UTF-8.") from None
     try:
-        return parse_params(read_yaml(text))
+        return parse(read_yaml(text))
     except NotYaml as error:
         raise ParamsError(f"{path} is not YAML: {_without_urls(str(error))}.") from None
     except ParamsError as error:
@@ -237,12 +246,17 @@ def parse_params(tree: object) -> Params:
     try:
         params = Params.model_validate(tree)
     except ValidationError as error:
-        faults += [_describe(dict(fault)) for fault in error.errors()]
+        faults += [describe_fault(dict(fault), _keys_allowed_at) for fault in error.errors()]
     faults += _unknown_names(tree)
     if faults or params is None:
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise ParamsError("\n  ".join([f"{count}:", *faults]))
+        raise all_faults(faults)
     return params
+
+
+def all_faults(faults: Sequence[str]) -> ParamsError:
+    """Return one error that lists all faults of a file."""
+    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    return ParamsError("\n  ".join([f"{count}:", *faults]))
 
 
 def _unknown_names(tree: Mapping[str, Any]) -> list[str]:
@@ -268,8 +282,13 @@ def _names(section: object) -> list[str]:
     return [key for key in keys if isinstance(key, str) and re.search(NAME, key)]
 
 
-def _describe(fault: dict[str, Any]) -> str:
-    """Turn one of pydantic's faults into a line: dotted key, what is wrong, what was found."""
+def describe_fault(fault: dict[str, Any], keys_allowed_at: Callable[[list[str]], list[str]]) -> str:
+    """Turn one of pydantic's faults into a line: dotted key, what is wrong, what was found.
+
+    Args:
+        fault: As pydantic gives it.
+        keys_allowed_at: The keys that a section knows, given its place.
+    """
     kind, found = fault["type"], _shown(fault["input"])
     keys = [
         _without_urls(key[:120]) if isinstance(key, str) else _shown(key) for key in fault["loc"]
@@ -278,7 +297,7 @@ def _describe(fault: dict[str, Any]) -> str:
         keys.pop()
     where = ".".join(keys) or "params"
     if kind == "extra_forbidden":
-        known = _keys_allowed_at(keys[:-1])
+        known = keys_allowed_at(keys[:-1])
         return (
             f"{where}: unknown key. Known here: {', '.join(known)}.{did_you_mean(keys[-1], known)}"
         )

@@ -14,6 +14,8 @@ REPORT = Path("report/index.html")
 REPORT_PARTS = Path("report/parts")
 METRICS = Path("metrics")
 PLOTS = Path("plots")
+SWEEP = Path("studies/sweep.yaml")
+SWEEPS = Path("studies/sweep")
 
 
 def raw_folder(dataset: str) -> Path:
@@ -124,3 +126,13 @@ def dataset_part(dataset: str) -> Path:
 def head_part(dataset: str, backbone: str) -> Path:
     """JSON: what the report says of a head."""
     return REPORT_PARTS / dataset / f"{backbone}.json"
+
+
+def sweep_file(dataset: str, backbone: str) -> Path:
+    """CSV: a row a head that a sweep tried."""
+    return SWEEPS / dataset / f"{backbone}.csv"
+
+
+def sweep_picture(dataset: str, backbone: str) -> Path:
+    """SVG: accuracy of a sweep's heads against each setting."""
+    return SWEEPS / dataset / f"{backbone}.svg"

@@ -1,4 +1,4 @@
-"""Which training images are held out, to decide something without looking at val: the same each time."""
+"""Which images are held out or left out, group by group: the same each time."""
 
 from hashlib import sha256
 
@@ -19,28 +19,44 @@ def assign_holdout(rows: Rows, fraction: float, seed: int) -> NDArray[np.bool_]:
     Returns:
         bool `(n,)`: is this row held out? None of a class all of whose groups were drawn.
     """
-    return _spare_classes(rows, _draws(rows.groups, seed) < fraction)
+    return _spare_classes(rows, _draws(rows.groups, f"fold {seed}") < fraction)
 
 
-def assign_folds(rows: Rows, folds: int, seed: int) -> NDArray[np.int64]:
+def assign_folds(rows: Rows, folds: int, seed: int, salt: str = "fold") -> NDArray[np.int64]:
     """Deal groups into folds.
+
+    Args:
+        rows: Whose groups.
+        folds: How many.
+        seed: Another deals anew.
+        salt: Folds around fits that hold out images themselves, by the same seed, need another:
+            else a fit might find all the images that it would hold out held out already.
 
     Returns:
         int64 `(n,)`, `0 <= fold < folds`, or -1 for a class with all its groups in one fold: left
         out, nothing would be there to learn it from.
     """
-    fold = (_draws(rows.groups, seed) * folds).astype(np.int64)
+    fold = (_draws(rows.groups, f"{salt} {seed}") * folds).astype(np.int64)
     for number in range(folds):
         drawn = fold == number
         fold[drawn & ~_spare_classes(rows, drawn)] = TRAINED_ON
     return fold
 
 
-def _draws(groups: NDArray[np.bytes_], seed: int) -> NDArray[np.float64]:
-    """Return a number in [0, 1) for each group, independent of the one that the split draws."""
+def draw_share(rows: Rows, fraction: float) -> NDArray[np.bool_]:
+    """Draw about a fraction of the groups; a larger fraction has all of a smaller one.
+
+    Returns:
+        bool `(n,)`: is this row drawn? All of a class of which none was.
+    """
+    return ~_spare_classes(rows, _draws(rows.groups, "share") >= fraction)
+
+
+def _draws(groups: NDArray[np.bytes_], salt: str) -> NDArray[np.float64]:
+    """Return a number in [0, 1) for each group, independent of those with another salt."""
     names, where = np.unique(groups, return_inverse=True)
-    salt = f"fold {seed} ".encode()
-    draws = [int.from_bytes(sha256(salt + name).digest()[:6]) / 2**48 for name in names.tolist()]
+    start = f"{salt} ".encode()
+    draws = [int.from_bytes(sha256(start + name).digest()[:6]) / 2**48 for name in names.tolist()]
     return np.array(draws, np.float64)[where]
 
 

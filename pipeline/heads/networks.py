@@ -19,20 +19,23 @@ from pipeline.heads.rows import Float, Rows, Scaler, Tensors
 
 ClassWeight = Literal["balanced"] | None
 
+# The settings in which networks that are trained together may differ.
+MAY_DIFFER = frozenset({"l1", "l2", "learning_rate", "dropout"})
+
 # Each use of chance has a stream of its own: more of one leaves the others as they were.
 INITIAL, ORDER, DROPOUT = 0, 1, 2
 LARGEST_WEIGHT = 1e15  # beyond it training has diverged, and float32 would soon hold it no more
 
 
 class TrainingSettings(KindSettings):
-    """How a network is trained by gradient descent; what networks trained together may differ in is said."""
+    """How a network is trained by gradient descent."""
 
-    l1: float = Field(default=0.0, ge=0)  # may differ
-    l2: float = Field(ge=0)  # may differ
+    l1: float = Field(default=0.0, ge=0)
+    l2: float = Field(ge=0)
     optimizer: Optimizer
     momentum: float = Field(default=0.9, ge=0, lt=1)
     nesterov: bool = False
-    learning_rate: float = Field(gt=0)  # may differ
+    learning_rate: float = Field(gt=0)
     schedule: Schedule = "constant"
     batch_size: int = Field(ge=1, le=65536)
     epochs: int = Field(ge=1, le=10000)
@@ -47,7 +50,7 @@ class TrainingSettings(KindSettings):
 
     @property
     def dropout_rate(self) -> float:
-        """Share of hidden units that a step leaves out; may differ."""
+        """Share of hidden units that a step leaves out."""
         return 0.0
 
 
@@ -92,7 +95,7 @@ def train_networks(
     Args:
         rows: What they learn.
         scaler: Applied to each batch.
-        settings: Of each; the same in all that TrainingSettings does not say may differ.
+        settings: Of each; the same but for MAY_DIFFER.
         seed: Of first weights, order and dropout.
 
     Yields:

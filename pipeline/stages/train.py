@@ -6,10 +6,10 @@ import io
 import numpy as np
 
 from pipeline import paths
-from pipeline.errors import FeaturesError
-from pipeline.features import Block, FeatureSet, read_features
+from pipeline.features import Block, FeatureSet
 from pipeline.files import atomic_write_text
 from pipeline.heads.head import Head
+from pipeline.heads.loading import load_features, rows_by_split
 from pipeline.heads.rows import Rows
 from pipeline.heads.saving import HeadInfo, SavedHead, write_head
 from pipeline.heads.training import Outcome, Recipe, fit_again, fit_head, measure
@@ -23,14 +23,8 @@ Curves = list[tuple[int, str, float, float]]
 def run(dataset: str, backbone: str, params: Params) -> str:
     """Fit and save a head and what it says of every original image; return one line."""
     params.dataset(dataset), params.backbone(backbone)
-    path = paths.features_file(dataset, backbone)
-    features = read_features(path)
-    if (features.header.dataset, features.header.backbone) != (dataset, backbone):
-        raise FeaturesError(
-            f"{path} holds {features.header.dataset}/{features.header.backbone}, not {dataset}/{backbone}: "
-            "run the stage extract again."
-        )
-    rows = {name: _rows(features, block) for name, block in features.splits.items()}
+    features = load_features(dataset, backbone)
+    rows = rows_by_split(features)
     outcome, curves = _fit(rows, params.head)
     predictions = _predict(features, outcome.head)
     head = outcome.head
@@ -55,16 +49,6 @@ def _fit(rows: dict[str, Rows], settings: HeadParams) -> tuple[Outcome, Curves]:
     outcome = fit_head(rows["train"], Recipe.of(settings), look)
     held_out = [(epoch, "holdout", *pair) for epoch, pair in enumerate(outcome.holdout, 1)]
     return outcome, sorted([*curves, *held_out])
-
-
-def _rows(features: FeatureSet, block: Block) -> Rows:
-    return Rows(
-        features=block.features.reshape(len(block), -1),
-        labels=block.labels,
-        groups=block.group,
-        original=block.copy == 0,
-        classes=len(features.header.classes),
-    )
 
 
 def _join(rows: dict[str, Rows]) -> Rows:

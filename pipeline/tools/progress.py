@@ -17,22 +17,25 @@ LINE_SECONDS = 5.0
 T = TypeVar("T")
 
 
-def tracker(done: str, count: Callable[[Any], int] = len) -> Progress:
+def tracker(done: str, count: Callable[[Any], int] = len, unit: str = "images") -> Progress:
     """Return what passes items on, and shows on stderr how many images of the total they were.
 
     Args:
         done: What has been done with them, as `checked`.
         count: An item's number of images.
+        unit: What is counted, where it is no images.
     """
-    return partial(_bar if sys.stderr.isatty() else _lines, done, count)
+    return partial(_bar if sys.stderr.isatty() else _lines, done, count, unit)
 
 
-def _bar(done: str, count: Callable[[T], int], items: Iterator[T], total: int) -> Iterator[T]:
+def _bar(
+    done: str, count: Callable[[T], int], unit: str, items: Iterator[T], total: int
+) -> Iterator[T]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:.1f} images/s"),
+        TextColumn(f"{{task.fields[rate]:.1f}} {unit}/s"),
         TimeRemainingColumn(),
     )
     with rich_progress.Progress(*columns, console=Console(stderr=True)) as progress:
@@ -44,7 +47,9 @@ def _bar(done: str, count: Callable[[T], int], items: Iterator[T], total: int) -
             progress.update(task, rate=progress.tasks[0].completed / (time.monotonic() - began))
 
 
-def _lines(done: str, count: Callable[[T], int], items: Iterator[T], total: int) -> Iterator[T]:
+def _lines(
+    done: str, count: Callable[[T], int], unit: str, items: Iterator[T], total: int
+) -> Iterator[T]:
     began = spoken = time.monotonic()
     finished = 0
     for item in items:
@@ -55,7 +60,7 @@ def _lines(done: str, count: Callable[[T], int], items: Iterator[T], total: int)
             rate = finished / (now - began)
             left = (total - finished) / rate
             print(
-                f"{done} {finished} of {total} images, {rate:.1f} images/s, {left:.0f} s left",
+                f"{done} {finished} of {total} {unit}, {rate:.1f} {unit}/s, {left:.0f} s left",
                 file=sys.stderr,
                 flush=True,
             )
