@@ -26,10 +26,13 @@ def one_blas_thread() -> Iterator[None]:
         yield
 
 
+def count_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def on_all_cores(work: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
     """Yield the result of each part, in their order, computed on all cores."""
-    count = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    count = count_cores()
     with ThreadPoolExecutor(count) as pool:
         yield from map_ordered(pool, work, parts, ahead=2 * count)

@@ -4,7 +4,8 @@ Networks that differ in how they are regularized and how fast they learn, but no
 batches, share each batch: the first layer of all of them is one matrix product.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -13,14 +14,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pipeline.errors import HeadError
+from pipeline.heads.cores import count_cores
 from pipeline.heads.kind import Fit, KindSettings, Shapes, Watch, softmax
 from pipeline.heads.optimizers import MOMENTS, PIECE, Optimizer, Schedule, decay, make_step
 from pipeline.heads.rows import Float, Rows, Scaler, Tensors
+from pipeline.parallel import map_ordered
 
 ClassWeight = Literal["balanced"] | None
 
 # The settings in which networks that are trained together may differ.
 MAY_DIFFER = frozenset({"l1", "l2", "learning_rate", "dropout"})
+
+Gradient = Callable[[slice], Float]  # makes a piece of it, along the first axis
 
 # Each use of chance has a stream of its own: more of one leaves the others as they were.
 INITIAL, ORDER, DROPOUT = 0, 1, 2
@@ -59,9 +64,10 @@ def fit_network(
 ) -> Fit:
     """Train one network for all its epochs, or until `watch` has seen enough."""
     tensors: Tensors = {}
-    for epoch, (tensors,) in enumerate(train_networks(rows, scaler, [settings], seed), 1):
-        if watch(epoch, tensors):
-            break
+    with ThreadPoolExecutor(count_cores()) as pool:
+        for epoch, (tensors,) in enumerate(train_networks(rows, scaler, [settings], seed, pool), 1):
+            if watch(epoch, tensors):
+                break
     return Fit(tensors=tensors)
 
 
@@ -84,7 +90,11 @@ def network_scores(tensors: Tensors, hidden: Sequence[int], x: Float) -> Float:
 
 
 def train_networks(
-    rows: Rows, scaler: Scaler, settings: Sequence[TrainingSettings], seed: int
+    rows: Rows,
+    scaler: Scaler,
+    settings: Sequence[TrainingSettings],
+    seed: int,
+    pool: Executor | None = None,
 ) -> Iterator[list[Tensors]]:
     """Train networks of one shape on the same batches.
 
@@ -97,6 +107,7 @@ def train_networks(
         scaler: Applied to each batch.
         settings: Of each; the same but for MAY_DIFFER.
         seed: Of first weights, order and dropout.
+        pool: Threads that share the work of each step; it is cut alike without them.
 
     Yields:
         After each epoch the tensors of each network: views, which the next epoch changes.
@@ -105,20 +116,20 @@ def train_networks(
         HeadError: A weight is beyond all bounds.
     """
     first = settings[0]
-    networks = _Networks(rows.width, rows.classes, settings, seed)
+    networks = _Networks(rows.width, rows.classes, settings, seed, pool)
     orders = np.random.default_rng([seed, ORDER])
     weights = class_weights(rows, balanced=first.class_weight is not None)
-    batches = -(-len(rows) // first.batch_size)
     for epoch in range(first.epochs):
         order = orders.permutation(len(rows))
-        for number in range(batches):
-            batch = order[number * first.batch_size : (number + 1) * first.batch_size]
-            networks.learn(
-                scaler.apply(rows.features[batch]),
-                rows.labels[batch],
-                weights[batch],
-                decay(first.schedule, (epoch * batches + number) / (batches * first.epochs)),
-            )
+        parts = [order[at : at + first.batch_size] for at in range(0, len(rows), first.batch_size)]
+
+        def read(part: NDArray[np.int64]) -> Float:
+            return scaler.apply(rows.features[part])
+
+        ready = map_ordered(pool, read, parts, ahead=2) if pool else map(read, parts)
+        for number, (part, x) in enumerate(zip(parts, ready, strict=True), epoch * len(parts)):
+            factor = decay(first.schedule, number / (len(parts) * first.epochs))
+            networks.learn(x, rows.labels[part], weights[part], factor)
         if not networks.are_bounded():
             raise HeadError(
                 f"training diverged: a weight is beyond {LARGEST_WEIGHT:g} after epoch {epoch + 1}. "
@@ -144,7 +155,12 @@ class _Networks:
     """
 
     def __init__(
-        self, width: int, classes: int, settings: Sequence[TrainingSettings], seed: int
+        self,
+        width: int,
+        classes: int,
+        settings: Sequence[TrainingSettings],
+        seed: int,
+        pool: Executor | None,
     ) -> None:
         first, heads = settings[0], len(settings)
         rng = np.random.default_rng([seed, INITIAL])
@@ -171,9 +187,7 @@ class _Networks:
             id(w): [np.zeros_like(w) for _ in range(MOMENTS[first.optimizer])]
             for w in [*self.kernels, *self.biases]
         }
-        self._gradients = [np.empty_like(kernel) for kernel in self.kernels]
-        largest = max(w[0].size for w in [*self.kernels, *self.biases])
-        self._scratch = np.empty(max(PIECE, largest))
+        self._pool, self._cores = pool, count_cores()
 
     @np.errstate(over="ignore", invalid="ignore")  # the weights tell, at the end of the epoch
     def learn(self, x: Float, labels: NDArray[np.int64], weights: Float, factor: float) -> None:
@@ -185,15 +199,15 @@ class _Networks:
         self._steps += 1
         for layer in reversed(range(self._layers)):
             bias_gradient = slope.sum(axis=1, keepdims=True)
+            kernel, bias = self.kernels[layer], self.biases[layer]
             if layer == 0:
-                self._into_first_gradient(x, slope)
+                gradient = _products(x, slope)
             else:
-                inputs = outputs[layer - 1]
-                np.matmul(inputs.swapaxes(1, 2), slope, out=self._gradients[layer])
-                slope = slope @ self.kernels[layer].swapaxes(1, 2)
+                gradient = (outputs[layer - 1].swapaxes(1, 2) @ slope).__getitem__
+                slope = slope @ kernel.swapaxes(1, 2)
                 slope *= masks[layer - 1]
-            self._move(self.kernels[layer], self._gradients[layer], factor, is_kernel=True)
-            self._move(self.biases[layer], bias_gradient, factor, is_kernel=False)
+            self._move(kernel, gradient, factor, is_kernel=True)
+            self._move(bias, bias_gradient.__getitem__, factor, is_kernel=False)
 
     def _forward(self, x: Float) -> tuple[list[Float], list[Float]]:
         """Return each layer's outputs `(h, b, u)`, and for hidden ones the slope of each output."""
@@ -216,31 +230,40 @@ class _Networks:
             outputs.append(values)
         return outputs, masks
 
-    def _into_first_gradient(self, x: Float, slope: Float) -> None:
-        together = np.ascontiguousarray(slope.swapaxes(0, 1)).reshape(len(x), -1)
-        gradient = self._gradients[0]
-        np.matmul(x.T, together, out=gradient.reshape(len(gradient), -1))
+    def _move(self, w: Float, gradient: Gradient, factor: float, *, is_kernel: bool) -> None:
+        """Let the optimizer move one array, piece by piece along its first axis, on all cores.
 
-    def _move(self, w: Float, gradient: Float, factor: float, *, is_kernel: bool) -> None:
-        """Let the optimizer move one array, piece by piece along its first axis."""
-        first = w is self.kernels[0]
+        A piece of the gradient is made just before it is used, so that it is still in the cache.
+        """
         step = max(1, PIECE // w[0].size)
-        for start in range(0, len(w), step):
-            piece = slice(start, start + step)
+        pieces = [slice(start, start + step) for start in range(0, len(w), step)]
+        first = w is self.kernels[0]
+
+        @np.errstate(over="ignore", invalid="ignore")  # the weights tell, at the end of the epoch
+        def move(piece: slice) -> None:
             # the heads are the second axis of the first kernel, else the first
             heads = (slice(None), slice(None), 0) if first else (piece,)
-            some, g = w[piece], gradient[piece]
-            scratch = self._scratch[: some.size].reshape(some.shape)
-            if is_kernel:
-                if self._l2.any():
-                    np.multiply(some, 2 * self._l2[heads], out=scratch)
-                    g += scratch
-                if self._l1.any():
-                    np.sign(some, out=scratch)
-                    scratch *= self._l1[heads]
-                    g += scratch
+            some, g = w[piece], gradient(piece)
+            scratch = np.empty(some.shape)
+            if is_kernel and self._l2.any():
+                np.multiply(some, 2 * self._l2[heads], out=scratch)
+                g += scratch
+            if is_kernel and self._l1.any():
+                np.sign(some, out=scratch)
+                scratch *= self._l1[heads]
+                g += scratch
             moments = [moment[piece] for moment in self._moments[id(w)]]
             self._step(some, g, moments, scratch, self._rate[heads] * factor, self._steps)
+
+        def move_all(some: list[slice]) -> None:
+            for piece in some:
+                move(piece)
+
+        parts = [part for core in range(self._cores) if (part := pieces[core :: self._cores])]
+        if self._pool and len(parts) > 1:
+            list(self._pool.map(move_all, parts))
+        else:
+            move_all(pieces)
 
     def are_bounded(self) -> bool:
         """Is every weight a number, and none beyond reason?"""
@@ -259,6 +282,18 @@ class _Networks:
                 tensors[f"{name}/bias"] = self.biases[layer][head, 0]
             found.append(tensors)
         return found
+
+
+def _products(x: Float, slope: Float) -> Gradient:
+    """Return what makes pieces `(p, h, u)` of the first kernel's gradient, of slopes `(h, b, u)`."""
+    together = np.ascontiguousarray(slope.swapaxes(0, 1))
+    flat = together.reshape(len(x), -1)
+
+    def piece_of(piece: slice) -> Float:
+        gradient: Float = (x.T[piece] @ flat).reshape(-1, *together.shape[1:])
+        return gradient
+
+    return piece_of
 
 
 def _layer_names(hidden: int) -> list[str]:
