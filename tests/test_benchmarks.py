@@ -16,6 +16,7 @@ ARGUMENTS = {
     "drawn_difficulty": ["cats_vs_dogs", "--images", "10"],
     "duplicates": ["PHOTOS"],
     "extract": ["PHOTOS", "--images", "8", "--rounds", "1"],
+    "heads": ["--quick", "--rounds", "1"],
     "kills": ["PHOTOS", "--kills", "1"],
     "predict": ["PHOTOS", "--rounds", "1"],
     "prepare": ["PHOTOS", "--rounds", "1"],
