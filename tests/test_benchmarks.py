@@ -17,6 +17,7 @@ ARGUMENTS = {
     "duplicates": ["PHOTOS"],
     "experiment": ["PHOTOS", "--rounds", "1"],
     "extract": ["PHOTOS", "--images", "8", "--rounds", "1"],
+    "heads": ["--quick", "--rounds", "1"],
     "kills": ["PHOTOS", "--kills", "1"],
     "predict": ["PHOTOS", "--rounds", "1"],
     "prepare": ["PHOTOS", "--rounds", "1"],

@@ -125,7 +125,7 @@ def measure(head: Head, rows: Rows) -> tuple[float, float]:
     """Return log loss (nats, no probability below 1e-7) and accuracy of a head on some rows."""
     probabilities = head.probabilities(rows.features)
     right = probabilities[np.arange(len(rows)), rows.labels]
-    loss = -np.log(np.maximum(right, SMALLEST_PROBABILITY)).mean()
+    loss = abs(np.log(np.maximum(right, SMALLEST_PROBABILITY)).mean())  # no -0.0
     return float(loss), float((probabilities.argmax(axis=1) == rows.labels).mean())
 
 

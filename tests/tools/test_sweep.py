@@ -1,0 +1,156 @@
+"""A sweep keeps what it found, tries nothing twice, and names the command that takes the best."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from pipeline import paths
+from pipeline.errors import HeadError
+from pipeline.features import Block, Header, create_features
+from pipeline.heads.candidates import SweepParams, load_sweep, parse_sweep
+from pipeline.heads.rows import Rows
+from pipeline.params import HeadParams
+from pipeline.tools import sweep as tool
+from tests.heads.test_crossvalidation import rows_of
+from tests.project import BACKBONE, make_project
+
+ROOT = Path(__file__).parents[2]
+GRID: dict[str, Any] = {"kind": ["linear", "centroid"], "l2": [0.0, 0.1], "epochs": [1, 2]}
+
+
+@pytest.fixture
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HeadParams:
+    """Settings of a project that has features of a dataset `pets`."""
+    params = make_project(tmp_path, monkeypatch, {"head.kind": "mlp", "head.patience": 1})
+    place_features(rows_of(20), rows_of(6))
+    return params.head
+
+
+def place_features(train: Rows, val: Rows) -> None:
+    """Leave what the stage `extract` would."""
+    header = Header(
+        dataset="pets",
+        classes=("cat", "dog"),
+        backbone=BACKBONE,
+        fingerprint="f" * 32,
+        fingerprint_parts="{}",
+    )
+    with create_features(paths.features_file("pets", BACKBONE), header) as writer:
+        for name, rows in (("train", train), ("val", val)):
+            writer.add_split(name, len(rows), (rows.width,), rows.features.dtype, 5)
+            keys = np.array([f"{name:>2}{number:062}".encode() for number in range(len(rows))])
+            block = Block(
+                features=rows.features,
+                labels=rows.labels,
+                sha256=keys.astype("S64"),
+                parent=keys.astype("S64"),
+                group=rows.groups,
+                copy=(~rows.original).astype(np.uint8),
+                path=np.full(len(rows), b"a.jpg"),
+            )
+            writer.append(name, block)
+
+
+def sweep_of(base: HeadParams, **changes: Any) -> SweepParams:
+    return parse_sweep({"method": "grid", "folds": 2, "settings": GRID | changes}, base)
+
+
+def run(base: HeadParams, sweep: SweepParams) -> str:
+    return tool.run("pets", BACKBONE, sweep, base)
+
+
+def table() -> str:
+    return paths.sweep_file("pets", BACKBONE).read_text()
+
+
+def test_a_sweep_leaves_a_row_a_head_and_a_picture_and_says_what_is_best(base: HeadParams) -> None:
+    said = run(base, sweep_of(base))
+    assert said.startswith(
+        f"pets/{BACKBONE}: 5 heads on 2 folds of train, 5 tried now, 0 were there"
+    )
+    assert len(table().splitlines()) == 1 + 5
+    assert paths.sweep_picture("pets", BACKBONE).read_text().lstrip().startswith("<?xml")
+    assert re.search(
+        r"the best of 5 heads tried, .* val log loss 0\.\d+, val accuracy 1\.0000", said
+    )
+
+
+def test_a_second_run_tries_only_what_is_new_and_leaves_the_same_bytes(base: HeadParams) -> None:
+    run(base, sweep_of(base))
+    assert "0 tried now, 5 were there" in run(base, sweep_of(base))
+    assert "2 tried now, 5 were there" in run(base, sweep_of(base, l2=[0.0, 0.1, 0.2]))
+    grown, drawn = table(), paths.sweep_picture("pets", BACKBONE).read_text()
+    paths.sweep_file("pets", BACKBONE).unlink()
+    assert "7 tried now, 0 were there" in run(base, sweep_of(base, l2=[0.0, 0.1, 0.2]))
+    assert table() == grown
+    assert paths.sweep_picture("pets", BACKBONE).read_text() == drawn
+
+
+def test_other_features_folds_or_settings_are_tried_anew(base: HeadParams) -> None:
+    sweep = sweep_of(base)
+    run(base, sweep)
+    assert "5 tried now" in run(base, sweep.model_copy(update={"folds": 3}))
+    assert "5 tried now" in run(base, sweep.model_copy(update={"seed": 8}))
+    assert "5 tried now" in run(base.model_copy(update={"seed": 8}), sweep)
+    run(base, sweep)
+    place_features(rows_of(21), rows_of(6))
+    assert "5 tried now" in run(base, sweep)
+    place_features(rows_of(21), rows_of(8))
+    assert "0 tried now" in run(base, sweep), "val has no part in it"
+
+
+def test_who_stops_it_keeps_the_heads_that_are_done(
+    base: HeadParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.heads.sweep.MOST_TOGETHER", 1)
+
+    def stop_after_two(blocks: Iterator[Any], total: int) -> Iterator[Any]:
+        assert total == 5
+        yield next(blocks)
+        yield next(blocks)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tool.run("pets", BACKBONE, sweep_of(base), base, stop_after_two)
+    with paths.sweep_file("pets", BACKBONE).open("a") as stream:
+        stream.write("a line that was being wri")
+    assert "3 tried now, 2 were there" in run(base, sweep_of(base))
+
+
+def test_the_command_names_what_differs_from_params_and_nothing_else(base: HeadParams) -> None:
+    said = run(base, sweep_of(base, kind=["mlp"], units=[[4, 3]], l2=[base.l2], epochs=[2]))
+    command = shlex.split(said.splitlines()[-1].partition(": ")[2])
+    assert command[:3] == ["dvc", "exp", "run"]
+    assert command[3::2] == ["-S"] * 3
+    assert set(command[4::2]) == {"head.epochs=2", "head.units=[4,3]", "head.patience=0"}
+
+
+def test_heads_that_cannot_be_fitted_are_counted(base: HeadParams) -> None:
+    base = base.model_copy(update={"optimizer": "sgd"})
+    said = run(base, sweep_of(base, kind=["linear"], learning_rate=[0.01, 1e200], l2=[0.1]))
+    assert "2 of 4 heads could not be fitted; the first: training diverged" in said
+    assert table().count("diverged") == 2
+    with pytest.raises(HeadError, match="none of 2 heads could be fitted; the first: training"):
+        run(base, sweep_of(base, kind=["linear"], learning_rate=[1e200], l2=[0.1]))
+
+
+def test_the_project_has_a_sweep_and_a_stage_for_it() -> None:
+    params = yaml.safe_load((ROOT / paths.PARAMS).read_text())
+    load_sweep(ROOT / paths.SWEEP, HeadParams.model_validate(params["head"]))
+    study = yaml.safe_load((ROOT / "studies" / "dvc.yaml").read_text())
+    names = {key: value for one in study["vars"] for key, value in one.items()}
+    stage = study["stages"]["sweep"]
+    outs = [str(paths.SWEEP.parent / next(iter(out))) for out in stage["outs"]]
+    for key, value in names.items():
+        outs = [out.replace(f"${{{key}}}", value) for out in outs]
+    found = (paths.sweep_file(**names), paths.sweep_picture(**names))
+    assert outs == [str(path) for path in found]
+    assert stage["cmd"] == "cd .. && python -m pipeline sweep '${dataset}' '${backbone}'"
+    code = [dep for dep in stage["deps"] if "${" not in dep]
+    assert all((ROOT / "studies" / dep).exists() for dep in code)
