@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import HeadError
+from pipeline.heads.folds import assign_folds
 from pipeline.heads.kinds import logistic
 from pipeline.heads.kinds.logistic import CHOICES
 from tests.heads.examples import blobs, fit_alone, probabilities, rows_of
@@ -63,8 +64,6 @@ def test_the_choice_of_c_is_the_best_of_nine_on_images_held_out() -> None:
 
 def test_the_trials_are_those_of_fits_without_the_fold() -> None:
     """Each is fitted alone here, exactly; together and roughly there."""
-    from pipeline.heads.folds import assign_folds
-
     rows = blobs([60, 50, 40], noise=1.5)
     fold = assign_folds(rows, 5, 7)
     for _, c, loss in fit_alone("logistic", rows, c=None).trials:
@@ -81,7 +80,10 @@ def test_copies_are_learnt_from_but_not_asked() -> None:
     rows = blobs([30, 30], noise=1.5, copies=2)
     mislabelled = rows_of(rows.features, np.where(rows.original, rows.labels, 1 - rows.labels), 2,
                           np.arange(180) // 3, rows.original)  # fmt: skip
-    assert min(t[2] for t in fit_alone("logistic", mislabelled, c=None).trials) > np.log(2)
+    losses = [loss for _, _, loss in fit_alone("logistic", mislabelled, c=None).trials]
+    assert (
+        losses[-1] > 0.75
+    )  # the wrong copies, twice as many, were learnt, and the originals asked
 
 
 def test_where_nothing_can_be_held_out_c_is_1() -> None:
