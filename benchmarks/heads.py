@@ -172,7 +172,7 @@ def train(rows: int, epochs: int) -> None:
 def prepare_sweep(kind: str, heads: int, rows: int, epochs: int) -> Callable[[], None]:
     """Return what fits heads as a sweep does."""
     from pipeline.heads.cores import on_all_cores, one_blas_thread
-    from pipeline.heads.sweep import fit_block, make_blocks
+    from pipeline.selection.sweep import fit_block, make_blocks
 
     data = our_rows(rows)
     recipes = [recipe(kind, epochs, l2=number * 1e-5) for number in range(heads)]

@@ -246,7 +246,7 @@ def sweep(
     params = _params()
     params.dataset(dataset), params.backbone(backbone)
     from pipeline import paths
-    from pipeline.heads.candidates import load_sweep
+    from pipeline.selection.candidates import load_sweep
     from pipeline.tools import sweep as tool
     from pipeline.tools.progress import tracker
 

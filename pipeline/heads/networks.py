@@ -160,7 +160,7 @@ class _Networks:
         classes: int,
         settings: Sequence[TrainingSettings],
         seed: int,
-        pool: Executor | None,
+        pool: Executor | None = None,
     ) -> None:
         first, heads = settings[0], len(settings)
         rng = np.random.default_rng([seed, INITIAL])

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from pipeline.errors import HeadError, ParamsError, did_you_mean
 from pipeline.files import atomic_write_csv
-from pipeline.heads.crossvalidation import Record, crossvalidate, mean_and_deviation
 from pipeline.heads.folds import draw_share
 from pipeline.heads.kind import known_kinds
 from pipeline.heads.rows import Rows
 from pipeline.heads.training import Recipe
 from pipeline.parallel import Progress, no_progress
 from pipeline.params import HeadParams
+from pipeline.selection.crossvalidation import Record, crossvalidate, mean_and_deviation
 
 TITLES = ("images", "accuracy", "s. d.", "log loss", "s. d.")
 

@@ -16,7 +16,12 @@ from pipeline import heads, paths
 from pipeline.errors import HeadError
 from pipeline.extraction.code import digest_sources
 from pipeline.files import atomic_write_text
-from pipeline.heads.candidates import (
+from pipeline.heads.loading import load_features, rows_by_split
+from pipeline.heads.rows import Rows
+from pipeline.heads.training import Recipe, fit_head, measure
+from pipeline.parallel import Progress, no_progress
+from pipeline.params import HeadParams
+from pipeline.selection.candidates import (
     FIXED,
     NOT_TRIED,
     SweepParams,
@@ -24,12 +29,7 @@ from pipeline.heads.candidates import (
     plain_value,
     settings_of,
 )
-from pipeline.heads.loading import load_features, rows_by_split
-from pipeline.heads.rows import Rows
-from pipeline.heads.sweep import Score, score_recipes
-from pipeline.heads.training import Recipe, fit_head, measure
-from pipeline.parallel import Progress, no_progress
-from pipeline.params import HeadParams
+from pipeline.selection.sweep import Score, score_recipes
 from pipeline.tools.sweep_chart import draw_sweep
 
 BEST = 10

@@ -9,7 +9,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.heads.sweep import Score
+from pipeline.selection.sweep import Score
 
 COLUMNS = 3
 _STYLE: dict[str, Any] = {

@@ -13,12 +13,12 @@ import yaml
 from pipeline import paths
 from pipeline.errors import HeadError
 from pipeline.features import Block, Header, create_features
-from pipeline.heads.candidates import SweepParams, load_sweep, parse_sweep
 from pipeline.heads.rows import Rows
 from pipeline.params import HeadParams
+from pipeline.selection.candidates import SweepParams, load_sweep, parse_sweep
 from pipeline.tools import sweep as tool
-from tests.heads.test_crossvalidation import rows_of
 from tests.project import BACKBONE, make_project
+from tests.selection.test_crossvalidation import rows_of
 
 ROOT = Path(__file__).parents[2]
 GRID: dict[str, Any] = {"kind": ["linear", "centroid"], "l2": [0.0, 0.1], "epochs": [1, 2]}
@@ -108,7 +108,7 @@ def test_other_features_folds_or_settings_are_tried_anew(base: HeadParams) -> No
 def test_who_stops_it_keeps_the_heads_that_are_done(
     base: HeadParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.heads.sweep.MOST_TOGETHER", 1)
+    monkeypatch.setattr("pipeline.selection.sweep.MOST_TOGETHER", 1)
 
     def stop_after_two(blocks: Iterator[Any], total: int) -> Iterator[Any]:
         assert total == 5

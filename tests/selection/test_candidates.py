@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from pipeline.errors import ParamsError
-from pipeline.heads.candidates import FIXED, make_recipes, parse_sweep, settings_of
 from pipeline.heads.training import Recipe
 from pipeline.params import HeadParams
+from pipeline.selection.candidates import FIXED, make_recipes, parse_sweep, settings_of
 from tests.project import make_params
 
 BASE: HeadParams = make_params({"head.patience": 5, "head.calibrate": True}).head
@@ -65,8 +65,8 @@ def test_all_faults_come_in_one_message() -> None:
         (
             "fold: unknown key. Known here: method, trials, folds, seed, settings. Did you mean 'folds'?",
             "settings.unit: no key of head.",
-            "settings.units.0.0: input should be greater than or equal to 1 (found 0)",
-            "settings.units.1.1: ",
+            "settings.units.0: input should be a whole number from 1 to 65536, or a list",
+            "settings.units.1: ",
             "settings.l2.0: input should be a valid number (found 'a')",
             "settings.patience: not to be tried",
             "settings.kind.0: no kind of head is called 'mpl'.",

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import HeadError, ParamsError
-from pipeline.heads.crossvalidation import OUTER, crossvalidate
 from pipeline.heads.folds import assign_folds, assign_holdout, draw_share
 from pipeline.heads.rows import Rows
 from pipeline.heads.training import Recipe
+from pipeline.selection.crossvalidation import OUTER, crossvalidate
 from pipeline.tools.crossvalidate import compare_kinds, format_table
 from tests.project import make_params
 

@@ -8,13 +8,13 @@ import numpy as np
 
 from pipeline.errors import HeadError
 from pipeline.heads.cores import on_all_cores, one_blas_thread
-from pipeline.heads.crossvalidation import OUTER, mean_and_deviation
 from pipeline.heads.folds import assign_folds
 from pipeline.heads.head import Head
 from pipeline.heads.kind import known_kinds
 from pipeline.heads.networks import MAY_DIFFER, TrainingSettings, train_networks
 from pipeline.heads.rows import Rows, Scaler, Tensors
 from pipeline.heads.training import DIGITS, Recipe, fit_head, measure
+from pipeline.selection.crossvalidation import OUTER, mean_and_deviation
 
 BLOCK_WEIGHTS = 1 << 20  # numbers: 8 MB a core, and as much for gradients and for each moment
 MOST_TOGETHER = 64  # heads of a block
