@@ -69,7 +69,7 @@ def test_all_faults_come_in_one_message() -> None:
             "settings.units.1: ",
             "settings.l2.0: input should be a valid number (found 'a')",
             "settings.patience: not to be tried",
-            "settings.kind.0: no kind of head is called 'mpl'.",
+            "settings.kind.0: input should be 'centroid', 'knn'",
             "settings.dropout: no values",
         ),
         1,
