@@ -3,6 +3,7 @@
 import numpy as np
 
 from pipeline.heads.kind import Fit, HeadKind, KindSettings, Shapes, Watch
+from pipeline.heads.networks import class_weights
 from pipeline.heads.rows import Float, Rows, Scaler, Tensors
 
 
@@ -19,7 +20,9 @@ def _shapes(settings: CentroidSettings, rows: int, width: int, classes: int) -> 
 
 
 def _fit(rows: Rows, scaler: Scaler, settings: CentroidSettings, seed: int, watch: Watch) -> Fit:
-    centre = sum(x.sum(axis=0) for _, x in rows.blocks(scaler)) / len(rows)
+    # The middle of the classes: that of the images would lie within the largest, all directions alike.
+    weights = class_weights(rows, balanced=True)
+    centre = sum(weights[where] @ x for where, x in rows.blocks(scaler)) / len(rows)
     sums = np.zeros((rows.classes, rows.width))
     for where, x in rows.blocks(scaler):
         np.add.at(sums, rows.labels[where], _directions(x, centre))

@@ -151,11 +151,16 @@ class _Problem:
 
         def look(part: slice, x: Float) -> tuple[Float, Float]:
             p = softmax(_times(x, v))
-            rows, labels, weights = np.arange(len(p)), self._rows.labels[part], self._weights[part]
-            loss = (weights[:, :, 0] * np.log(np.maximum(p[rows, :, labels], 1e-300))).sum(axis=0)
             self.probabilities[part] = p
-            p[rows, :, labels] -= 1
-            return -loss, _products(x, p * weights)
+            rows, labels, weights = np.arange(len(p)), self._rows.labels[part], self._weights[part]
+            right = p[rows, :, labels]
+            p[rows, :, labels] = 0
+            wrong = p.sum(axis=2)  # 1 - right, and exact where that is next to nothing
+            p[rows, :, labels] = -wrong
+            losses = np.where(
+                wrong < 0.5, -np.log1p(-np.minimum(wrong, 0.5)), -np.log(np.maximum(right, 1e-300))
+            )
+            return (weights[:, :, 0] * losses).sum(axis=0), _products(x, p * weights)
 
         losses, gradients = zip(*self._over_rows(look), strict=True)
         pull = strength * self._penalty * v
