@@ -64,7 +64,7 @@ test-fast: install-dev  ## run the tests that take seconds
 # and with the oldest versions that pyproject.toml admits.
 NUMERIC := tests/backbones tests/engines tests/extraction tests/heads tests/sources/test_drawn.py \
 	tests/splitting/test_duplicates.py tests/store tests/test_augmentation.py tests/test_images.py \
-	 tests/test_metrics.py tests/tools/test_predict.py
+	tests/test_metrics.py tests/tools/test_predict.py
 AVX512 = $(shell $(BIN)/python -c 'import numpy._core._multiarray_umath as n; \
 	print(*(f for f in n.__cpu_dispatch__ if n.__cpu_features__[f] and ("AVX512" in f or f == "X86_V4")))')
 

@@ -40,15 +40,12 @@ def read_description(folder: Path) -> dict[str, Any]:
     """Read what `write_folder` was given as description, and the sums; its contents give its checksum.
 
     Raises:
-        HeadError, OSError, ValueError: It is missing or not what was written.
+        HeadError, OSError, ValueError, RecursionError: It is missing or not what was written.
     """
     path = regular_file(folder / DESCRIPTION)
     if (size := path.stat().st_size) > LONGEST_DESCRIPTION:
         raise HeadError(f"{DESCRIPTION} has {size:,} bytes, {LONGEST_DESCRIPTION:,} at most")
-    try:
-        content = json.loads(path.read_bytes())
-    except RecursionError:
-        raise HeadError(f"{DESCRIPTION} is nested too deeply") from None
+    content = json.loads(path.read_bytes())
     if not isinstance(content, dict):
         raise HeadError(f"{DESCRIPTION} holds no keys and values")
     checksum = content.pop("checksum", None)
@@ -89,7 +86,7 @@ def damage_told(folder: Path) -> Iterator[None]:
         raise HeadError(
             f"{folder} holds no trained head: run the stage train first ({name} is missing)."
         ) from None
-    except (OSError, ValueError, KeyError, HeadError) as error:
+    except (OSError, ValueError, KeyError, RecursionError, HeadError) as error:
         raise HeadError(
             f"the head in {folder} is damaged ({first_line(error)}): run the stage train again, "
             "or `dvc checkout` to have the last one back."

@@ -51,7 +51,7 @@ def test_another_image_moves_no_group_but_of_a_class_that_was_drawn_whole(
 ) -> None:
     other = rows_of(np.zeros((1, 1), np.float16), np.array([label % rows.classes]), groups=[group])
     moved = assign_holdout(rows.join(other), share, seed)[:-1] != assign_holdout(rows, share, seed)
-    drawn = _draws(rows.groups, seed) < share
+    drawn = _draws(rows.groups, f"fold {seed}") < share
     whole = ~np.isin(rows.labels, rows.labels[~drawn])  # so were spared until another image came
     assert not moved[~np.isin(rows.groups, rows.groups[whole])].any()
 

@@ -183,13 +183,13 @@ def test_the_curve_is_of_the_images_held_out_by_a_head_that_has_not_seen_them(
 ) -> None:
     held_out = assign_holdout(NOISY, 0.25, 7)
     curve = []
-    settings = {**STOPPING, "patience": 0, "epochs": 3}
+    settings = {**STOPPING, "patience": 0, "epochs": 4}  # the last is rounded
     fit_head(
         NOISY.take(~held_out),
         recipe("mlp", **settings),
         lambda epoch, head: curve.append(measure(head, NOISY.take(held_out))),
     )
-    np.testing.assert_allclose(curve, stopped.holdout[:3], atol=1e-6)
+    np.testing.assert_allclose(curve[:3], stopped.holdout[:3], atol=1e-6)
 
 
 def test_copies_of_images_held_out_are_neither_learnt_nor_asked(

@@ -22,8 +22,9 @@ def _shapes(settings: CentroidSettings, rows: int, width: int, classes: int) -> 
 def _fit(rows: Rows, scaler: Scaler, settings: CentroidSettings, seed: int, watch: Watch) -> Fit:
     # The middle of the classes: that of the images would lie within the largest, all directions alike.
     weights = class_weights(rows, balanced=True)
-    centre = sum(weights[where] @ x for where, x in rows.blocks(scaler)) / len(rows)
-    sums = np.zeros((rows.classes, rows.width))
+    centre, sums = np.zeros(rows.width), np.zeros((rows.classes, rows.width))
+    for where, x in rows.blocks(scaler):
+        centre += weights[where] @ x / len(rows)
     for where, x in rows.blocks(scaler):
         np.add.at(sums, rows.labels[where], _directions(x, centre))
     counts = np.bincount(rows.labels, minlength=rows.classes)
