@@ -10,7 +10,8 @@ from pipeline.errors import HeadError
 from pipeline.heads.cores import one_blas_thread
 from pipeline.heads.sweep import BLOCK_WEIGHTS, MOST_TOGETHER, fit_block, make_blocks, score_recipes
 from pipeline.heads.training import Recipe, fit_head
-from tests.heads.test_crossvalidation import recipe, rows_of
+from tests.heads.test_crossvalidation import recipe
+from tests.sample_features import rows_of
 
 DIVERGING = 1e200
 
