@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.sample_features import place_features, rows_of
 from tests.sample_images import encode, scene
 
 ROOT = Path(__file__).parents[1]
 ARGUMENTS = {
     "damage": ["PHOTOS"],
     "decoding": ["PHOTOS"],
+    "defaults": ["FEATURES", "--folds", "2", "--repeats", "1", "--fractions", "1"],
     "drawn_difficulty": ["cats_vs_dogs", "--images", "10"],
     "duplicates": ["PHOTOS"],
     "experiment": ["PHOTOS", "--rounds", "1"],
@@ -37,7 +39,9 @@ def test_a_benchmark_prints_its_figures(name: str, tmp_path: Path) -> None:
         file = tmp_path / "photos" / ("cat", "dog")[number % 2] / f"{number}.jpg"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(encode(scene(seed=number), "JPEG"))
-    arguments = [{"PHOTOS": str(tmp_path / "photos")}.get(word, word) for word in ARGUMENTS[name]]
+    place_features(tmp_path / "features.h5", rows_of(20), rows_of(6))
+    inputs = {"PHOTOS": str(tmp_path / "photos"), "FEATURES": str(tmp_path / "features.h5")}
+    arguments = [inputs.get(word, word) for word in ARGUMENTS[name]]
     done = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT)},

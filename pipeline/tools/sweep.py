@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import heads, paths
+from pipeline import heads, paths, selection
 from pipeline.errors import HeadError
 from pipeline.extraction.code import digest_sources
 from pipeline.files import atomic_write_text
@@ -92,7 +92,9 @@ def run(
 def _make_keys(recipes: Iterable[Recipe], train: Rows, sweep: SweepParams) -> dict[Recipe, str]:
     """Return a hash of all that decides each head's figures: settings, rows, folds and our code."""
     code = digest_sources(
-        file.read_text(encoding="utf-8") for file in Path(heads.__path__[0]).rglob("*.py")
+        file.read_text(encoding="utf-8")
+        for package in (heads, selection)
+        for file in sorted(Path(package.__path__[0]).rglob("*.py"))
     )
     shared = hashlib.sha256(f"{code} {sweep.folds} {sweep.seed} {train.classes}".encode())
     for column in (train.features, train.labels, train.groups, train.original):

@@ -8,26 +8,11 @@ import pytest
 
 from pipeline.errors import HeadError, ParamsError
 from pipeline.heads.folds import assign_folds, assign_holdout, draw_share
-from pipeline.heads.rows import Rows
 from pipeline.heads.training import Recipe
 from pipeline.selection.crossvalidation import OUTER, crossvalidate
 from pipeline.tools.crossvalidate import compare_kinds, format_table
 from tests.project import make_params
-
-
-def rows_of(groups: int, copies: int = 1, classes: int = 2, width: int = 6) -> Rows:
-    """Return groups of two originals, each with copies; the class is easy to see."""
-    rng = np.random.default_rng(0)
-    of_group = 2 * (1 + copies)
-    labels = np.repeat(np.arange(groups) % classes, of_group).astype(np.int64)
-    features = rng.normal(size=(len(labels), width)) + 4 * np.eye(classes, width)[labels]
-    return Rows(
-        features=features.astype(np.float16),
-        labels=labels,
-        groups=np.repeat([f"{number:064}".encode() for number in range(groups)], of_group),
-        original=np.tile(np.arange(of_group) < 2, groups),
-        classes=classes,
-    )
+from tests.sample_features import rows_of
 
 
 def recipe(**changes: object) -> Recipe:

@@ -16,7 +16,8 @@ from pipeline.selection.sweep import (
     make_blocks,
     score_recipes,
 )
-from tests.selection.test_crossvalidation import recipe, rows_of
+from tests.sample_features import rows_of
+from tests.selection.test_crossvalidation import recipe
 
 DIVERGING = 1e200
 

@@ -6,19 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 
 from pipeline import paths
 from pipeline.errors import HeadError
-from pipeline.features import Block, Header, create_features
-from pipeline.heads.rows import Rows
 from pipeline.params import HeadParams
 from pipeline.selection.candidates import SweepParams, load_sweep, parse_sweep
 from pipeline.tools import sweep as tool
 from tests.project import BACKBONE, make_project
-from tests.selection.test_crossvalidation import rows_of
+from tests.sample_features import place_features, rows_of
 
 ROOT = Path(__file__).parents[2]
 GRID: dict[str, Any] = {"kind": ["linear", "centroid"], "l2": [0.0, 0.1], "epochs": [1, 2]}
@@ -28,33 +25,8 @@ GRID: dict[str, Any] = {"kind": ["linear", "centroid"], "l2": [0.0, 0.1], "epoch
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HeadParams:
     """Settings of a project that has features of a dataset `pets`."""
     params = make_project(tmp_path, monkeypatch, {"head.kind": "mlp", "head.patience": 1})
-    place_features(rows_of(20), rows_of(6))
+    place_features(paths.features_file("pets", BACKBONE), rows_of(20), rows_of(6))
     return params.head
-
-
-def place_features(train: Rows, val: Rows) -> None:
-    """Leave what the stage `extract` would."""
-    header = Header(
-        dataset="pets",
-        classes=("cat", "dog"),
-        backbone=BACKBONE,
-        fingerprint="f" * 32,
-        fingerprint_parts="{}",
-    )
-    with create_features(paths.features_file("pets", BACKBONE), header) as writer:
-        for name, rows in (("train", train), ("val", val)):
-            writer.add_split(name, len(rows), (rows.width,), rows.features.dtype, 5)
-            keys = np.array([f"{name:>2}{number:062}".encode() for number in range(len(rows))])
-            block = Block(
-                features=rows.features,
-                labels=rows.labels,
-                sha256=keys.astype("S64"),
-                parent=keys.astype("S64"),
-                group=rows.groups,
-                copy=(~rows.original).astype(np.uint8),
-                path=np.full(len(rows), b"a.jpg"),
-            )
-            writer.append(name, block)
 
 
 def sweep_of(base: HeadParams, **changes: Any) -> SweepParams:
@@ -99,9 +71,9 @@ def test_other_features_folds_or_settings_are_tried_anew(base: HeadParams) -> No
     assert "5 tried now" in run(base, sweep.model_copy(update={"seed": 8}))
     assert "5 tried now" in run(base.model_copy(update={"seed": 8}), sweep)
     run(base, sweep)
-    place_features(rows_of(21), rows_of(6))
+    place_features(paths.features_file("pets", BACKBONE), rows_of(21), rows_of(6))
     assert "5 tried now" in run(base, sweep)
-    place_features(rows_of(21), rows_of(8))
+    place_features(paths.features_file("pets", BACKBONE), rows_of(21), rows_of(8))
     assert "0 tried now" in run(base, sweep), "val has no part in it"
 
 
