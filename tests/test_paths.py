@@ -28,6 +28,9 @@ from pipeline.errors import SourceError
         (paths.metrics_file("d", "b"), "metrics/d/b.json"),
         (paths.plots_folder("d", "b"), "plots/d/b"),
         (paths.history_file("d", "b"), "plots/d/b/history.csv"),
+        (paths.SWEEP, "studies/sweep.yaml"),
+        (paths.sweep_file("d", "b"), "studies/sweep/d/b.csv"),
+        (paths.sweep_picture("d", "b"), "studies/sweep/d/b.svg"),
     ],
 )
 def test_artefacts_lie_where_the_contract_says(found: Path, expected: str) -> None:

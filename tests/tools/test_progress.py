@@ -13,3 +13,12 @@ def test_without_a_terminal_lines_say_done_total_rate_and_time_left(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "computed 20 of 60 images, 3.3 images/s, 12 s left\n"
+
+
+def test_what_is_counted_can_be_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([0.0, 8.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    list(progress.tracker("tried", unit="heads")(iter([range(4)]), 8))
+    assert capsys.readouterr().err == "tried 4 of 8 heads, 0.5 heads/s, 8 s left\n"
