@@ -35,10 +35,12 @@ def log_losses(tensors: Tensors, hidden: tuple[int, ...], rows: Rows) -> Any:
 def keras() -> Iterator[Any]:
     """Keras, computing in float64."""
     found = pytest.importorskip("keras", reason="Keras says what is right, and is not installed")
-    floatx = found.config.floatx()
+    floatx, policy = found.config.floatx(), found.config.dtype_policy()
     found.config.set_floatx("float64")
+    found.config.set_dtype_policy("float64")
     yield found
     found.config.set_floatx(floatx)
+    found.config.set_dtype_policy(policy)
 
 
 @pytest.mark.slow
