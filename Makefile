@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 TESTED := $(VENV)/.tested
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev gpu repro test check format lint types test-fast test-avx2 test-busy test-lowest lock
+.PHONY: help install install-dev gpu repro test test-long check format lint types test-fast test-avx2 test-busy test-lowest lock
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -43,8 +43,11 @@ gpu: install  ## replace TensorFlow by the one with CUDA
 repro: install  ## run the pipeline: dvc repro
 	$(RUN) -m dvc repro
 
-test: install-dev  ## run all tests, the slow ones too
+test: install-dev  ## run the tests, the slow ones too
 	$(RUN) -m pytest
+
+test-long: install-dev  ## run the tests that take half a minute each
+	$(RUN) -m pytest -m long
 
 check: format lint types test-fast  ## what a change must pass: format, lint, types, fast tests
 

@@ -25,6 +25,12 @@ ARGUMENTS = {
     "prepare": ["PHOTOS", "--rounds", "1"],
     "store": ["--stored", "1000", "--sizes", "100", "200"],
 }
+LONG_ONES = {
+    "experiment",
+    "heads",
+    "kills",
+}  # they run the whole pipeline, Keras, or extract many times
+LONG = pytest.mark.long
 
 
 def test_each_benchmark_is_run() -> None:
@@ -33,7 +39,9 @@ def test_each_benchmark_is_run() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ARGUMENTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=LONG if name in LONG_ONES else ()) for name in ARGUMENTS]
+)
 def test_a_benchmark_prints_its_figures(name: str, tmp_path: Path) -> None:
     for number in range(24):
         file = tmp_path / "photos" / ("cat", "dog")[number % 2] / f"{number}.jpg"
