@@ -25,11 +25,8 @@ ARGUMENTS = {
     "prepare": ["PHOTOS", "--rounds", "1"],
     "store": ["--stored", "1000", "--sizes", "100", "200"],
 }
-LONG_ONES = {
-    "experiment",
-    "heads",
-    "kills",
-}  # they run the whole pipeline, Keras, or extract many times
+# They build networks, run Keras or all stages.
+LONG_ONES = {"experiment", "extract", "heads", "kills", "predict"}
 LONG = pytest.mark.long
 
 
