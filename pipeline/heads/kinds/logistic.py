@@ -21,6 +21,9 @@ PART = 512  # rows that a core takes at once
 # How small a gradient becomes, of what it was at the start. At 1e-10 the path still shows: in directions
 # that hardly curve, the weights of two processors differ enough to be rounded apart.
 ROUGH, EXACT = 1e-3, 1e-13
+DIGITS = (
+    3  # of a trial's loss: a rough minimum has no more, and on two processors differs by up to 6e-5
+)
 MOST_STEPS, MOST_DIRECTIONS, MOST_HALVINGS = 60, 200, 30
 
 
@@ -75,7 +78,8 @@ def _try_choices(
     for c in CHOICES:  # each begins where the one before ended
         problem.minimise(c, ROUGH)
         right = problem.probabilities[asked, place, rows.labels[asked]]
-        trials.append(("c", c, round(float(-np.log(np.maximum(right, 1e-7)).mean()), 5)))
+        loss = float(-np.log(np.maximum(right, 1e-7)).mean())
+        trials.append(("c", c, round(loss, DIGITS)))
     return tuple(trials)
 
 
