@@ -3,7 +3,7 @@
     python benchmarks/defaults.py features/*/efficientnet_lite0.h5
 
 Cross-validation over train and val together, as `bottleneck crossvalidate` does it, on all images and
-on a fifth of them: five folds, dealt three times with other seeds.
+on a fifth of them: five folds, drawn three times with other seeds.
 """
 
 import argparse

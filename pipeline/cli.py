@@ -205,7 +205,9 @@ def crossvalidate(
     dataset: Dataset,
     backbone: Backbone,
     folds: Annotated[int, typer.Option(min=2, max=100, help="Each is held out once.")] = 5,
-    repeats: Annotated[int, typer.Option(min=1, max=100, help="Deals into folds.")] = 3,
+    repeats: Annotated[
+        int, typer.Option(min=1, max=100, help="Rounds of folds, each drawn anew.")
+    ] = 3,
     kinds: Annotated[
         str, typer.Option(help="Kinds of heads, with commas between; default: all.")
     ] = "",
@@ -215,13 +217,11 @@ def crossvalidate(
     """Compare kinds of heads on train and val together, each image asked when it was not fitted to."""
     params = _params()
     params.dataset(dataset), params.backbone(backbone)
-    from pipeline.heads.loading import load_features, rows_by_split
     from pipeline.tools import crossvalidate as tool
     from pipeline.tools.progress import tracker
 
-    rows = rows_by_split(load_features(dataset, backbone))
     found = tool.compare_kinds(
-        rows["train"].join(rows["val"]),
+        tool.load_rows(dataset, backbone),
         params.head,
         [kind.strip() for kind in kinds.split(",") if kind.strip()],
         folds=folds,

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import PredictionsError
-from pipeline.metrics import log_losses
-from pipeline.predictions import Predictions
+from pipeline.predictions import Predictions, log_losses
 
 RESAMPLES = 10_000
 SEED = 7
@@ -69,7 +68,9 @@ def compare_predictions(first: Predictions, second: Predictions) -> Comparison:
     is_right, is_right_second = _is_right(first)[first_rows], _is_right(second)[second_rows]
     first_right = int((is_right & ~is_right_second).sum())
     second_right = int((is_right_second & ~is_right).sum())
-    differences = log_losses(first)[first_rows] - log_losses(second)[second_rows]
+    losses = log_losses(first.probabilities, first.labels)[first_rows]
+    losses_second = log_losses(second.probabilities, second.labels)[second_rows]
+    differences = losses - losses_second
     low, high = bootstrap_interval(differences)
     return Comparison(
         n=len(common),

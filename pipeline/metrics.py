@@ -16,16 +16,13 @@ from pipeline.curves import (
     rounded,
 )
 from pipeline.errors import PredictionsError
-from pipeline.predictions import Predictions
+from pipeline.predictions import Predictions, log_losses
 
 Figures = dict[str, float | int]
 
 Z_95 = NormalDist().inv_cdf(0.975)  # 95 % of a normal distribution lie within +-1.96 deviations
 UNEQUAL_CLASSES = 2  # the largest over the smallest: beyond it, accuracy favours large classes
 MANY_CLASSES, TOP = 10, 5
-SMALLEST_PROBABILITY = (
-    1e-7  # float32's resolution near 1; one sure mistake costs 16 nats, not infinity
-)
 MACRO_AVERAGE = "macro average"
 
 
@@ -134,19 +131,7 @@ def wilson_interval(correct: int, n: int) -> tuple[float, float]:
 
 def log_loss(predictions: Predictions) -> float:
     """Return the mean of the images' log losses, nats."""
-    return float(log_losses(predictions).mean())
-
-
-def log_losses(predictions: Predictions) -> Column:
-    """Return -ln(probability of the true class) of each image, no probability below 1e-7; nats.
-
-    Returns:
-        float64 `(n,)`, >= 0.
-    """
-    p = np.maximum(predictions.probabilities.astype(np.float64), SMALLEST_PROBABILITY)
-    of_true_class = p[np.arange(len(p)), predictions.labels] / p.sum(axis=1)
-    losses: Column = -np.log(of_true_class)
-    return losses
+    return float(log_losses(predictions.probabilities, predictions.labels).mean())
 
 
 def roc_auc(predictions: Predictions) -> float:

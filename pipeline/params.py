@@ -158,13 +158,11 @@ class HeadParams(_KeysOfAllKinds):  # type: ignore[valid-type, misc]
     @model_validator(mode="after")
     def _something_is_held_out_where_it_decides(self) -> Self:
         own = self.own_settings()
-        deciding = [
-            key for key in ("patience", "restarts") if getattr(own, key, 0) > (key == "restarts")
-        ]
-        if deciding and not self.holdout:
+        if own.needs_holdout and not self.holdout:
+            found = {key: getattr(own, key) for key in ("patience", "restarts")}
             raise ValueError(
-                f"{deciding[0]} {getattr(own, deciding[0])} needs training images that are held out: "
-                "holdout should be above 0, as 0.1"
+                "patience above 0 and restarts above 1 need training images that are held out: "
+                f"holdout should be above 0, as 0.1 (found {found})"
             )
         return self
 

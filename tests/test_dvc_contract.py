@@ -86,9 +86,14 @@ def command_of(stage: str) -> str:
 
 
 def code_of(stage: str) -> list[str]:
-    """Return the files of the package that a stage lists, those of a listed folder one by one."""
+    """Return the files of the package that a stage lists."""
+    return code_among(deps_of(stage))
+
+
+def code_among(deps: list[str]) -> list[str]:
+    """Return the files of the package, those of a listed folder one by one."""
     found: list[str] = []
-    for dep in deps_of(stage):
+    for dep in deps:
         if dep.startswith("pipeline/"):
             place = ROOT / dep
             inside = place.rglob("*") if place.is_dir() else [place]
@@ -207,6 +212,14 @@ def test_metrics_and_plots_are_files_of_git_and_plots_say_how_they_are_drawn() -
 
 def test_only_heads_have_metrics_so_that_they_can_be_read_side_by_side() -> None:
     assert {stage for stage in STAGES if "metrics" in STAGES[stage]} == {"evaluate"}
+
+
+def test_the_sweep_of_the_studies_lists_exactly_what_it_is_made_of() -> None:
+    studies = yaml.safe_load((ROOT / "studies" / "dvc.yaml").read_text(encoding="utf-8"))
+    deps = [os.path.normpath(Path("studies", dep)) for dep in studies["stages"]["sweep"]["deps"]]
+    assert set(code_among(deps)) == import_closure(
+        PACKAGE / "tools" / "sweep.py", frozenset(EXEMPT)
+    )
 
 
 def test_axes_are_the_names_in_params() -> None:

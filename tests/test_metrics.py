@@ -15,7 +15,6 @@ from sklearn import metrics as sk
 from pipeline.errors import PredictionsError
 from pipeline.metrics import (
     MACRO_AVERAGE,
-    SMALLEST_PROBABILITY,
     balanced_accuracy,
     class_figures,
     compute_metrics,
@@ -27,7 +26,7 @@ from pipeline.metrics import (
     top_accuracy,
     wilson_interval,
 )
-from pipeline.predictions import Predictions
+from pipeline.predictions import SMALLEST_PROBABILITY, Predictions
 from tests.tables import any_predictions, binary, table
 
 OF_VAL = {"accuracy", "accuracy_low", "accuracy_high", "log_loss", "roc_auc", "ece", "n"}

@@ -23,12 +23,12 @@ def assign_holdout(rows: Rows, fraction: float, seed: int) -> NDArray[np.bool_]:
 
 
 def assign_folds(rows: Rows, folds: int, seed: int, salt: str = "fold") -> NDArray[np.int64]:
-    """Deal groups into folds.
+    """Assign groups to folds.
 
     Args:
         rows: Whose groups.
         folds: How many.
-        seed: Another deals anew.
+        seed: Another assigns them anew.
         salt: Folds around fits that hold out images themselves, by the same seed, need another:
             else a fit might find all the images that it would hold out held out already.
 

@@ -22,6 +22,11 @@ class KindSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+    @property
+    def needs_holdout(self) -> bool:
+        """Is something decided by training images that are held out by `head.holdout`?"""
+        return False
+
 
 Settings = TypeVar("Settings", bound=KindSettings)
 Shapes = dict[str, tuple[int, ...]]

@@ -27,7 +27,7 @@ MAY_DIFFER = frozenset({"l1", "l2", "learning_rate", "dropout"})
 
 Gradient = Callable[[slice], Float]  # makes a piece of it, along the first axis
 
-# Each use of chance has a stream of its own: more of one leaves the others as they were.
+# Each use of random numbers has a stream of its own: more of one leaves the others as they were.
 INITIAL, ORDER, DROPOUT = 0, 1, 2
 LARGEST_WEIGHT = 1e15  # beyond it training has diverged, and float32 would soon hold it no more
 
@@ -47,6 +47,11 @@ class TrainingSettings(KindSettings):
     patience: int = Field(ge=0)
     restarts: int = Field(default=1, ge=1, le=100)
     class_weight: ClassWeight = None
+
+    @property
+    def needs_holdout(self) -> bool:
+        """Is it decided when to stop, or which seed is best?"""
+        return self.patience > 0 or self.restarts > 1
 
     @property
     def hidden(self) -> tuple[int, ...]:

@@ -27,6 +27,21 @@ def round_weights(values: Float) -> Float:
     return rounded
 
 
+def to_unit_length(x: Float) -> Float:
+    """Divide each row `(b, d)` by its Euclidean norm; a row of zeros stays."""
+    lengths = np.linalg.norm(x, axis=1, keepdims=True)
+    unit: Float = x / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return unit
+
+
+def deviations(variances: Float, means: Float) -> Float:
+    """Return standard deviations to divide by `(d,)`: 1 for a feature that does not vary but by noise."""
+    deviation: Float = np.sqrt(variances)
+    deviation[deviation <= 1e-7 * np.abs(means)] = 0
+    deviation[deviation == 0] = 1
+    return deviation
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scaler:
     """Brings features to a common scale before a head sees them.
@@ -51,9 +66,7 @@ class Scaler:
         if scaling == "standard":
             mean = round_weights(sum(x.sum(axis=0) for x in _blocks(features)) / len(features))
             squares = sum(((x - mean) ** 2).sum(axis=0) for x in _blocks(features))
-            deviation = np.sqrt(squares / len(features))
-            deviation[deviation <= 1e-7 * np.abs(mean)] = 0  # noise of a feature that is constant
-            deviation[deviation == 0] = 1
+            deviation = deviations(squares / len(features), mean)
         return cls(scaling=scaling, mean=mean, factor=round_weights(1 / deviation))
 
     def apply(self, features: NDArray[Any]) -> Float:
@@ -63,7 +76,7 @@ class Scaler:
             x -= self.mean
             x *= self.factor
         elif self.scaling == "l2":
-            x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+            x = to_unit_length(x)
         return x
 
     def tensors(self) -> Tensors:

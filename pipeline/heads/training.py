@@ -18,11 +18,11 @@ from pipeline.heads.kind import Fit, KindSettings, known_kinds, softmax
 from pipeline.heads.networks import TrainingSettings
 from pipeline.heads.rows import Float, Rows, Scaler, Scaling, Tensors
 from pipeline.params import HeadParams
+from pipeline.predictions import log_losses
 
 CALIBRATION_FOLDS = 5
 MANY_ROWS = 10_000  # of so many, a tenth tells a temperature well enough
 DIGITS = 6  # of a log loss that decides: noise in its last bits must not
-SMALLEST_PROBABILITY = 1e-7  # one sure mistake costs 16 nats, not infinity
 
 Look = Callable[[int, Head], bool | None]
 Trial = tuple[str, float, float]
@@ -122,10 +122,9 @@ def fit_again(rows: Rows, recipe: Recipe, outcome: Outcome) -> Head:
 
 
 def measure(head: Head, rows: Rows) -> tuple[float, float]:
-    """Return log loss (nats, no probability below 1e-7) and accuracy of a head on some rows."""
+    """Return log loss (nats) and accuracy of a head on some rows, as the metrics have them."""
     probabilities = head.probabilities(rows.features)
-    right = probabilities[np.arange(len(rows)), rows.labels]
-    loss = abs(np.log(np.maximum(right, SMALLEST_PROBABILITY)).mean())  # no -0.0
+    loss = log_losses(probabilities, rows.labels).mean()
     return float(loss), float((probabilities.argmax(axis=1) == rows.labels).mean())
 
 
@@ -139,7 +138,7 @@ def _decide(
         settings leave nothing to decide, or nothing can be held out.
     """
     own = recipe.own
-    if not isinstance(own, TrainingSettings) or not (own.patience or own.restarts > 1):
+    if not isinstance(own, TrainingSettings) or not own.needs_holdout:
         return {}, (), ()
     held_out = assign_holdout(rows, recipe.holdout, recipe.seed)
     asked = rows.take(held_out & rows.original)

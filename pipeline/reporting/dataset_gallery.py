@@ -21,7 +21,7 @@ GROUP_IMAGES = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exhibit:
+class GalleryImage:
     """One image and what the manifest says of it.
 
     Attributes:
@@ -41,9 +41,9 @@ class Exhibit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Near-duplicates: at most six of them as exhibits, and how many there are in all."""
+    """Near-duplicates: at most six of them as images, and how many there are in all."""
 
-    exhibits: tuple[Exhibit, ...]
+    images: tuple[GalleryImage, ...]
     size: int
 
 
@@ -59,7 +59,7 @@ class DatasetGallery:
         brightness: int64 `(n,)`, the mean of its pixels, 0..255.
     """
 
-    quarantined: tuple[Exhibit, ...]
+    quarantined: tuple[GalleryImage, ...]
     groups: tuple[Group, ...]
     group_count: int
     sides: NDArray[np.int64]
@@ -86,7 +86,7 @@ def build_dataset_gallery(
     groups = find_groups(used)
     thumbnails = _read_thumbnails({row.member for row in quarantined if row.width}, read_archive)
     return DatasetGallery(
-        quarantined=tuple(_exhibit(row, thumbnails.get(row.member)) for row in quarantined),
+        quarantined=tuple(_gallery_image(row, thumbnails.get(row.member)) for row in quarantined),
         groups=tuple(_group(group, folder) for group in groups[:GROUPS]),
         group_count=len(groups),
         sides=np.array([min(row.width, row.height) for row in used], np.int64),
@@ -123,14 +123,14 @@ def _count_labels(group: Sequence[ImageRow]) -> int:
 def _group(rows: Sequence[ImageRow], folder: Path) -> Group:
     shown = rows[:GROUP_IMAGES]
     return Group(
-        exhibits=tuple(_exhibit(row, thumbnail_of(folder / row.path)) for row in shown),
+        images=tuple(_gallery_image(row, thumbnail_of(folder / row.path)) for row in shown),
         size=len(rows),
     )
 
 
-def _exhibit(row: ImageRow, thumbnail: str | None) -> Exhibit:
+def _gallery_image(row: ImageRow, thumbnail: str | None) -> GalleryImage:
     name = PurePosixPath(row.member).name if row.label else row.member
-    return Exhibit(
+    return GalleryImage(
         name=name, label=row.label, split=row.split, reason=row.reason, thumbnail=thumbnail
     )
 

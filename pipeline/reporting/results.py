@@ -70,13 +70,13 @@ class DatasetResult:
         name: The dataset.
         data: As `pipeline.splitting.summary.count_rows` returns it.
         classes: As `pipeline.splitting.summary.count_classes` returns them.
-        exhibits: Images that tell of its health.
+        gallery: Images that tell of its health.
     """
 
     name: str
     data: dict[str, Any]
     classes: list[dict[str, Any]]
-    exhibits: DatasetGallery
+    gallery: DatasetGallery
 
 
 def read_dataset_result(dataset: str) -> DatasetResult:
@@ -89,12 +89,12 @@ def read_dataset_result(dataset: str) -> DatasetResult:
         data = _read_json(path, ("images", "splits", "own_splits", "quarantined"))
     with _reading(paths.classes_file(dataset), "split") as path:
         classes = _read_table(path, "class", dict.fromkeys(SPLITS, int))
-    exhibits = build_dataset_gallery(
+    gallery = build_dataset_gallery(
         read_manifest(paths.manifest_file(dataset)),
         paths.split_folder(dataset),
         lambda: read_members(paths.raw_archive(dataset)),
     )
-    return DatasetResult(name=dataset, data=data, classes=classes, exhibits=exhibits)
+    return DatasetResult(name=dataset, data=data, classes=classes, gallery=gallery)
 
 
 def read_head_result(dataset: str, backbone: str) -> HeadResult:

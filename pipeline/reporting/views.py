@@ -29,7 +29,7 @@ def dataset_view(result: DatasetResult) -> View:
         "name": result.name,
         "title": known.title if known else result.name,
         "data": _data_view(result.data, result.classes),
-        "health": _health_view(result.name, result.exhibits),
+        "health": _health_view(result.name, result.gallery),
     }
 
 
@@ -57,13 +57,13 @@ def _data_view(data: Mapping[str, Any], sizes: Sequence[Mapping[str, Any]]) -> V
     }
 
 
-def _health_view(dataset: str, exhibits: DatasetGallery) -> View:
+def _health_view(dataset: str, gallery: DatasetGallery) -> View:
     """Return the images that tell of a dataset's health, and its histograms."""
     charts = []
-    if len(exhibits.sides):
+    if len(gallery.sides):
         for kind, values, label in (
-            ("size", exhibits.sides, "shorter side, pixels"),
-            ("brightness", exhibits.brightness, "mean brightness, 0 black, 255 white"),
+            ("size", gallery.sides, "shorter side, pixels"),
+            ("brightness", gallery.brightness, "mean brightness, 0 black, 255 white"),
         ):
             svg = draw_histogram(f"{dataset}/{kind}", values, label)
             middle = int(np.median(values))
@@ -71,9 +71,9 @@ def _health_view(dataset: str, exhibits: DatasetGallery) -> View:
             charts.append({"title": f"Images by {kind}", "svg": svg, "alt": alt})
     return {
         "charts": charts,
-        "quarantined": [asdict(image) for image in exhibits.quarantined],
-        "groups": [asdict(group) for group in exhibits.groups],
-        "group_count": exhibits.group_count,
+        "quarantined": [asdict(image) for image in gallery.quarantined],
+        "groups": [asdict(group) for group in gallery.groups],
+        "group_count": gallery.group_count,
     }
 
 

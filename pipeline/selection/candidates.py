@@ -26,7 +26,7 @@ class SweepParams(Section):
         method: `grid`: every combination of the settings; `random`: `trials` of them.
         trials: How many different heads `random` draws.
         folds: Of the training images; each is held out once.
-        seed: Of the deal into folds, and of what `random` draws.
+        seed: Of the folds, and of what `random` draws.
         settings: Keys of params.yaml's section `head`, each with the values to try.
     """
 

@@ -45,8 +45,8 @@ def crossvalidate(
         rows: Of all groups, whatever their split.
         recipes: How heads are fitted.
         folds: How many, 2 or more.
-        repeats: How often groups are dealt, 1 or more.
-        seed: Of the first deal.
+        repeats: How often groups are assigned to folds, 1 or more.
+        seed: Of the first assignment.
 
     Raises:
         HeadError: As `fit_head`.
@@ -54,7 +54,7 @@ def crossvalidate(
 
     def fit(job: tuple[int, int, int]) -> Record | None:
         repeat, fold, number = job
-        held_out = deals[repeat] == fold
+        held_out = assignments[repeat] == fold
         asked = rows.take(held_out & rows.original)
         if not len(asked):
             return None
@@ -66,7 +66,7 @@ def crossvalidate(
             accuracy=accuracy,
         )  # fmt: skip
 
-    deals = [assign_folds(rows, folds, seed + repeat, OUTER) for repeat in range(repeats)]
+    assignments = [assign_folds(rows, folds, seed + repeat, OUTER) for repeat in range(repeats)]
     jobs = (
         (repeat, fold, number)
         for repeat in range(repeats)

@@ -54,7 +54,7 @@ def score_recipes(
         rows: Training rows alone, so that val stays for the winner.
         recipes: Different ones; what stops training early or begins it anew should be off.
         folds: How many, 2 or more.
-        seed: Of the deal into folds.
+        seed: Of the folds.
 
     Yields:
         The scores of some of them, block by block.

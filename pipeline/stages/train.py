@@ -1,13 +1,12 @@
 """Stage `train`: a head on features in memory, its history and its predictions."""
 
-import csv
-import io
+from functools import reduce
 
 import numpy as np
 
 from pipeline import paths
 from pipeline.features import Block, FeatureSet
-from pipeline.files import atomic_write_text
+from pipeline.files import atomic_write_csv
 from pipeline.heads.head import Head
 from pipeline.heads.loading import load_features, rows_by_split
 from pipeline.heads.rows import Rows
@@ -16,8 +15,8 @@ from pipeline.heads.training import Outcome, Recipe, fit_again, fit_head, measur
 from pipeline.params import HeadParams, Params
 from pipeline.predictions import Predictions
 
-COLUMNS = ("epoch", "split", "log_loss", "accuracy")
-Curves = list[tuple[int, str, float, float]]
+Point = tuple[int, str, float, float]  # epoch, split, log loss, accuracy
+Curves = list[Point]
 
 
 def run(dataset: str, backbone: str, params: Params) -> str:
@@ -27,14 +26,14 @@ def run(dataset: str, backbone: str, params: Params) -> str:
     rows = rows_by_split(features)
     outcome, curves = _fit(rows, params.head)
     predictions = _predict(features, outcome.head)
-    head = outcome.head
+    head, fitted_to = outcome.head, rows["train"]
     if params.head.fit_on == "all":
-        rows = {"all": _join(rows)}
-        head = fit_again(rows["all"], Recipe.of(params.head), outcome)
-    info = _describe(features, params.head, outcome, head, next(iter(rows.values())))
+        fitted_to = reduce(Rows.join, rows.values())
+        head = fit_again(fitted_to, Recipe.of(params.head), outcome)
+    info = _describe(features, params.head, outcome, head, fitted_to)
     saved = SavedHead(info=info, tensors=head.saved_tensors())
     write_head(paths.model_folder(dataset, backbone), saved, predictions)
-    atomic_write_text(paths.history_file(dataset, backbone), _as_table(curves))
+    atomic_write_csv(paths.history_file(dataset, backbone), [_as_row(point) for point in curves])
     return f"{dataset}/{backbone}: {_summary(params.head, outcome, curves)}"
 
 
@@ -49,13 +48,6 @@ def _fit(rows: dict[str, Rows], settings: HeadParams) -> tuple[Outcome, Curves]:
     outcome = fit_head(rows["train"], Recipe.of(settings), look)
     held_out = [(epoch, "holdout", *pair) for epoch, pair in enumerate(outcome.holdout, 1)]
     return outcome, sorted([*curves, *held_out])
-
-
-def _join(rows: dict[str, Rows]) -> Rows:
-    first, *others = rows.values()
-    for other in others:
-        first = first.join(other)
-    return first
 
 
 def _describe(
@@ -97,19 +89,21 @@ def _originals(block: Block) -> Block:
     return Block(**{name: getattr(block, name)[rows] for name in Block.__slots__})
 
 
-def _as_table(curves: Curves) -> str:
-    stream = io.StringIO()
-    table = csv.writer(stream, lineterminator="\n")
-    table.writerow(COLUMNS)
-    table.writerows((*row[:2], *(f"{value:.6g}" for value in row[2:])) for row in curves)
-    return stream.getvalue()
+def _as_row(point: Point) -> dict[str, object]:
+    epoch, split, loss, accuracy = point
+    return {
+        "epoch": epoch,
+        "split": split,
+        "log_loss": f"{loss:.6g}",
+        "accuracy": f"{accuracy:.6g}",
+    }
 
 
 def _summary(settings: HeadParams, outcome: Outcome, curves: Curves) -> str:
     """Say what was fitted, what was decided on the way, and how it does on val."""
     chosen = ", ".join(f"{name} {value:.4g}" for name, value in outcome.chosen.items())
     *_, loss, accuracy = [row for row in curves if row[1] == "val"][-1]
-    return (
-        f"{settings.kind} head{f' ({chosen} chosen inside train)' if chosen else ''}: "
-        f"val log loss {loss:.4f}, val accuracy {accuracy:.4f}"
-    )
+    decided = f" ({chosen} chosen inside train)" if chosen else ""
+    if not outcome.holdout and settings.own_settings().needs_holdout:
+        decided = " (too few training images to hold some out: all epochs, the first seed)"
+    return f"{settings.kind} head{decided}: val log loss {loss:.4f}, val accuracy {accuracy:.4f}"

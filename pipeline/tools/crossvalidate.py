@@ -8,6 +8,7 @@ from pipeline.errors import HeadError, ParamsError, did_you_mean
 from pipeline.files import atomic_write_csv
 from pipeline.heads.folds import draw_share
 from pipeline.heads.kind import known_kinds
+from pipeline.heads.loading import load_features, rows_by_split
 from pipeline.heads.rows import Rows
 from pipeline.heads.training import Recipe
 from pipeline.parallel import Progress, no_progress
@@ -15,6 +16,16 @@ from pipeline.params import HeadParams
 from pipeline.selection.crossvalidation import Record, crossvalidate, mean_and_deviation
 
 TITLES = ("images", "accuracy", "s. d.", "log loss", "s. d.")
+
+
+def load_rows(dataset: str, backbone: str) -> Rows:
+    """Return the rows of train and val together.
+
+    Raises:
+        FeaturesError: As `load_features`.
+    """
+    rows = rows_by_split(load_features(dataset, backbone))
+    return rows["train"].join(rows["val"])
 
 
 def compare_kinds(
@@ -34,7 +45,7 @@ def compare_kinds(
         settings: The section `head`; its kind is replaced.
         kinds: Which; none stands for all.
         folds: How many, 2 or more.
-        repeats: How often groups are dealt anew.
+        repeats: How often groups are assigned to folds anew.
         fraction: About this share of the groups takes part, always the same ones.
         progress: Shows how many heads are fitted.
 

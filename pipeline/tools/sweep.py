@@ -110,7 +110,7 @@ def _make_keys(recipes: Iterable[Recipe], train: Rows, sweep: SweepParams) -> di
 
 
 def _read_table(table: Path) -> Iterator[tuple[str, Score]]:
-    """Yield what a table holds, if it is there; a line that a killed run left unfinished is none."""
+    """Yield what a table holds, if it is there; a line that a killed run or a hand left is none."""
     try:
         text = table.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -118,7 +118,10 @@ def _read_table(table: Path) -> Iterator[tuple[str, Score]]:
     whole = text[: text.rfind("\n") + 1]
     for row in csv.DictReader(io.StringIO(whole)):
         if tuple(row) == COLUMNS and None not in row.values():
-            numbers = {name: float(row[name] or "nan") for name in FIGURES if name != "fault"}
+            try:
+                numbers = {name: float(row[name] or "nan") for name in FIGURES if name != "fault"}
+            except ValueError:
+                continue
             yield row["key"], Score(**numbers, fault=row["fault"])
 
 

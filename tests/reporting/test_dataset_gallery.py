@@ -95,13 +95,13 @@ def test_there_are_only_so_many_groups_and_images_of_each(tmp_path: Path) -> Non
     (tmp_path / "train/cat").mkdir(parents=True)
     for row in rows:
         Image.new("RGB", (60, 44)).save(tmp_path / row.path)
-    exhibits = build_dataset_gallery(rows, tmp_path, never)
-    assert (len(exhibits.groups), exhibits.group_count) == (GROUPS, GROUPS + 1)
-    assert {(len(group.exhibits), group.size) for group in exhibits.groups} == {(GROUP_IMAGES, 8)}
-    assert exhibits.sides.tolist() == [44] * len(rows)
-    assert exhibits.brightness.tolist() == [row.brightness for row in rows]
+    gallery = build_dataset_gallery(rows, tmp_path, never)
+    assert (len(gallery.groups), gallery.group_count) == (GROUPS, GROUPS + 1)
+    assert {(len(group.images), group.size) for group in gallery.groups} == {(GROUP_IMAGES, 8)}
+    assert gallery.sides.tolist() == [44] * len(rows)
+    assert gallery.brightness.tolist() == [row.brightness for row in rows]
 
 
 def test_a_dataset_without_faults_has_none_and_needs_no_archive(tmp_path: Path) -> None:
-    exhibits = build_dataset_gallery([used(1, "a"), used(2, "b")], tmp_path, never)
-    assert (exhibits.quarantined, exhibits.groups, exhibits.group_count) == ((), (), 0)
+    gallery = build_dataset_gallery([used(1, "a"), used(2, "b")], tmp_path, never)
+    assert (gallery.quarantined, gallery.groups, gallery.group_count) == ((), (), 0)

@@ -95,6 +95,18 @@ def test_who_stops_it_keeps_the_heads_that_are_done(
     assert "3 tried now, 2 were there" in run(base, sweep_of(base))
 
 
+def test_a_row_that_a_hand_spoiled_is_tried_again(base: HeadParams) -> None:
+    run(base, sweep_of(base))
+    good = table()
+    header, first, *rest = good.splitlines()
+    cells = first.split(",")
+    cells[header.split(",").index("log_loss")] = "O.5"
+    spoiled = "\n".join([header, ",".join(cells), *rest, ""])
+    paths.sweep_file("pets", BACKBONE).write_text(spoiled)
+    assert "1 tried now, 4 were there" in run(base, sweep_of(base))
+    assert table() == good
+
+
 def test_the_command_names_what_differs_from_params_and_nothing_else(base: HeadParams) -> None:
     said = run(base, sweep_of(base, kind=["mlp"], units=[[4, 3]], l2=[base.l2], epochs=[2]))
     command = shlex.split(said.splitlines()[-1].partition(": ")[2])

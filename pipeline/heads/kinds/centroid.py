@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.heads.kind import Fit, HeadKind, KindSettings, Shapes, Watch
 from pipeline.heads.networks import class_weights
-from pipeline.heads.rows import Float, Rows, Scaler, Tensors
+from pipeline.heads.rows import Float, Rows, Scaler, Tensors, to_unit_length
 
 
 class CentroidSettings(KindSettings):
@@ -26,7 +26,7 @@ def _fit(rows: Rows, scaler: Scaler, settings: CentroidSettings, seed: int, watc
     for where, x in rows.blocks(scaler):
         centre += weights[where] @ x / len(rows)
     for where, x in rows.blocks(scaler):
-        np.add.at(sums, rows.labels[where], _directions(x, centre))
+        np.add.at(sums, rows.labels[where], to_unit_length(x - centre))
     counts = np.bincount(rows.labels, minlength=rows.classes)
     return Fit(tensors={"centre": centre, "centroids": sums / np.maximum(counts, 1)[:, None]})
 
@@ -34,15 +34,10 @@ def _fit(rows: Rows, scaler: Scaler, settings: CentroidSettings, seed: int, watc
 def _scores(tensors: Tensors, settings: CentroidSettings, x: Float) -> Float:
     """Return minus the squared distance to each class mean, less what is the same for all."""
     centroids = tensors["centroids"]
-    near: Float = 2 * _directions(x, tensors["centre"]) @ centroids.T - (centroids**2).sum(axis=1)
+    near: Float = 2 * to_unit_length(x - tensors["centre"]) @ centroids.T - (centroids**2).sum(
+        axis=1
+    )
     return near
-
-
-def _directions(x: Float, centre: Float) -> Float:
-    moved = x - centre
-    lengths = np.linalg.norm(moved, axis=1, keepdims=True)
-    unit: Float = moved / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return unit
 
 
 KIND = HeadKind(

@@ -4,7 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.heads.kind import Fit, HeadKind, KindSettings, Shapes, Watch
-from pipeline.heads.rows import Float, Rows, Scaler, Tensors
+from pipeline.heads.rows import Float, Rows, Scaler, Tensors, to_unit_length
 
 LEAST_SHARE = 1e-7  # the share of a class with no neighbour
 AT_ONCE = 256  # rows asked for at once: their likeness to all neighbours is in memory
@@ -34,23 +34,17 @@ def _fit(rows: Rows, scaler: Scaler, settings: KnnSettings, seed: int, watch: Wa
 
 
 def _scores(tensors: Tensors, settings: KnnSettings, x: Float) -> Float:
-    neighbours, labels = _directions(tensors["neighbours"]), tensors["labels"]
+    neighbours, labels = to_unit_length(tensors["neighbours"]), tensors["labels"]
     k = min(settings.k, len(labels))
     shares = np.zeros((len(x), labels.shape[1]))
     for start in range(0, len(x), AT_ONCE):
-        cosines = np.round(_directions(x[start : start + AT_ONCE]) @ neighbours.T, DIGITS)
+        cosines = np.round(to_unit_length(x[start : start + AT_ONCE]) @ neighbours.T, DIGITS)
         nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
         near = np.take_along_axis(cosines, nearest, axis=1)
         votes = np.exp((near - near[:, :1]) / settings.temperature)
         votes /= votes.sum(axis=1, keepdims=True)
         shares[start : start + AT_ONCE] = np.einsum("bn,bnk->bk", votes, labels[nearest])
     return np.log(np.maximum(shares, LEAST_SHARE))
-
-
-def _directions(x: Float) -> Float:
-    lengths = np.linalg.norm(x, axis=1, keepdims=True)
-    unit: Float = x / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return unit
 
 
 KIND = HeadKind(settings=KnnSettings, shapes=_shapes, fit=_fit, scores=_scores)

@@ -6,7 +6,7 @@ from pydantic import Field
 from pipeline.errors import HeadError
 from pipeline.heads.kind import Fit, HeadKind, KindSettings, Shapes, Watch
 from pipeline.heads.networks import network_scores, network_shapes
-from pipeline.heads.rows import Float, Rows, Scaler
+from pipeline.heads.rows import Float, Rows, Scaler, deviations
 
 WIDEST = 16_384  # a covariance of so many features takes 2 GB
 
@@ -61,9 +61,7 @@ def _shrunk_covariance(rows: Rows, scaler: Scaler, shrinkage: float | None) -> t
     products /= n
     if shrinkage is not None:
         return mean, _shrink(products, shrinkage)
-    deviation = np.sqrt(np.diag(products))
-    deviation[deviation <= 1e-7 * np.abs(mean)] = 0  # noise of a feature that is constant
-    deviation[deviation == 0] = 1
+    deviation = deviations(np.diag(products), mean)
     products /= deviation
     products /= deviation[:, None]
     squares = sum(

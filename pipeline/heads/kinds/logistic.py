@@ -12,6 +12,7 @@ from pipeline.heads.folds import TRAINED_ON, assign_folds
 from pipeline.heads.kind import Fit, HeadKind, KindSettings, Shapes, Watch, softmax
 from pipeline.heads.networks import ClassWeight, class_weights, network_scores, network_shapes
 from pipeline.heads.rows import Float, Rows, Scaler
+from pipeline.predictions import log_losses
 
 Result = TypeVar("Result")
 
@@ -21,9 +22,8 @@ PART = 512  # rows that a core takes at once
 # How small a gradient becomes, of what it was at the start. At 1e-10 the path still shows: in directions
 # that hardly curve, the weights of two processors differ enough to be rounded apart.
 ROUGH, EXACT = 1e-3, 1e-13
-DIGITS = (
-    3  # of a trial's loss: a rough minimum has no more, and on two processors differs by up to 6e-5
-)
+# Of a trial's loss: a rough minimum has no more, and on two processors differs by up to 6e-5.
+DIGITS = 3
 MOST_STEPS, MOST_DIRECTIONS, MOST_HALVINGS = 60, 200, 30
 
 
@@ -77,9 +77,8 @@ def _try_choices(
     trials = []
     for c in CHOICES:  # each begins where the one before ended
         problem.minimise(c, ROUGH)
-        right = problem.probabilities[asked, place, rows.labels[asked]]
-        loss = float(-np.log(np.maximum(right, 1e-7)).mean())
-        trials.append(("c", c, round(loss, DIGITS)))
+        loss = log_losses(problem.probabilities[asked, place], rows.labels[asked]).mean()
+        trials.append(("c", c, round(float(loss), DIGITS)))
     return tuple(trials)
 
 
