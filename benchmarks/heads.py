@@ -10,8 +10,8 @@ peak memory the largest. Rows are drawn: correlated, never negative, in float16,
 """
 
 import argparse
+import contextlib
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -20,9 +20,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import psutil
+
 UNITS, BATCH = 128, 64
 KERAS_HEADS = 2
-PEAK = "peak_mib"
 Figures = dict[str, float]
 
 
@@ -86,7 +87,7 @@ def time_exact(kind: str, rows: int, classes: int, rounds: int) -> None:
     """Time a kind that is solved exactly, with all that it chooses."""
     runs = [run(kind, rows=rows, classes=classes) for _ in range(rounds)]
     seconds = statistics.median(one["seconds"] for one in runs)
-    peak = max(one[PEAK] for one in runs)
+    peak = max(one["peak_mib"] for one in runs)
     print(
         f"{f'{kind}, {rows:,} rows, {classes} classes':50} {seconds:9.3f} {'':9} {peak:9.0f}",
         flush=True,
@@ -97,22 +98,28 @@ def show(title: str, pairs: list[tuple[float, float, Figures, Figures]]) -> None
     """Print medians of what was measured in turns."""
     seconds = statistics.median(pair[0] for pair in pairs)
     ratio = statistics.median(pair[0] / pair[1] for pair in pairs)
-    ours = max(pair[2][PEAK] for pair in pairs)
-    keras = max(pair[3][PEAK] for pair in pairs)
+    ours = max(pair[2]["peak_mib"] for pair in pairs)
+    keras = max(pair[3]["peak_mib"] for pair in pairs)
     print(f"{title:50} {seconds:9.3f} {ratio:9.3f} {ours:9.0f} {keras:9.0f}", flush=True)
 
 
 def run(role: str, **sizes: int) -> Figures:
-    """Run one role in a process of its own; its fits' seconds, peak memory, and the whole's seconds."""
-    began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, __file__, role, json.dumps(sizes)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        check=True,
-        text=True,
-    )
-    return {**json.loads(done.stdout), "wall": time.perf_counter() - began}
+    """Run one role in a process of its own; its fits' seconds, the whole's, and its peak memory.
+
+    Memory is that of all its processes, what they share counted once, looked at every 0.1 s.
+    """
+    began, peak = time.perf_counter(), 0
+    command = [sys.executable, __file__, role, json.dumps(sizes)]
+    running = psutil.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    while running.poll() is None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family = [running, *running.children(recursive=True)]
+            peak = max(peak, sum(one.memory_full_info().pss for one in family))
+        time.sleep(0.1)
+    seconds = time.perf_counter() - began
+    if running.returncode:
+        raise SystemExit(f"{role} failed")
+    return {"seconds": float(running.stdout.read()), "wall": seconds, "peak_mib": peak / 2**20}
 
 
 def draw_rows(rows: int, classes: int = 2, width: int = 1280) -> Any:
@@ -171,7 +178,7 @@ def train(rows: int, epochs: int) -> None:
 
 def prepare_sweep(kind: str, heads: int, rows: int, epochs: int) -> Callable[[], None]:
     """Return what fits heads as a sweep does."""
-    from pipeline.heads.cores import on_all_cores, one_blas_thread
+    from pipeline.selection.processes import fit_in_processes
     from pipeline.selection.sweep import fit_block, make_blocks
 
     data = our_rows(rows)
@@ -179,11 +186,7 @@ def prepare_sweep(kind: str, heads: int, rows: int, epochs: int) -> Callable[[],
     blocks = make_blocks(recipes, data.width, data.classes)
 
     def work() -> None:
-        with one_blas_thread():
-            fitted = sum(
-                len(some) for some in on_all_cores(lambda one: fit_block(data, one), blocks)
-            )
-        assert fitted == heads
+        assert sum(map(len, fit_in_processes(fit_block, data, blocks))) == heads
 
     return work
 
@@ -262,9 +265,7 @@ def measure(role: str, sizes: dict[str, int]) -> None:
     work = ROLES[role](**sizes)
     began = time.perf_counter()
     work()
-    seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, PEAK: peak}))
+    print(time.perf_counter() - began)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ def no_progress(items: Iterator[T], total: int) -> Iterator[T]:
     return items
 
 
-def open_processes(module: str, count: int | None = None) -> Executor:
+def open_processes(
+    module: str, count: int | None = None, prepare: Callable[[], object] = int
+) -> Executor:
     """Open a pool of processes, one a core by default, that end with this one even if it is killed.
 
     They are copies of a server that has imported a module, not of this process: the copy of a
@@ -30,14 +32,20 @@ def open_processes(module: str, count: int | None = None) -> Executor:
     Args:
         module: What their work needs, imported once.
         count: How many.
+        prepare: Called first in each.
     """
     context = get_context("forkserver")
     context.set_forkserver_preload([module])
     count = count or os.cpu_count() or 1
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_follow_parent)
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(prepare,))
     for _ in range(count):
         pool.submit(int)  # each makes a process start, while the caller gets its work ready
     return pool
+
+
+def _begin(prepare: Callable[[], object]) -> None:
+    _follow_parent()
+    prepare()
 
 
 def _follow_parent() -> None:

@@ -4,8 +4,7 @@ Networks that differ in how they are regularized and how fast they learn, but no
 batches, share each batch: the first layer of all of them is one matrix product.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -14,18 +13,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pipeline.errors import HeadError
-from pipeline.heads.cores import count_cores
 from pipeline.heads.kind import Fit, KindSettings, Shapes, Watch, softmax
-from pipeline.heads.optimizers import MOMENTS, PIECE, Optimizer, Schedule, decay, make_step
+from pipeline.heads.optimizers import Gradient, Optimizer, Parameter, Schedule, decay, make_rule
 from pipeline.heads.rows import Float, Rows, Scaler, Tensors
-from pipeline.parallel import map_ordered
 
 ClassWeight = Literal["balanced"] | None
 
 # The settings in which networks that are trained together may differ.
 MAY_DIFFER = frozenset({"l1", "l2", "learning_rate", "dropout"})
-
-Gradient = Callable[[slice], Float]  # makes a piece of it, along the first axis
 
 # Each use of random numbers has a stream of its own: more of one leaves the others as they were.
 INITIAL, ORDER, DROPOUT = 0, 1, 2
@@ -69,10 +64,9 @@ def fit_network(
 ) -> Fit:
     """Train one network for all its epochs, or until `watch` has seen enough."""
     tensors: Tensors = {}
-    with ThreadPoolExecutor(count_cores()) as pool:
-        for epoch, (tensors,) in enumerate(train_networks(rows, scaler, [settings], seed, pool), 1):
-            if watch(epoch, tensors):
-                break
+    for epoch, (tensors,) in enumerate(train_networks(rows, scaler, [settings], seed), 1):
+        if watch(epoch, tensors):
+            break
     return Fit(tensors=tensors)
 
 
@@ -99,7 +93,6 @@ def train_networks(
     scaler: Scaler,
     settings: Sequence[TrainingSettings],
     seed: int,
-    pool: Executor | None = None,
 ) -> Iterator[list[Tensors]]:
     """Train networks of one shape on the same batches.
 
@@ -112,7 +105,6 @@ def train_networks(
         scaler: Applied to each batch.
         settings: Of each; the same but for MAY_DIFFER.
         seed: Of first weights, order and dropout.
-        pool: Threads that share the work of each step; it is cut alike without them.
 
     Yields:
         After each epoch the tensors of each network: views, which the next epoch changes.
@@ -121,19 +113,17 @@ def train_networks(
         HeadError: A weight is beyond all bounds.
     """
     first = settings[0]
-    networks = _Networks(rows.width, rows.classes, settings, seed, pool)
+    networks = _Networks(rows.width, rows.classes, settings, seed)
     orders = np.random.default_rng([seed, ORDER])
     weights = class_weights(rows, balanced=first.class_weight is not None)
+    batch = np.empty((min(first.batch_size, len(rows)), rows.width))
     for epoch in range(first.epochs):
         order = orders.permutation(len(rows))
         parts = [order[at : at + first.batch_size] for at in range(0, len(rows), first.batch_size)]
 
-        def read(part: NDArray[np.int64]) -> Float:
-            return scaler.apply(rows.features[part])
-
-        ready = map_ordered(pool, read, parts, ahead=2) if pool else map(read, parts)
-        for number, (part, x) in enumerate(zip(parts, ready, strict=True), epoch * len(parts)):
+        for number, part in enumerate(parts, epoch * len(parts)):
             factor = decay(first.schedule, number / (len(parts) * first.epochs))
+            x = scaler.apply(rows.features[part], out=batch[: len(part)])
             networks.learn(x, rows.labels[part], weights[part], factor)
         if not networks.are_bounded():
             raise HeadError(
@@ -160,39 +150,31 @@ class _Networks:
     """
 
     def __init__(
-        self,
-        width: int,
-        classes: int,
-        settings: Sequence[TrainingSettings],
-        seed: int,
-        pool: Executor | None = None,
+        self, width: int, classes: int, settings: Sequence[TrainingSettings], seed: int
     ) -> None:
-        first, heads = settings[0], len(settings)
+        first, self._heads = settings[0], len(settings)
+
+        def of_each(values: Iterable[float]) -> Float:
+            of_all = np.array(list(values), np.float64)[:, None, None]
+            return of_all[:1] if (of_all == of_all[0]).all() else of_all  # faster as one number
+
+        rule = make_rule(first.optimizer, first.momentum, first.nesterov)
+        rate = of_each(one.learning_rate for one in settings)
+        l1, l2 = of_each(one.l1 for one in settings), of_each(one.l2 for one in settings)
         rng = np.random.default_rng([seed, INITIAL])
-        self.kernels, self.biases = [], []
+        self.kernels: list[Parameter] = []
+        self.biases: list[Parameter] = []
         for layer, (fan_in, fan_out) in enumerate(pairwise([width, *first.hidden, classes])):
             limit = np.sqrt(6 / (fan_in + fan_out))
             kernel = rng.uniform(-limit, limit, (fan_in, fan_out))
             axis = 1 if layer == 0 else 0
-            self.kernels.append(np.repeat(np.expand_dims(kernel, axis), heads, axis))
-            self.biases.append(np.zeros((heads, 1, fan_out)))
-        self._heads, self._layers = heads, len(self.kernels)
+            every = np.repeat(np.expand_dims(kernel, axis), self._heads, axis)
+            own = (np.swapaxes(values, 0, axis) for values in (rate, l1, l2))
+            self.kernels.append(Parameter(every, rule, *own))
+            self.biases.append(Parameter(np.zeros((self._heads, 1, fan_out)), rule, rate))
+        self._dropout = of_each(one.dropout_rate for one in settings)
         self._dropout_rng = np.random.default_rng([seed, DROPOUT])
-        self._step = make_step(first.optimizer, first.momentum, first.nesterov)
         self._steps = 0
-
-        def of_each(values: Sequence[float]) -> Float:
-            return np.array(values, np.float64)[:, None, None]
-
-        self._rate = of_each([one.learning_rate for one in settings])
-        self._l1 = of_each([one.l1 for one in settings])
-        self._l2 = of_each([one.l2 for one in settings])
-        self._dropout = of_each([one.dropout_rate for one in settings])
-        self._moments = {
-            id(w): [np.zeros_like(w) for _ in range(MOMENTS[first.optimizer])]
-            for w in [*self.kernels, *self.biases]
-        }
-        self._pool, self._cores = pool, count_cores()
 
     @np.errstate(over="ignore", invalid="ignore")  # the weights tell, at the end of the epoch
     def learn(self, x: Float, labels: NDArray[np.int64], weights: Float, factor: float) -> None:
@@ -202,17 +184,16 @@ class _Networks:
         slope[:, np.arange(len(labels)), labels] -= 1
         slope *= (weights / len(labels))[:, None]
         self._steps += 1
-        for layer in reversed(range(self._layers)):
-            bias_gradient = slope.sum(axis=1, keepdims=True)
+        for layer in reversed(range(len(self.kernels))):
             kernel, bias = self.kernels[layer], self.biases[layer]
+            bias.move(_pieces_of(slope.sum(axis=1, keepdims=True)), factor, self._steps)
             if layer == 0:
-                gradient = _products(x, slope)
+                kernel.move(_products(x, slope), factor, self._steps)
             else:
-                gradient = (outputs[layer - 1].swapaxes(1, 2) @ slope).__getitem__
-                slope = slope @ kernel.swapaxes(1, 2)
+                gradient = outputs[layer - 1].swapaxes(1, 2) @ slope
+                slope = slope @ kernel.w.swapaxes(1, 2)
                 slope *= masks[layer - 1]
-            self._move(kernel, gradient, factor, is_kernel=True)
-            self._move(bias, bias_gradient.__getitem__, factor, is_kernel=False)
+                kernel.move(_pieces_of(gradient), factor, self._steps)
 
     def _forward(self, x: Float) -> tuple[list[Float], list[Float]]:
         """Return each layer's outputs `(h, b, u)`, and for hidden ones the slope of each output."""
@@ -220,85 +201,49 @@ class _Networks:
         masks: list[Float] = []
         for layer, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
             if layer == 0:
-                together = x @ kernel.reshape(len(kernel), -1)
+                together = x @ kernel.w.reshape(len(kernel.w), -1)
                 values = together.reshape(len(x), self._heads, -1).swapaxes(0, 1)
             else:
-                values = outputs[-1] @ kernel
-            values += bias
-            if layer < self._layers - 1:
-                mask = (values > 0).astype(np.float64)
+                values = outputs[-1] @ kernel.w
+            values += bias.w
+            if layer < len(self.kernels) - 1:
+                on = values > 0
                 if self._dropout.any():
-                    drawn = self._dropout_rng.random(values.shape[1:])
-                    mask *= (drawn >= self._dropout) / (1 - self._dropout)
+                    on &= self._dropout_rng.random(values.shape[1:]) >= self._dropout
+                mask = on.astype(np.float64)
+                mask *= 1 / (1 - self._dropout)
                 values *= mask
                 masks.append(mask)
             outputs.append(values)
         return outputs, masks
 
-    def _move(self, w: Float, gradient: Gradient, factor: float, *, is_kernel: bool) -> None:
-        """Let the optimizer move one array, piece by piece along its first axis, on all cores.
-
-        A piece of the gradient is made just before it is used, so that it is still in the cache.
-        """
-        step = max(1, PIECE // w[0].size)
-        pieces = [slice(start, start + step) for start in range(0, len(w), step)]
-        first = w is self.kernels[0]
-
-        @np.errstate(over="ignore", invalid="ignore")  # the weights tell, at the end of the epoch
-        def move(piece: slice) -> None:
-            # the heads are the second axis of the first kernel, else the first
-            heads = (slice(None), slice(None), 0) if first else (piece,)
-            some, g = w[piece], gradient(piece)
-            scratch = np.empty(some.shape)
-            if is_kernel and self._l2.any():
-                np.multiply(some, 2 * self._l2[heads], out=scratch)
-                g += scratch
-            if is_kernel and self._l1.any():
-                np.sign(some, out=scratch)
-                scratch *= self._l1[heads]
-                g += scratch
-            moments = [moment[piece] for moment in self._moments[id(w)]]
-            self._step(some, g, moments, scratch, self._rate[heads] * factor, self._steps)
-
-        def move_all(some: list[slice]) -> None:
-            for piece in some:
-                move(piece)
-
-        parts = [part for core in range(self._cores) if (part := pieces[core :: self._cores])]
-        if self._pool and len(parts) > 1:
-            list(self._pool.map(move_all, parts))
-        else:
-            move_all(pieces)
-
     def are_bounded(self) -> bool:
         """Is every weight a number, and none beyond reason?"""
         every = [*self.kernels, *self.biases]
-        return all(bool((np.abs(w) < LARGEST_WEIGHT).all()) for w in every)
+        return all(bool((np.abs(one.w) < LARGEST_WEIGHT).all()) for one in every)
 
     def tensors(self) -> list[Tensors]:
         """Return views of each network's weights, by name."""
-        names = _layer_names(self._layers - 1)
+        names = _layer_names(len(self.kernels) - 1)
         found: list[Tensors] = []
         for head in range(self._heads):
             tensors: dict[str, Any] = {}
             for layer, name in enumerate(names):
-                kernel = self.kernels[layer]
+                kernel = self.kernels[layer].w
                 tensors[f"{name}/kernel"] = kernel[:, head] if layer == 0 else kernel[head]
-                tensors[f"{name}/bias"] = self.biases[layer][head, 0]
+                tensors[f"{name}/bias"] = self.biases[layer].w[head, 0]
             found.append(tensors)
         return found
 
 
 def _products(x: Float, slope: Float) -> Gradient:
     """Return what makes pieces `(p, h, u)` of the first kernel's gradient, of slopes `(h, b, u)`."""
-    together = np.ascontiguousarray(slope.swapaxes(0, 1))
-    flat = together.reshape(len(x), -1)
+    flat = np.ascontiguousarray(slope.swapaxes(0, 1)).reshape(len(x), -1)
+    return lambda piece, out: np.matmul(x.T[piece], flat, out=out.reshape(len(out), -1))
 
-    def piece_of(piece: slice) -> Float:
-        gradient: Float = (x.T[piece] @ flat).reshape(-1, *together.shape[1:])
-        return gradient
 
-    return piece_of
+def _pieces_of(gradient: Float) -> Gradient:
+    return lambda piece, out: np.copyto(out, gradient[piece])
 
 
 def _layer_names(hidden: int) -> list[str]:

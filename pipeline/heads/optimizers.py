@@ -1,12 +1,13 @@
 """How a gradient moves weights: SGD, Adam and RMSprop with the constants of Keras, in place.
 
 A step reads and writes the weights and one or two moments of the same size, so its cost is that of
-memory: it goes over them piece by piece, each small enough to stay in a core's cache.
+memory: it goes over them piece by piece, each small enough to stay in a core's cache. Threads would
+not help: each waits for the interpreter after every piece of every operation.
 """
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -17,16 +18,70 @@ Schedule = Literal["constant", "cosine", "step"]
 # Takes weights, gradient (which it may overwrite), moments, scratch, rate and the step, from 1.
 Step = Callable[[Float, Float, list[Float], Float, Float, int], None]
 
-PIECE = 1 << 14  # numbers: 128 KB of each array
-MOMENTS = {"adam": 2, "sgd": 1, "rmsprop": 1}
+Gradient = Callable[[slice, Float], object]  # writes a piece of it, along the first axis
+
+PIECE = 1 << 15  # numbers: 256 KB of each array
 
 
-def make_step(optimizer: Optimizer, momentum: float, nesterov: bool) -> Step:
-    """Return what moves weights by one step of an optimizer."""
+class Rule(NamedTuple):
+    """How weights are moved, and how many arrays of their size are remembered for that, zeros at first."""
+
+    step: Step
+    moments: int
+
+
+class Parameter:
+    """An array that is learned, and how its gradient moves it.
+
+    Args:
+        w: Its first values `(p, ...)`, changed in place.
+        rule: How an optimizer takes a step.
+        rate: Learning rates that fit `w` by broadcasting.
+        l1: As many factors of the sum of sizes in the loss; none without.
+        l2: As many factors of the sum of squares in the loss; none without.
+    """
+
+    def __init__(
+        self, w: Float, rule: Rule, rate: Float, l1: Float | None = None, l2: Float | None = None
+    ) -> None:
+        self.w = w
+        self._rule, self._rate = rule, rate
+        self._l1 = l1 if l1 is not None and l1.any() else None
+        self._l2 = l2 if l2 is not None and l2.any() else None
+        self._moments = [np.zeros_like(w) for _ in range(rule.moments)]
+        length = max(1, PIECE // w[0].size)
+        self._pieces = [slice(start, start + length) for start in range(0, len(w), length)]
+        self._room = [np.empty_like(w[:length]) for _ in range(2)]
+
+    def move(self, gradient: Gradient, factor: float, t: int) -> None:
+        """Take step `t`, from 1, the learning rates multiplied by a factor.
+
+        A piece of the gradient is made just before it is used, so that it is still in the cache.
+        """
+        for piece in self._pieces:
+
+            def own(values: Float, piece: slice = piece) -> Float:
+                return values if len(values) == 1 else values[piece]
+
+            w, moments = self.w[piece], [one[piece] for one in self._moments]
+            g, scratch = (one[: len(w)] for one in self._room)
+            gradient(piece, g)
+            if self._l2 is not None:
+                np.multiply(w, 2 * own(self._l2), out=scratch)
+                g += scratch
+            if self._l1 is not None:
+                np.sign(w, out=scratch)
+                scratch *= own(self._l1)
+                g += scratch
+            self._rule.step(w, g, moments, scratch, own(self._rate) * factor, t)
+
+
+def make_rule(optimizer: Optimizer, momentum: float, nesterov: bool) -> Rule:
+    """Return how an optimizer moves weights."""
     if optimizer == "adam":
-        return _adam
+        return Rule(_adam, moments=2)
     if optimizer == "rmsprop":
-        return _rmsprop
+        return Rule(_rmsprop, moments=1)
 
     def sgd(w: Float, g: Float, moments: list[Float], scratch: Float, rate: Float, t: int) -> None:
         (velocity,) = moments
@@ -40,7 +95,7 @@ def make_step(optimizer: Optimizer, momentum: float, nesterov: bool) -> Step:
             scratch -= velocity
             w += scratch
 
-    return sgd
+    return Rule(sgd, moments=1)
 
 
 def _adam(w: Float, g: Float, moments: list[Float], scratch: Float, rate: Float, t: int) -> None:

@@ -15,6 +15,10 @@ BLOCK_VALUES = 1 << 21  # numbers of a block: 16 MB in float64, so that memory s
 KEPT_BITS = 12  # of a weight; float16, in which features are kept, has 11
 
 
+# NumPy widens float16 a number at a time; looking them up takes a quarter of the time.
+_HALVES = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float64)
+
+
 def round_weights(values: Float) -> Float:
     """Keep the 12 leading bits of each number.
 
@@ -69,14 +73,18 @@ class Scaler:
             deviation = deviations(squares / len(features), mean)
         return cls(scaling=scaling, mean=mean, factor=round_weights(1 / deviation))
 
-    def apply(self, features: NDArray[Any]) -> Float:
-        """Return scaled rows, float64 `(b, d)`."""
-        x = features.astype(np.float64)
+    def apply(self, features: NDArray[Any], out: Float | None = None) -> Float:
+        """Return scaled rows, float64 `(b, d)`; in `out` where there is one."""
+        x = np.empty(features.shape) if out is None else out
+        if features.dtype == np.float16:
+            np.take(_HALVES, features.view(np.uint16), out=x, mode="clip")
+        else:
+            x[...] = features
         if self.scaling == "standard":
             x -= self.mean
             x *= self.factor
         elif self.scaling == "l2":
-            x = to_unit_length(x)
+            x[...] = to_unit_length(x)
         return x
 
     def tensors(self) -> Tensors:

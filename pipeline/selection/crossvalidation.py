@@ -4,10 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from pipeline.heads.cores import on_all_cores, one_blas_thread
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.heads.folds import assign_folds
 from pipeline.heads.rows import Rows
 from pipeline.heads.training import Recipe, fit_head, measure
+from pipeline.selection.processes import fit_in_processes
 
 OUTER = "outer fold"  # the salt: heads hold out images of their own inside
 
@@ -51,32 +54,30 @@ def crossvalidate(
     Raises:
         HeadError: As `fit_head`.
     """
-
-    def fit(job: tuple[int, int, int]) -> Record | None:
-        repeat, fold, number = job
-        held_out = assignments[repeat] == fold
-        asked = rows.take(held_out & rows.original)
-        if not len(asked):
-            return None
-        recipe = replace(recipes[number], seed=recipes[number].seed + repeat)
-        head = fit_head(rows.take(~held_out), recipe).head
-        loss, accuracy = measure(head, asked)
-        return Record(
-            recipe=number, repeat=repeat, fold=fold, asked=len(asked), log_loss=loss,
-            accuracy=accuracy,
-        )  # fmt: skip
-
     assignments = [assign_folds(rows, folds, seed + repeat, OUTER) for repeat in range(repeats)]
-    jobs = (
-        (repeat, fold, number)
-        for repeat in range(repeats)
+    places = [
+        (number, repeat, fold)
+        for repeat, assigned in enumerate(assignments)
         for fold in range(folds)
+        if ((assigned == fold) & rows.original).any()
         for number in range(len(recipes))
+    ]
+    jobs = (
+        (replace(recipes[number], seed=recipes[number].seed + repeat), assignments[repeat] == fold)
+        for number, repeat, fold in places
     )
-    with one_blas_thread():
-        for record in on_all_cores(fit, jobs):
-            if record is not None:
-                yield record
+    figures = fit_in_processes(_fit_without, rows, jobs)
+    for (number, repeat, fold), (asked, loss, accuracy) in zip(places, figures, strict=True):
+        yield Record(
+            recipe=number, repeat=repeat, fold=fold, asked=asked, log_loss=loss, accuracy=accuracy
+        )
+
+
+def _fit_without(rows: Rows, job: tuple[Recipe, NDArray[np.bool_]]) -> tuple[int, float, float]:
+    """Return how many originals of a fold there are, and a head's log loss and accuracy on them."""
+    recipe, held_out = job
+    asked = rows.take(held_out & rows.original)
+    return len(asked), *measure(fit_head(rows.take(~held_out), recipe).head, asked)
 
 
 def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:

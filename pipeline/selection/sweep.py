@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import HeadError
-from pipeline.heads.cores import on_all_cores, one_blas_thread
 from pipeline.heads.folds import assign_folds
 from pipeline.heads.head import Head
 from pipeline.heads.kind import known_kinds
@@ -15,6 +15,7 @@ from pipeline.heads.networks import MAY_DIFFER, TrainingSettings, train_networks
 from pipeline.heads.rows import Rows, Scaler, Tensors
 from pipeline.heads.training import DIGITS, Recipe, fit_head, measure
 from pipeline.selection.crossvalidation import OUTER, mean_and_deviation
+from pipeline.selection.processes import fit_in_processes
 
 BLOCK_WEIGHTS = 3 << 18  # numbers: 6 MB a core, and as much for gradients and for each moment
 MOST_TOGETHER = 64  # heads of a block
@@ -70,18 +71,12 @@ def score_recipes(
             "folds, because every class has all its images in one. Take more images."
         )
 
-    def try_on_fold(job: tuple[Block, int]) -> list[Figures | str]:
-        block, number = job
-        held_out = fold == number
-        with np.errstate(all="ignore"):  # a head that diverges is found by its weights
-            return _try_block(block, rows.take(~held_out), rows.take(held_out & rows.original))
-
     blocks = make_blocks(recipes, rows.width, rows.classes)
-    with one_blas_thread():
-        results = on_all_cores(try_on_fold, ((block, one) for block in blocks for one in numbers))
-        for block in blocks:
-            of_folds = [next(results) for _ in numbers]
-            yield list(zip(block, map(_score, zip(*of_folds, strict=True)), strict=True))
+    jobs = ((block, fold == number) for block in blocks for number in numbers)
+    results = fit_in_processes(_try_on_fold, rows, jobs)
+    for block in blocks:
+        of_folds = [next(results) for _ in numbers]
+        yield list(zip(block, map(_score, zip(*of_folds, strict=True)), strict=True))
 
 
 def make_blocks(recipes: Sequence[Recipe], width: int, classes: int) -> list[Block]:
@@ -129,6 +124,12 @@ def _without_what_may_differ(recipe: Recipe) -> Recipe:
         return recipe
     names = MAY_DIFFER & type(recipe.own).model_fields.keys()
     return replace(recipe, own=recipe.own.model_copy(update=dict.fromkeys(names)))
+
+
+def _try_on_fold(rows: Rows, job: tuple[Block, NDArray[np.bool_]]) -> list[Figures | str]:
+    block, held_out = job
+    with np.errstate(all="ignore"):  # a head that diverges is found by its weights
+        return _try_block(block, rows.take(~held_out), rows.take(held_out & rows.original))
 
 
 def _try_block(block: Block, kept: Rows, asked: Rows) -> list[Figures | str]:

@@ -143,8 +143,8 @@ def test_a_step_goes_down_the_numerical_gradient_of_loss_and_penalties() -> None
     settings = own("mlp", units=[4, 3], optimizer="sgd", momentum=0.0, batch_size=90, epochs=1,
                    learning_rate=1e-3, l2=0.02, l1=0.01)  # fmt: skip
     networks = _Networks(5, 3, [settings], SEED)
-    networks.biases[0] += 0.3
-    networks.biases[1] += 0.2  # so that no unit is at its kink
+    networks.biases[0].w += 0.3
+    networks.biases[1].w += 0.2  # so that no unit is at its kink
     (start,) = [{n: v.copy() for n, v in one.items()} for one in networks.tensors()]
     weights = class_weights(ROWS, balanced=True)
     networks.learn(ROWS.features.astype(np.float64), ROWS.labels, weights, 1.0)
@@ -167,7 +167,7 @@ def test_a_step_goes_down_the_numerical_gradient_of_loss_and_penalties() -> None
 def test_a_dropped_unit_is_left_out_and_the_others_count_more() -> None:
     settings = own("mlp", units=[4000], dropout=0.25)
     networks = _Networks(5, 3, [settings], SEED)
-    networks.biases[0] += 100  # all units are on
+    networks.biases[0].w += 100  # all units are on
     outputs, masks = networks._forward(ROWS.features.astype(np.float64)[:4])
     assert set(np.unique(masks[0])) == {0, 1 / 0.75}
     assert (masks[0] == 0).mean() == pytest.approx(0.25, abs=0.01)
@@ -221,7 +221,7 @@ def test_watch_ends_training_and_sees_each_epoch_once() -> None:
 
 def test_large_matrices_move_piece_by_piece_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fit_alone("mlp", ROWS, units=[40, 30], dropout=0.5, l2=0.01, l1=0.01).tensors
-    monkeypatch.setattr("pipeline.heads.networks.PIECE", 64)
+    monkeypatch.setattr("pipeline.heads.optimizers.PIECE", 64)
     pieces = fit_alone("mlp", ROWS, units=[40, 30], dropout=0.5, l2=0.01, l1=0.01).tensors
     for name, values in whole.items():
         assert np.allclose(values, pieces[name], rtol=1e-9, atol=1e-9)

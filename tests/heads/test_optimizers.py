@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.heads.optimizers import MOMENTS, decay, make_step
+from pipeline.heads.optimizers import decay, make_rule
 
 
 @pytest.mark.parametrize(
@@ -31,16 +31,17 @@ def test_a_learning_rate_never_rises(schedule: str, one: float, other: float) ->
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
 def test_each_optimizer_finds_the_bottom_of_a_bowl(optimizer: str) -> None:
-    step = make_step(optimizer, 0.9, False)
+    rule = make_rule(optimizer, 0.9, False)
     w, bottom = np.array([5.0, -3.0]), np.array([1.0, 2.0])
-    moments = [np.zeros(2) for _ in range(MOMENTS[optimizer])]
+    moments = [np.zeros(2) for _ in range(rule.moments)]
     for t in range(1, 2001):
-        step(w, w - bottom, moments, np.empty(2), 0.01, t)
+        rule.step(w, w - bottom, moments, np.empty(2), 0.01, t)
     np.testing.assert_allclose(w, bottom, atol=0.02)
 
 
 def test_the_first_step_of_adam_has_the_length_of_the_learning_rate() -> None:
     w = np.zeros(3)
     gradient = np.array([1e-3, -5.0, 1e3])
-    make_step("adam", 0.9, False)(w, gradient, [np.zeros(3), np.zeros(3)], np.empty(3), 0.01, 1)
+    rule = make_rule("adam", 0.9, False)
+    rule.step(w, gradient, [np.zeros(3), np.zeros(3)], np.empty(3), 0.01, 1)
     np.testing.assert_allclose(w, [-0.01, 0.01, -0.01], rtol=5e-3)

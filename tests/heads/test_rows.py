@@ -83,6 +83,13 @@ def test_scaling_changes_no_features_in_place() -> None:
     assert (features == before).all()
 
 
+def test_every_half_is_widened_to_its_value() -> None:
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)[:, None]
+    scaler = Scaler(scaling="none", mean=np.zeros(1), factor=np.ones(1))
+    np.testing.assert_array_equal(scaler.apply(halves), halves.astype(np.float64))
+    np.testing.assert_array_equal(scaler.apply(halves[::2]), halves[::2].astype(np.float64))
+
+
 def test_blocks_hold_every_row_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK_VALUES", 20)
     rows = blobs([9, 8], width=6)
