@@ -1,14 +1,18 @@
 """Kind `lda`: linear discriminant analysis in closed form, its covariance shrunk."""
 
+from collections.abc import Callable
+
 import numpy as np
 from pydantic import Field
 
 from pipeline.errors import HeadError
+from pipeline.heads.cores import on_all_cores
 from pipeline.heads.kind import Fit, HeadKind, KindSettings, Shapes, Watch
 from pipeline.heads.networks import network_scores, network_shapes
-from pipeline.heads.rows import Float, Rows, Scaler, deviations
+from pipeline.heads.rows import Float, Rows, Scaler, block_slices, deviations
 
 WIDEST = 16_384  # a covariance of so many features takes 2 GB
+WIDE = 2048  # and of so many 32 MB
 
 
 class LdaSettings(KindSettings):
@@ -52,26 +56,44 @@ def _fit(rows: Rows, scaler: Scaler, settings: LdaSettings, seed: int, watch: Wa
 
 def _shrunk_covariance(rows: Rows, scaler: Scaler, shrinkage: float | None) -> tuple[Float, Float]:
     """Return mean `(d,)` and shrunk covariance `(d, d)` of the rows of one class."""
-    n, d = len(rows), rows.width
-    mean = sum(x.sum(axis=0) for _, x in rows.blocks(scaler)) / n
-    products = np.zeros((d, d))
-    for _, x in rows.blocks(scaler):
+    n = len(rows)
+    mean = _sum(rows, scaler, lambda x: x.sum(axis=0)) / n
+
+    def multiply(x: Float) -> Float:
         x -= mean
-        products += x.T @ x
+        products: Float = x.T @ x
+        return products
+
+    products = _sum(rows, scaler, multiply)
     products /= n
     if shrinkage is not None:
         return mean, _shrink(products, shrinkage)
     deviation = deviations(np.diag(products), mean)
     products /= deviation
     products /= deviation[:, None]
-    squares = sum(
-        float(((((x - mean) / deviation) ** 2).sum(axis=1) ** 2).sum())
-        for _, x in rows.blocks(scaler)
-    )
+
+    def square(x: Float) -> Float:
+        x -= mean
+        x /= deviation
+        lengths: Float = np.einsum("bd,bd->b", x, x)
+        return lengths @ lengths
+
+    squares = float(_sum(rows, scaler, square))
     products = _shrink(products, _ledoit_wolf(products, squares, n))
     products *= deviation
     products *= deviation[:, None]
     return mean, products
+
+
+def _sum(rows: Rows, scaler: Scaler, work: Callable[[Float], Float]) -> Float:
+    """Return the sum of `work(x)` over all blocks of scaled rows, always added up in the same order."""
+    blocks = block_slices(len(rows), rows.width)
+    run = on_all_cores if rows.width <= WIDE else map  # each core has a covariance of its own
+    parts = iter(run(lambda block: work(scaler.apply(rows.features[block])), blocks))
+    total = next(parts)
+    for part in parts:
+        total += part
+    return total
 
 
 def _shrink(covariance: Float, shrinkage: float) -> Float:
