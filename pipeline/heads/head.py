@@ -1,6 +1,6 @@
 """A head: weights of some kind that turn features into probabilities."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -46,12 +46,14 @@ class Head:
         """
         return softmax(self.scores(features))
 
+    def copy(self) -> "Head":
+        """Return a head that stays as it is when training goes on."""
+        return replace(self, tensors={name: one.copy() for name, one in self.tensors.items()})
+
     def rounded(self) -> "Head":
         """Return the head as it is saved: see `round_weights`."""
-        return Head(
-            kind=self.kind,
-            settings=self.settings,
-            scaler=self.scaler,
+        return replace(
+            self,
             tensors={name: round_weights(values) for name, values in self.tensors.items()},
             temperature=rounded_temperature(self.temperature),
         )

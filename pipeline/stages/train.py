@@ -1,5 +1,6 @@
 """Stage `train`: a head on features in memory, its history and its predictions."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import reduce
 
 import numpy as np
@@ -38,16 +39,26 @@ def run(dataset: str, backbone: str, params: Params) -> str:
 
 
 def _fit(rows: dict[str, Rows], settings: HeadParams) -> tuple[Outcome, Curves]:
-    """Fit a head to train; return it and how it did on train, val and what was held out, by epoch."""
+    """Fit a head to train; return it and how it did on train, val and what was held out, by epoch.
+
+    An epoch is measured while the next one is fitted.
+    """
     asked = {name: rows[name].originals() for name in ("train", "val")}
-    curves: Curves = []
+    measured: list[Future[Curves]] = []
 
-    def look(epoch: int, head: Head) -> None:
-        curves.extend((epoch, name, *measure(head, some)) for name, some in asked.items())
+    def ask(epoch: int, head: Head) -> Curves:
+        return [(epoch, name, *measure(head, some)) for name, some in asked.items()]
 
-    outcome = fit_head(rows["train"], Recipe.of(settings), look)
+    with ThreadPoolExecutor(1) as other:
+
+        def look(epoch: int, head: Head) -> None:
+            if measured:
+                measured[-1].result()  # so that no more than one head waits
+            measured.append(other.submit(ask, epoch, head.copy()))
+
+        outcome = fit_head(rows["train"], Recipe.of(settings), look)
     held_out = [(epoch, "holdout", *pair) for epoch, pair in enumerate(outcome.holdout, 1)]
-    return outcome, sorted([*curves, *held_out])
+    return outcome, sorted([*(point for one in measured for point in one.result()), *held_out])
 
 
 def _describe(
