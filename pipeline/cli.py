@@ -5,6 +5,7 @@ import json
 import logging
 import shutil
 import sys
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
@@ -127,31 +128,40 @@ def report() -> None:
 
 @app.command(rich_help_panel="Tools")
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="Image files.", show_default=False)],
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            help="Files, folders, patterns such as 'photos/*.jpg', or - for a list on standard input.",
+            show_default=False,
+        ),
+    ],
     dataset: Annotated[str, typer.Option(help="Whose head answers.", show_default=False)],
     backbone: Annotated[str | None, typer.Option(help="Default: the first of params.yaml.")] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Show so many classes.", show_default="all")
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="As CSV, a column a class.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Say what images show, by a trained head."""
+    if as_csv and (as_json or top is not None):
+        raise typer.BadParameter("--csv goes neither with --json nor with --top.")
     params = _params()  # before what takes seconds to load
-    from pipeline.tools.predict import predict_files
+    from pipeline.parallel import no_progress
+    from pipeline.tools.image_list import list_images
+    from pipeline.tools.predict import Answer, format_answer, predict_files, write_csv
+    from pipeline.tools.progress import tracker
 
-    for answer in predict_files(images, dataset, backbone or next(iter(params.backbones)), params):
-        if as_json:
-            print(
-                json.dumps(
-                    {
-                        "file": answer.file,
-                        "label": answer.label,
-                        "probabilities": answer.probabilities,
-                    }
-                )
-            )
-        else:
-            ranked = "  ".join(
-                f"{name} {value:.4f}" for name, value in answer.probabilities.items()
-            )
-            print(f"{answer.file}: {answer.label}  ({ranked})")
+    files = list_images(images, sys.stdin or ())
+    backbone = backbone or next(iter(params.backbones))
+    # on a terminal the answers themselves show how far it is
+    show = no_progress if sys.stdout.isatty() else tracker("answered", lambda answer: 1)
+    answers: Iterator[Answer] = show(predict_files(files, dataset, backbone, params), len(files))
+    if as_csv:
+        write_csv(answers, sys.stdout)
+        return
+    for answer in answers:
+        print(format_answer(answer, top, as_json=as_json))
 
 
 @app.command(rich_help_panel="Tools")
@@ -346,6 +356,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # a name need not fit the terminal's encoding
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdin, io.TextIOWrapper):  # and a name in a list need not be text
+        sys.stdin.reconfigure(errors="surrogateescape")
     try:
         app()
     except PipelineError as error:

@@ -412,6 +412,35 @@ def test_predict_prints_an_object_a_line_for_machines(
     assert answers[0][2] == "vgg16"
 
 
+def test_predict_shows_the_most_probable_classes_alone_where_asked(
+    answers: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "predict", "a.jpg", "--dataset", "pets", "--top", "1") == 0
+    assert capsys.readouterr().out == "a.jpg: cat  (cat 0.7500)\n"
+    assert run(monkeypatch, "predict", "a.jpg", "--dataset", "pets", "--top", "1", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["probabilities"] == {"cat": 0.75}
+
+
+def test_predict_writes_a_table(
+    answers: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "predict", "a, b.jpg", "c.jpg", "--dataset", "pets", "--csv") == 0
+    out = capsys.readouterr().out
+    assert out == 'file,label,cat,dog\n"a, b.jpg",cat,0.75,0.25\nc.jpg,cat,0.875,0.25\n'
+    assert run(monkeypatch, "predict", "a.jpg", "--dataset", "pets", "--csv", "--json") == 2
+
+
+def test_predict_takes_a_list_on_standard_input(
+    answers: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", ["a.jpg\n", "b.jpg\n"])
+    assert run(monkeypatch, "predict", "-", "--dataset", "pets") == 0
+    assert answers[0][0] == [Path("a.jpg"), Path("b.jpg")]
+    monkeypatch.setattr("sys.stdin", None)
+    assert run(monkeypatch, "predict", "-", "--dataset", "pets") == 1
+    assert "no image in the list on standard input" in capsys.readouterr().err
+
+
 def test_the_catalogues_are_listed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,12 +1,13 @@
 """From image files to answers, by the same way as in training."""
 
+import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,26 @@ class Answer:
     file: str
     label: str
     probabilities: dict[str, float]
+
+
+def format_answer(answer: Answer, top: int | None, *, as_json: bool) -> str:
+    """Return one line: the label and the most probable classes, `top` of them or all."""
+    shown = dict(islice(answer.probabilities.items(), top))
+    if as_json:
+        return json.dumps({"file": answer.file, "label": answer.label, "probabilities": shown})
+    ranked = "  ".join(f"{name} {value:.4f}" for name, value in shown.items())
+    return f"{answer.file}: {answer.label}  ({ranked})"
+
+
+def write_csv(answers: Iterable[Answer], stream: TextIO) -> None:
+    """Write a table: file, label, and a column a class, in alphabetical order, with seven digits."""
+    table = csv.writer(stream, lineterminator="\n")
+    for number, answer in enumerate(answers):
+        classes = sorted(answer.probabilities)
+        if number == 0:
+            table.writerow(["file", "label", *classes])
+        figures = (f"{answer.probabilities[name]:.7g}" for name in classes)
+        table.writerow([answer.file, answer.label, *figures])
 
 
 def predict_files(

@@ -38,7 +38,9 @@ def _bar(
         TextColumn(f"{{task.fields[rate]:.1f}} {unit}/s"),
         TimeRemainingColumn(),
     )
-    with rich_progress.Progress(*columns, console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    # what a command prints is for its stdout, which may be a file
+    with rich_progress.Progress(*columns, console=console, redirect_stdout=False) as progress:
         task = progress.add_task(done, total=total, rate=0.0)
         began = time.monotonic()
         for item in items:
