@@ -407,6 +407,8 @@ def test_predict_prints_an_object_a_line_for_machines(
         "file": "ü.jpg",
         "label": "cat",
         "probabilities": {"cat": 0.75, "dog": 0.25},
+        "similarity": None,
+        "unlike": None,
     }
     assert [line["file"] for line in lines] == ["ü.jpg", "c.jpg"]
     assert answers[0][2] == "vgg16"
@@ -426,7 +428,7 @@ def test_predict_writes_a_table(
 ) -> None:
     assert run(monkeypatch, "predict", "a, b.jpg", "c.jpg", "--dataset", "pets", "--csv") == 0
     out = capsys.readouterr().out
-    assert out == 'file,label,cat,dog\n"a, b.jpg",cat,0.75,0.25\nc.jpg,cat,0.875,0.25\n'
+    assert out == 'file,label,unlike,cat,dog\n"a, b.jpg",cat,,0.75,0.25\nc.jpg,cat,,0.875,0.25\n'
     assert run(monkeypatch, "predict", "a.jpg", "--dataset", "pets", "--csv", "--json") == 2
 
 

@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import paths
-from pipeline.errors import HeadError, ImageError
+from pipeline.errors import FeaturesError, HeadError, ImageError
 from pipeline.extraction.extractor import Extractor, ImageFile
+from pipeline.heads.familiarity import Familiarity
+from pipeline.heads.loading import load_features, rows_by_split
 from pipeline.heads.saving import HeadInfo, SavedHead, read_head
 from pipeline.images import decode_grey
 from pipeline.parallel import map_ordered
@@ -23,6 +25,7 @@ from pipeline.signatures import READABLE, explain_fault
 from pipeline.store.fingerprint import Fingerprint
 
 HEAD_ROWS, HEAD_BYTES = 1024, 32 << 20  # what the head gets at once, at most
+SEED = 7  # draws which training images say what is familiar, where there are many
 CHECKED_AHEAD = 64  # files, which bounds the memory that checking takes
 
 
@@ -34,31 +37,42 @@ class Answer:
         file: The image's path, as given.
         label: The most probable class.
         probabilities: Class to probability, all classes, the most probable first.
+        similarity: Cosine of its feature to that of the fifth nearest training image; None where
+            the features file of the head's training is not there.
+        unlike: Is it unlike anything that the head was trained on? Of val images one or two
+            in a hundred are called so. None where that cannot be told.
     """
 
     file: str
     label: str
     probabilities: dict[str, float]
+    similarity: float | None = None
+    unlike: bool | None = None
 
 
 def format_answer(answer: Answer, top: int | None, *, as_json: bool) -> str:
     """Return one line: the label and the most probable classes, `top` of them or all."""
     shown = dict(islice(answer.probabilities.items(), top))
     if as_json:
-        return json.dumps({"file": answer.file, "label": answer.label, "probabilities": shown})
+        return json.dumps({**asdict(answer), "probabilities": shown})
     ranked = "  ".join(f"{name} {value:.4f}" for name, value in shown.items())
-    return f"{answer.file}: {answer.label}  ({ranked})"
+    remark = "  unlike anything trained on" if answer.unlike else ""
+    return f"{answer.file}: {answer.label}  ({ranked}){remark}"
 
 
 def write_csv(answers: Iterable[Answer], stream: TextIO) -> None:
-    """Write a table: file, label, and a column a class, in alphabetical order, with seven digits."""
+    """Write a table: file, label, unlike, and a column a class, in alphabetical order, seven digits.
+
+    `unlike` is `true`, `false`, or empty where that cannot be told.
+    """
     table = csv.writer(stream, lineterminator="\n")
     for number, answer in enumerate(answers):
         classes = sorted(answer.probabilities)
         if number == 0:
-            table.writerow(["file", "label", *classes])
+            table.writerow(["file", "label", "unlike", *classes])
+        unlike = "" if answer.unlike is None else str(answer.unlike).lower()
         figures = (f"{answer.probabilities[name]:.7g}" for name in classes)
-        table.writerow([answer.file, answer.label, *figures])
+        table.writerow([answer.file, answer.label, unlike, *figures])
 
 
 def predict_files(
@@ -80,7 +94,8 @@ def predict_files(
     if good := [file for file in files if file not in faults]:
         saved = read_head(paths.model_folder(dataset, backbone))
         _check_fingerprint(saved.info, extractor.fingerprint, dataset, backbone)
-        yield from _answer_all(good, extractor, saved)
+        familiarity = _learn_familiarity(dataset, backbone, saved.info)
+        yield from _answer_all(good, extractor, saved, familiarity)
     if faults:
         raise ImageError(
             f"cannot read {'; '.join(f'{file}: {fault}' for file, fault in faults.items())}. "
@@ -88,13 +103,31 @@ def predict_files(
         )
 
 
-def _answer_all(files: Sequence[Path], extractor: Extractor, saved: SavedHead) -> Iterator[Answer]:
+def _learn_familiarity(dataset: str, backbone: str, info: HeadInfo) -> Familiarity | None:
+    """Return what tells whether an image is like those that the head was trained on, if that is there."""
+    try:
+        features = load_features(dataset, backbone)
+    except FeaturesError:
+        return None
+    if features.header.fingerprint != info.fingerprint:
+        return None
+    return Familiarity.learn(rows_by_split(features)["train"], SEED)
+
+
+def _answer_all(
+    files: Sequence[Path], extractor: Extractor, saved: SavedHead, familiarity: Familiarity | None
+) -> Iterator[Answer]:
     head = saved.head()
     rows = (row for _, batch in extractor.extract(map(ImageFile, files)) for row in batch)
     waiting = iter(files)
     for features in _stack(rows):
-        for probabilities in head.probabilities(features):
-            yield _answer(next(waiting), saved.info.classes, probabilities)
+        known = familiarity.similarities(features) if familiarity else [None] * len(features)
+        for probabilities, similarity in zip(head.probabilities(features), known, strict=True):
+            answer = _answer(next(waiting), saved.info.classes, probabilities)
+            if familiarity and similarity is not None:
+                similar = float(similarity)
+                answer = replace(answer, similarity=similar, unlike=similar < familiarity.bound)
+            yield answer
 
 
 def _stack(rows: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:

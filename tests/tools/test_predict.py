@@ -1,5 +1,6 @@
 """Predicting: an image gets the answer that its cached feature gets, in the way that training took."""
 
+import io
 import os
 import shutil
 from collections import Counter
@@ -7,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline import paths
 from pipeline.errors import HeadError, ImageError, ParamsError
 from pipeline.params import Params
 from pipeline.predictions import read_predictions
 from pipeline.stages import extract, train
-from pipeline.tools.predict import predict_files
+from pipeline.tools.predict import format_answer, predict_files, write_csv
 from tests.fakes import use_mean_colour
 from tests.project import BACKBONE, draw_image, make_params, make_project, place
 from tests.sample_images import encode, scene
@@ -184,3 +186,25 @@ def test_a_head_of_other_features_is_not_used() -> None:
         rf".* dvc repro --force --downstream extract@pets-{BACKBONE}$",
     ):
         next(predict_files([paths.split_folder("pets") / "val/cat/0.jpg"], "pets", BACKBONE, other))
+
+
+def test_an_image_like_none_of_those_trained_on_is_called_so(params: Params) -> None:
+    Path("green.png").write_bytes(encode(Image.new("RGB", (70, 50), (0, 255, 0)), "PNG"))
+    known = paths.split_folder("pets") / "train/cat/0.jpg"
+    like, unlike = predict_files([known, Path("green.png")], "pets", BACKBONE, params)
+    assert (like.unlike, unlike.unlike) == (False, True)
+    assert like.similarity > unlike.similarity  # type: ignore[operator]
+    assert format_answer(unlike, None, as_json=False).endswith("  unlike anything trained on")
+    assert "unlike" not in format_answer(like, None, as_json=False)
+
+
+def test_without_the_features_of_the_training_it_answers_all_the_same(params: Params) -> None:
+    known = paths.split_folder("pets") / "train/cat/0.jpg"
+    paths.features_file("pets", BACKBONE).unlink()
+    (answer,) = predict_files([known], "pets", BACKBONE, params)
+    assert answer.label == "cat"
+    assert answer.similarity is answer.unlike is None
+    stream = io.StringIO()
+    write_csv([answer], stream)
+    assert stream.getvalue().startswith("file,label,unlike,cat,dog\n")
+    assert f"{known},cat,,0." in stream.getvalue()
