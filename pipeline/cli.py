@@ -5,7 +5,6 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
@@ -149,14 +148,14 @@ def predict(
     params = _params()  # before what takes seconds to load
     from pipeline.parallel import no_progress
     from pipeline.tools.image_list import list_images
-    from pipeline.tools.predict import Answer, format_answer, predict_files, write_csv
+    from pipeline.tools.predict import format_answer, predict_files, write_csv
     from pipeline.tools.progress import tracker
 
     files = list_images(images, sys.stdin or ())
     backbone = backbone or next(iter(params.backbones))
     # on a terminal the answers themselves show how far it is
-    show = no_progress if sys.stdout.isatty() else tracker("answered", lambda answer: 1)
-    answers: Iterator[Answer] = show(predict_files(files, dataset, backbone, params), len(files))
+    show = no_progress if sys.stdout.isatty() else tracker("computed", lambda pair: len(pair[1]))
+    answers = predict_files(files, dataset, backbone, params, show)
     if as_csv:
         write_csv(answers, sys.stdout)
         return

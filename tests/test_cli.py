@@ -16,6 +16,7 @@ import pytest
 from pipeline import cli
 from pipeline.errors import ImageError, ParamsError
 from pipeline.files import atomic_write_text
+from pipeline.parallel import Progress
 from pipeline.params import Params, load_params
 from pipeline.tools import progress
 from pipeline.tools.predict import Answer
@@ -360,7 +361,7 @@ def answers(params: Params, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     asked: list[Any] = []
 
     def predict(
-        files: list[Path], dataset: str, backbone: str, settings: Params
+        files: list[Path], dataset: str, backbone: str, settings: Params, progress: Progress
     ) -> Iterator[Answer]:
         asked.append((files, dataset, backbone, settings))
         for number, file in enumerate(files):

@@ -19,7 +19,7 @@ from pipeline.heads.familiarity import Familiarity
 from pipeline.heads.loading import load_features, rows_by_split
 from pipeline.heads.saving import HeadInfo, SavedHead, read_head
 from pipeline.images import decode_grey
-from pipeline.parallel import map_ordered
+from pipeline.parallel import Progress, map_ordered, no_progress
 from pipeline.params import Params
 from pipeline.signatures import READABLE, explain_fault
 from pipeline.store.fingerprint import Fingerprint
@@ -76,12 +76,23 @@ def write_csv(answers: Iterable[Answer], stream: TextIO) -> None:
 
 
 def predict_files(
-    files: Iterable[Path], dataset: str, backbone: str, params: Params
+    files: Iterable[Path],
+    dataset: str,
+    backbone: str,
+    params: Params,
+    progress: Progress = no_progress,
 ) -> Iterator[Answer]:
     """Answer for each file that is an image, in order.
 
     All files are checked before the network is built, so that it is built for none that are all
     bad; they are read again for their features, so that thousands do not fill the memory.
+
+    Args:
+        files: Each once or more often.
+        dataset: Whose head answers.
+        backbone: By whose features.
+        params: How these are computed.
+        progress: Shows how many features are computed; it gets pairs, the second `(b, *shape)`.
 
     Raises:
         ImageError: After the answers: some files are missing or not images; names all of them.
@@ -95,7 +106,9 @@ def predict_files(
         saved = read_head(paths.model_folder(dataset, backbone))
         _check_fingerprint(saved.info, extractor.fingerprint, dataset, backbone)
         familiarity = _learn_familiarity(dataset, backbone, saved.info)
-        yield from _answer_all(good, extractor, saved, familiarity)
+        batches = progress(extractor.extract(map(ImageFile, good)), len(good))
+        rows = (row for _, batch in batches for row in batch)
+        yield from _answer_all(good, rows, saved, familiarity)
     if faults:
         raise ImageError(
             f"cannot read {'; '.join(f'{file}: {fault}' for file, fault in faults.items())}. "
@@ -115,10 +128,12 @@ def _learn_familiarity(dataset: str, backbone: str, info: HeadInfo) -> Familiari
 
 
 def _answer_all(
-    files: Sequence[Path], extractor: Extractor, saved: SavedHead, familiarity: Familiarity | None
+    files: Sequence[Path],
+    rows: Iterator[NDArray[Any]],
+    saved: SavedHead,
+    familiarity: Familiarity | None,
 ) -> Iterator[Answer]:
     head = saved.head()
-    rows = (row for _, batch in extractor.extract(map(ImageFile, files)) for row in batch)
     waiting = iter(files)
     for features in _stack(rows):
         known = familiarity.similarities(features) if familiarity else [None] * len(features)
