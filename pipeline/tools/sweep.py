@@ -177,7 +177,9 @@ def _winner(rows: Mapping[str, Rows], scores: Found, base: HeadParams) -> list[s
     lines = [
         f"the best of {len(scores)} heads tried, fitted to all of train: val log loss {loss:.4f}, "
         f"val accuracy {accuracy:.4f}",
-        f"to make it the project's head: {command_for(ranked[0], base)}",
+        f"to make it the project's head: {command}"
+        if (command := command_for(ranked[0], base))
+        else "it is the head that params.yaml asks for",
     ]
     if faults:
         lines.insert(
@@ -193,7 +195,7 @@ def _ranked(scores: Found) -> list[Recipe]:
 
 
 def command_for(recipe: Recipe, base: HeadParams) -> str:
-    """Return the command that makes a recipe the project's: the settings that differ from params.yaml."""
+    """Return the command that makes a recipe the project's; empty where params.yaml asks for it already."""
     wanted = settings_of(recipe)
     wanted |= {
         name: value for name, value in FIXED.items() if name in wanted or name == "calibrate"
@@ -204,7 +206,7 @@ def command_for(recipe: Recipe, base: HeadParams) -> str:
         for name, value in wanted.items()
         if now[name] != value
     ]
-    return " ".join(["dvc exp run", *changes])
+    return " ".join(["dvc exp run", *changes]) if changes else ""
 
 
 def _as_text(value: Any) -> str:

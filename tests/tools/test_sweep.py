@@ -115,6 +115,12 @@ def test_the_command_names_what_differs_from_params_and_nothing_else(base: HeadP
     assert set(command[4::2]) == {"head.epochs=2", "head.units=[4,3]", "head.patience=0"}
 
 
+def test_where_the_best_head_is_the_projects_it_says_so(base: HeadParams) -> None:
+    base = base.model_copy(update={"patience": 0})
+    said = run(base, sweep_of(base, kind=["mlp"], l2=[base.l2], epochs=[base.epochs]))
+    assert said.splitlines()[-1] == "it is the head that params.yaml asks for"
+
+
 def test_heads_that_cannot_be_fitted_are_counted(base: HeadParams) -> None:
     base = base.model_copy(update={"optimizer": "sgd"})
     said = run(base, sweep_of(base, kind=["linear"], learning_rate=[0.01, 1e200], l2=[0.1]))
