@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
+from dvc_data.index import DataIndexDirError
 from scmrepo.exceptions import SCMError
 
 from pipeline import paths
@@ -118,10 +119,11 @@ def read_val_predictions(result: Result, dataset: str, backbone: str) -> Predict
         files = DVCFileSystem(rev=None if result.revision == WORKSPACE else result.revision)
         with files.open(file, "r", encoding="utf-8", newline="") as lines:
             table = parse_predictions(lines, f"{file} of {result.experiment}")
-    except (DvcException, SCMError, OSError) as error:
+    except (DvcException, SCMError, DataIndexDirError, OSError) as error:
         raise PredictionsError(
             f"{file} of {result.experiment} is neither in DVC's cache nor in a remote ({error}). "
-            f"`dvc exp apply {result.experiment}` and `dvc repro` make it anew."
+            f"`{'dvc exp apply' if result.base else 'git checkout'} {result.experiment}` and "
+            "`dvc repro` make it anew."
         ) from None
     return table.of_split("val")
 

@@ -189,7 +189,18 @@ def _results(common: Result, state: ExpState, stale: Collection[str]) -> Iterato
             figures = {"state": "not run with these settings"}
         else:
             figures = _figures(state.data.metrics.get(file, {}))
-        yield replace(common, dataset=dataset, backbone=backbone, **figures)
+        own = _settings_for(dataset, backbone, common.settings)
+        yield replace(common, dataset=dataset, backbone=backbone, settings=own, **figures)
+
+
+def _settings_for(dataset: str, backbone: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the settings of other datasets and backbones."""
+    own = {"datasets": dataset, "backbones": backbone}
+    return {
+        key: value
+        for key, value in settings.items()
+        if (section := key.split(".")[0]) not in own or key.startswith(f"{section}.{own[section]}.")
+    }
 
 
 def _figures(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from pipeline.selection.sweep import Score, score_recipes
 from pipeline.tools.sweep_chart import draw_sweep
 
 BEST = 10
-SETTINGS = tuple(name for name in HeadParams.model_fields if name not in NOT_TRIED)
+SETTINGS = ("kind", *(name for name in HeadParams.model_fields if name not in {"kind", *NOT_TRIED}))
 FIGURES = tuple(field.name for field in fields(Score))
 COLUMNS = ("key", *SETTINGS, *FIGURES)
 

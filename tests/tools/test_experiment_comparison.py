@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc_data.index import DataIndexDirError
 
 from pipeline.comparison import Comparison
 from pipeline.errors import ExperimentsError, PredictionsError
@@ -164,6 +165,20 @@ def test_the_workspaces_own_table_counts_not_that_of_head() -> None:
         15,
         5,
     )
+
+
+@pytest.mark.usefixtures("project")
+def test_a_folder_of_predictions_that_was_never_made_here_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    results = read_results()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise DataIndexDirError("failed to load directory ('models', 'pets')")
+
+    monkeypatch.setattr("pipeline.tools.experiment_comparison.DVCFileSystem.open", refuse)
+    with pytest.raises(PredictionsError, match=r"of HEAD is neither .*`git checkout HEAD` and"):
+        list(compare_experiments(results, "HEAD", "wide"))
 
 
 @pytest.mark.usefixtures("project")

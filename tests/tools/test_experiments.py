@@ -19,6 +19,7 @@ from dvc.repo.experiments.serialize import (
 from pipeline.errors import ExperimentsError
 from pipeline.tools.experiments import (
     Result,
+    _settings_for,
     read_results,
     results_of,
     select_results,
@@ -321,3 +322,18 @@ def test_an_experiment_that_failed_in_the_queue_has_no_figures(
         ("fine", "done", 0.85, 0.4, 16),
         ("fails", "failed", None, None, 99),
     }
+
+
+@pytest.mark.parametrize(
+    ("dataset", "backbone", "shown"),
+    [
+        ("pets", "wide", {"datasets.pets.source", "backbones.wide.layer", "head.units"}),
+        ("pets2", "wide", {"backbones.wide.layer", "head.units"}),
+        ("pets", "narrow", {"datasets.pets.source", "head.units"}),
+    ],
+)
+def test_settings_of_other_datasets_and_backbones_are_not_shown(
+    dataset: str, backbone: str, shown: set[str]
+) -> None:
+    settings = dict.fromkeys(["datasets.pets.source", "backbones.wide.layer", "head.units"], 1)
+    assert _settings_for(dataset, backbone, settings).keys() == shown
