@@ -5,6 +5,7 @@ import json
 import logging
 import shutil
 import sys
+from concurrent.futures import BrokenExecutor
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
@@ -221,9 +222,14 @@ def crossvalidate(
         str, typer.Option(help="Kinds of heads, with commas between; default: all.")
     ] = "",
     fraction: Annotated[float, typer.Option(min=0, max=1, help="Share of the images.")] = 1.0,
-    csv: Annotated[Path | None, typer.Option(help="Write every head's figures there.")] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="Write every head's figures there.", dir_okay=False, resolve_path=True),
+    ] = None,
 ) -> None:
     """Compare kinds of heads on train and val together, each image asked when it was not fitted to."""
+    if csv and csv.exists() and not csv.is_file():
+        raise typer.BadParameter(f"--csv {csv} is no file.")
     params = _params()
     params.dataset(dataset), params.backbone(backbone)
     from pipeline.tools import crossvalidate as tool
@@ -361,6 +367,11 @@ def main() -> None:
         app()
     except PipelineError as error:
         _fail(str(error))
+    except BrokenExecutor:
+        _fail(
+            "a process that did a part of the work was ended from outside, as the system does where "
+            "memory runs out: free some memory and run again"
+        )
     except OSError as error:
         message = describe_os_error(error)
         if message is None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,26 @@ def test_predict_prints_the_answers_and_ends_with_1_where_a_file_is_bad(
     out, err = capsys.readouterr()
     assert json.loads(out)["file"] == "good.jpg"
     assert err == "Error: cannot read bad.jpg: not an image.\n"
+
+
+def test_a_process_that_was_killed_is_told_in_a_line(
+    params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def predict(*_: object) -> Iterator[Answer]:
+        raise BrokenProcessPool("A process in the process pool was terminated abruptly")
+
+    monkeypatch.setattr("pipeline.tools.predict.predict_files", predict)
+    assert run(monkeypatch, "predict", "good.jpg", "--dataset", "pets") == 1
+    assert "where memory runs out" in capsys.readouterr().err
+
+
+def test_crossvalidate_writes_no_table_over_what_is_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    path = str(tmp_path / "pipe")
+    assert run(monkeypatch, "crossvalidate", "pets", BACKBONE, "--csv", path) == 2
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_bug_keeps_its_traceback() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import HeadError, first_line
-from pipeline.files import atomic_write, atomic_write_json, sha256_of
+from pipeline.files import atomic_folder, atomic_write_json, sha256_of
 from pipeline.predictions import Predictions, read_predictions, write_predictions
 
 WEIGHTS, DESCRIPTION, PREDICTIONS = "head.safetensors", "head.json", "predictions.csv"
@@ -24,16 +24,20 @@ OWN_KEYS = ("weights_sha256", "predictions_sha256", "checksum")
 def write_folder(
     folder: Path, description: Mapping[str, Any], weights: bytes, predictions: Predictions
 ) -> None:
-    """Write weights, predictions and, last, what vouches for them; equal ones give equal bytes."""
-    with atomic_write(folder / WEIGHTS) as temporary:
-        temporary.write_bytes(weights)
-    write_predictions(folder / PREDICTIONS, predictions)
-    content = {
-        **description,
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        "predictions_sha256": sha256_of(folder / PREDICTIONS),
-    }
-    atomic_write_json(folder / DESCRIPTION, {**content, "checksum": _checksum(content)})
+    """Write weights, predictions and what vouches for them, all or nothing; equal ones give equal bytes.
+
+    Raises:
+        InUse: Another run is writing the folder.
+    """
+    with atomic_folder(folder) as fresh:
+        (fresh / WEIGHTS).write_bytes(weights)
+        write_predictions(fresh / PREDICTIONS, predictions)
+        content = {
+            **description,
+            "weights_sha256": hashlib.sha256(weights).hexdigest(),
+            "predictions_sha256": sha256_of(fresh / PREDICTIONS),
+        }
+        atomic_write_json(fresh / DESCRIPTION, {**content, "checksum": _checksum(content)})
 
 
 def read_description(folder: Path) -> dict[str, Any]:

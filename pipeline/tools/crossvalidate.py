@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from pipeline.errors import HeadError, ParamsError, did_you_mean
 from pipeline.files import atomic_write_csv
 from pipeline.heads.folds import draw_share
@@ -103,5 +105,10 @@ def _with_kind(settings: HeadParams, name: str) -> HeadParams:
             f"no kind of head is called {name!r}. Known: {', '.join(known_kinds())}."
             f"{did_you_mean(name, known_kinds())} (--kinds)"
         )
-    changed: HeadParams = settings.model_copy(update={"kind": name})
+    try:
+        changed: HeadParams = HeadParams.model_validate({**settings.model_dump(), "kind": name})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(["head", *map(str, fault["loc"])])
+        raise ParamsError(f"kind {name}: {where}: {fault['msg']} (params.yaml, --kinds)") from None
     return changed

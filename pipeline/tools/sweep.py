@@ -35,7 +35,7 @@ from pipeline.tools.sweep_chart import draw_sweep
 BEST = 10
 SETTINGS = ("kind", *(name for name in HeadParams.model_fields if name not in {"kind", *NOT_TRIED}))
 FIGURES = tuple(field.name for field in fields(Score))
-COLUMNS = ("key", *SETTINGS, *FIGURES)
+COLUMNS = ("key", *SETTINGS, *FIGURES, "check")
 
 Found = dict[Recipe, Score]
 
@@ -67,9 +67,10 @@ def run(
     rows = rows_by_split(load_features(dataset, backbone))
     train, table = rows["train"], paths.sweep_file(dataset, backbone)
     keys = _make_keys(make_recipes(sweep, base), train, sweep)
-    there = {key: score for key, score in _read_table(table) if key in keys.values()}
+    rows_there = {row["key"]: row for row in _read_table(table)}
+    _write_table(table, rows_there.values())  # other sweeps' too: this one may be stopped
+    there = {key: _as_score(row) for key, row in rows_there.items() if key in keys.values()}
     scores = {recipe: there[key] for recipe, key in keys.items() if key in there}
-    _write_table(table, keys, scores)
     missing = [recipe for recipe in keys if recipe not in scores]
     if missing:
         blocks = score_recipes(train, missing, sweep.folds, sweep.seed)
@@ -81,7 +82,7 @@ def run(
                 stream.flush()
                 scores |= dict(block)
     scores = {recipe: scores[recipe] for recipe in keys}
-    _write_table(table, keys, scores)
+    _write_table(table, [_as_row(keys[recipe], recipe, score) for recipe, score in scores.items()])
     title = f"{dataset}/{backbone}: {len(keys)} heads on {sweep.folds} folds of train"
     tried = [(settings_of(recipe), score) for recipe, score in scores.items()]
     atomic_write_text(paths.sweep_picture(dataset, backbone), draw_sweep(title, tried))
@@ -109,24 +110,34 @@ def _make_keys(recipes: Iterable[Recipe], train: Rows, sweep: SweepParams) -> di
     return {recipe: key(recipe) for recipe in recipes}
 
 
-def _read_table(table: Path) -> Iterator[tuple[str, Score]]:
-    """Yield what a table holds, if it is there; a line that a killed run or a hand left is none."""
+def _read_table(table: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of a table, if it is there; what a killed run left or a hand changed is none."""
     try:
-        text = table.read_text(encoding="utf-8")
+        lines = table.read_bytes().decode(errors="replace").splitlines()
     except FileNotFoundError:
         return
-    whole = text[: text.rfind("\n") + 1]
-    for row in csv.DictReader(io.StringIO(whole)):
-        if tuple(row) == COLUMNS and None not in row.values():
-            try:
-                numbers = {name: float(row[name] or "nan") for name in FIGURES if name != "fault"}
-            except ValueError:
-                continue
-            yield row["key"], Score(**numbers, fault=row["fault"])
+    for line in lines:  # one by one, so that a spoiled one takes no other with it
+        try:
+            cells = next(csv.reader([line]), [])
+        except csv.Error:
+            continue
+        row = dict(zip(COLUMNS, cells, strict=False))
+        if len(cells) == len(COLUMNS) and row["check"] == _checksum(row):
+            yield row
 
 
-def _write_table(table: Path, keys: Mapping[Recipe, str], scores: Found) -> None:
-    rows = [_as_row(keys[recipe], recipe, score) for recipe, score in scores.items()]
+def _as_score(row: Mapping[str, str]) -> Score:
+    numbers = {name: float(row[name] or "nan") for name in FIGURES if name != "fault"}
+    return Score(**numbers, fault=row["fault"])
+
+
+def _checksum(row: Mapping[str, str]) -> str:
+    """Return a hash of a row's other cells."""
+    cells = [row.get(name, "") for name in COLUMNS if name != "check"]
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:8]
+
+
+def _write_table(table: Path, rows: Iterable[Mapping[str, str]]) -> None:
     atomic_write_text(table, _as_csv([dict(zip(COLUMNS, COLUMNS, strict=True)), *rows]))
 
 
@@ -134,7 +145,8 @@ def _as_row(key: str, recipe: Recipe, score: Score) -> dict[str, str]:
     """Return a row of the table; a setting that the kind does not have is an empty cell."""
     settings = {name: _as_text(value) for name, value in settings_of(recipe).items()}
     figures = {name: "" if value != value else str(value) for name, value in asdict(score).items()}
-    return {"key": key, **settings, **figures}
+    row = {"key": key, **settings, **figures}
+    return {**row, "check": _checksum(row)}
 
 
 def _as_csv(rows: Sequence[Mapping[str, str]]) -> str:

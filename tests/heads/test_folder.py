@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.errors import HeadError
+from pipeline.errors import HeadError, InUse
+from pipeline.files import atomic_folder
 from pipeline.heads.folder import (
     DESCRIPTION,
     PREDICTIONS,
@@ -81,3 +82,13 @@ def test_no_damage_passes(file: str, kind: str, tmp_path: Path) -> None:
 def test_nothing_is_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(HeadError, match=r"holds no trained head: run the stage train first"):
         read_head_predictions(tmp_path / "nowhere")
+
+
+def test_two_runs_cannot_mix_their_files(tmp_path: Path) -> None:
+    write_folder(tmp_path / "head", CONTENT, b"weights", predictions())
+    with atomic_folder(tmp_path / "head"), pytest.raises(InUse):
+        write_folder(tmp_path / "head", {}, b"others", predictions())
+    write_folder(tmp_path / "head", CONTENT, b"weights", predictions())
+    assert sorted(path.name for path in (tmp_path / "head").iterdir()) == [
+        "head.json", "head.safetensors", "predictions.csv",
+    ]  # fmt: skip

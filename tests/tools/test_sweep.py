@@ -107,6 +107,42 @@ def test_a_row_that_a_hand_spoiled_is_tried_again(base: HeadParams) -> None:
     assert table() == good
 
 
+@pytest.mark.parametrize("damage", ["better", "swapped", "bytes", "long"])
+def test_a_table_that_was_changed_is_not_believed(base: HeadParams, damage: str) -> None:
+    said = run(base, sweep_of(base)).splitlines()[1:]
+    good, file = table(), paths.sweep_file("pets", BACKBONE)
+    header, first, second, *rest = good.splitlines()
+    place = header.split(",").index("log_loss")
+    if damage == "better":
+        cells = first.split(",")
+        cells[place] = "0.000001"
+        first = ",".join(cells)
+    elif damage == "swapped":
+        (one, first), (other, second) = first.split(",", 1), second.split(",", 1)
+        first, second = f"{other},{first}", f"{one},{second}"
+    elif damage == "long":
+        first = "x" * 200_000
+    file.write_text("\n".join([header, first, second, *rest, ""]))
+    if damage == "bytes":
+        file.write_bytes(file.read_bytes().replace(b"linear", b"l\xffnear", 1))
+    again = run(base, sweep_of(base))
+    assert "0 tried now" not in again
+    assert again.splitlines()[1:] == said
+    assert table() == good
+
+
+def test_a_sweep_that_is_stopped_keeps_the_heads_of_another(base: HeadParams) -> None:
+    run(base, sweep_of(base))
+
+    def stop(blocks: Iterator[Any], total: int) -> Iterator[Any]:
+        raise KeyboardInterrupt
+        yield
+
+    with pytest.raises(KeyboardInterrupt):
+        tool.run("pets", BACKBONE, sweep_of(base, l2=[0.5]), base, stop)
+    assert "0 tried now, 5 were there" in run(base, sweep_of(base))
+
+
 def test_the_command_names_what_differs_from_params_and_nothing_else(base: HeadParams) -> None:
     said = run(base, sweep_of(base, kind=["mlp"], units=[[4, 3]], l2=[base.l2], epochs=[2]))
     command = shlex.split(said.splitlines()[-1].partition(": ")[2])
