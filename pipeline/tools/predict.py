@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from pipeline import paths
 from pipeline.errors import FeaturesError, HeadError, ImageError
 from pipeline.extraction.extractor import Extractor, ImageFile
-from pipeline.heads.familiarity import Familiarity
 from pipeline.heads.loading import load_features, rows_by_split
 from pipeline.heads.saving import HeadInfo, SavedHead, read_head
 from pipeline.images import decode_grey
@@ -23,6 +22,7 @@ from pipeline.parallel import Progress, map_ordered, no_progress
 from pipeline.params import Params
 from pipeline.signatures import READABLE, explain_fault
 from pipeline.store.fingerprint import Fingerprint
+from pipeline.tools.familiarity import Familiarity
 
 HEAD_ROWS, HEAD_BYTES = 1024, 32 << 20  # what the head gets at once, at most
 SEED = 7  # draws which training images say what is familiar, where there are many

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.heads.familiarity import FALSE_ALARMS, NEAREST, Familiarity
 from pipeline.heads.rows import Rows
+from pipeline.tools.familiarity import FALSE_ALARMS, NEAREST, Familiarity
 from tests.sample_features import rows_of
 
 SEED = 7
