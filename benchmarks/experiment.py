@@ -46,7 +46,7 @@ def main() -> None:
         shutil.copytree(project, copier, symlinks=True)
         only_copy(copier)
         ratios = []
-        for units in range(200, 200 + options.rounds):
+        for units in range(256, 256 + options.rounds):
             ours, alone = time_experiment(project, units), time_experiment(copier, units)
             ratios.append(ours / alone)
             print(

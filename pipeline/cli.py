@@ -152,13 +152,19 @@ def predict(
     from pipeline.tools.predict import format_answer, predict_files, write_csv
     from pipeline.tools.progress import tracker
 
-    files = list_images(images, sys.stdin or ())
+    files, left_out = list_images(images, sys.stdin or ())
+    if left_out:
+        print(
+            f"left out, as no image or a link to a folder: {len(left_out)}, the first {left_out[0]}",
+            file=sys.stderr,
+        )
     backbone = backbone or next(iter(params.backbones))
     # on a terminal the answers themselves show how far it is
-    show = no_progress if sys.stdout.isatty() else tracker("computed", lambda pair: len(pair[1]))
+    out = sys.stdout or io.StringIO()  # it may be closed
+    show = no_progress if out.isatty() else tracker("computed", lambda pair: len(pair[1]))
     answers = predict_files(files, dataset, backbone, params, show)
     if as_csv:
-        write_csv(answers, sys.stdout)
+        write_csv(answers, out)
         return
     for answer in answers:
         print(format_answer(answer, top, as_json=as_json))

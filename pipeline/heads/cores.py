@@ -35,4 +35,4 @@ def on_all_cores(work: Callable[[Part], Result], parts: Iterable[Part]) -> Itera
     """Yield the result of each part, in their order, computed on all cores."""
     count = count_cores()
     with ThreadPoolExecutor(count) as pool:
-        yield from map_ordered(pool, work, parts, ahead=count)
+        yield from map_ordered(pool, work, parts, ahead=count + 1)

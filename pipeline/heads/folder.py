@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import HeadError, first_line
-from pipeline.files import atomic_folder, atomic_write_json, sha256_of
+from pipeline.files import atomic_folder, atomic_write, atomic_write_json, sha256_of
 from pipeline.predictions import Predictions, read_predictions, write_predictions
 
 WEIGHTS, DESCRIPTION, PREDICTIONS = "head.safetensors", "head.json", "predictions.csv"
@@ -30,7 +30,8 @@ def write_folder(
         InUse: Another run is writing the folder.
     """
     with atomic_folder(folder) as fresh:
-        (fresh / WEIGHTS).write_bytes(weights)
+        with atomic_write(fresh / WEIGHTS) as temporary:  # flushed, as the others are
+            temporary.write_bytes(weights)
         write_predictions(fresh / PREDICTIONS, predictions)
         content = {
             **description,

@@ -59,21 +59,22 @@ class Parameter:
         A piece of the gradient is made just before it is used, so that it is still in the cache.
         """
         for piece in self._pieces:
-
-            def own(values: Float, piece: slice = piece) -> Float:
-                return values if len(values) == 1 else values[piece]
-
             w, moments = self.w[piece], [one[piece] for one in self._moments]
             g, scratch = (one[: len(w)] for one in self._room)
             gradient(piece, g)
             if self._l2 is not None:
-                np.multiply(w, 2 * own(self._l2), out=scratch)
+                np.multiply(w, 2 * _piece_of(self._l2, piece), out=scratch)
                 g += scratch
             if self._l1 is not None:
                 np.sign(w, out=scratch)
-                scratch *= own(self._l1)
+                scratch *= _piece_of(self._l1, piece)
                 g += scratch
-            self._rule.step(w, g, moments, scratch, own(self._rate) * factor, t)
+            self._rule.step(w, g, moments, scratch, _piece_of(self._rate, piece) * factor, t)
+
+
+def _piece_of(values: Float, piece: slice) -> Float:
+    """Return what belongs to a piece, of values that fit the whole by broadcasting."""
+    return values if len(values) == 1 else values[piece]
 
 
 def make_rule(optimizer: Optimizer, momentum: float, nesterov: bool) -> Rule:

@@ -8,6 +8,7 @@ import numpy as np
 from pipeline import paths
 from pipeline.features import Block, FeatureSet
 from pipeline.files import atomic_write_csv
+from pipeline.heads.cores import one_blas_thread
 from pipeline.heads.head import Head
 from pipeline.heads.loading import load_features, rows_by_split
 from pipeline.heads.rows import Rows
@@ -49,7 +50,7 @@ def _fit(rows: dict[str, Rows], settings: HeadParams) -> tuple[Outcome, Curves]:
     def ask(epoch: int, head: Head) -> Curves:
         return [(epoch, name, *measure(head, some)) for name, some in asked.items()]
 
-    with ThreadPoolExecutor(1) as other:
+    with one_blas_thread(), ThreadPoolExecutor(1) as other:
 
         def look(epoch: int, head: Head) -> None:
             if measured:

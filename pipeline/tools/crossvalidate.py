@@ -14,7 +14,7 @@ from pipeline.heads.loading import load_features, rows_by_split
 from pipeline.heads.rows import Rows
 from pipeline.heads.training import Recipe
 from pipeline.parallel import Progress, no_progress
-from pipeline.params import HeadParams
+from pipeline.params import HeadParams, describe_fault
 from pipeline.selection.crossvalidation import Record, crossvalidate, mean_and_deviation
 
 TITLES = ("images", "accuracy", "s. d.", "log loss", "s. d.")
@@ -108,7 +108,9 @@ def _with_kind(settings: HeadParams, name: str) -> HeadParams:
     try:
         changed: HeadParams = HeadParams.model_validate({**settings.model_dump(), "kind": name})
     except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(["head", *map(str, fault["loc"])])
-        raise ParamsError(f"kind {name}: {where}: {fault['msg']} (params.yaml, --kinds)") from None
+        faults = [
+            describe_fault({**fault, "loc": ("head", *fault["loc"])}, lambda keys: [])
+            for fault in error.errors()
+        ]
+        raise ParamsError(f"kind {name}: {'; '.join(faults)} (params.yaml, --kinds)") from None
     return changed

@@ -120,10 +120,10 @@ def read_val_predictions(result: Result, dataset: str, backbone: str) -> Predict
         with files.open(file, "r", encoding="utf-8", newline="") as lines:
             table = parse_predictions(lines, f"{file} of {result.experiment}")
     except (DvcException, SCMError, DataIndexDirError, OSError) as error:
+        back = f"`{'dvc exp apply' if result.base else 'git checkout'} {result.experiment}` and "
         raise PredictionsError(
             f"{file} of {result.experiment} is neither in DVC's cache nor in a remote ({error}). "
-            f"`{'dvc exp apply' if result.base else 'git checkout'} {result.experiment}` and "
-            "`dvc repro` make it anew."
+            f"To make it anew: {'' if result.revision == WORKSPACE else back}`dvc repro`."
         ) from None
     return table.of_split("val")
 

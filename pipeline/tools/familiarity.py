@@ -16,7 +16,9 @@ from pipeline.heads.rows import Float, Rows, Scaler, to_unit_length
 
 NEAREST = 5  # the similarity is that to the fifth: one odd training image vouches for nothing
 FALSE_ALARMS = 0.01  # share of the training images that would be called unlike the others
-ASKED = 1000  # training images that set the bound, at most
+KNOWN = 20_000  # training images that others are compared with, at most, so that it takes seconds
+ASKED = 1000  # of these, that set the bound, at most
+ASKED_NUMBERS = 1 << 24  # in all of them: 128 MB in float64; a feature may be a whole map
 
 _AS_IT_IS = Scaler(scaling="none", mean=np.zeros(0), factor=np.ones(0))
 
@@ -26,7 +28,7 @@ class Familiarity:
     """What is known, and from where on something is unlike it.
 
     Attributes:
-        rows: The original training images.
+        rows: The original training images, or some of them where there are many.
         bound: The similarity below which an image is called unlike them.
     """
 
@@ -39,11 +41,13 @@ class Familiarity:
 
         Args:
             rows: Of train; copies take no part.
-            seed: Draws the images that are asked, where there are many.
+            seed: Draws the images that count, where there are many.
         """
-        known = rows.originals()
-        order = np.random.default_rng(seed).permutation(len(known))
-        asked = known.take(np.sort(order[:ASKED]))
+        originals = rows.originals()
+        order = np.random.default_rng(seed).permutation(len(originals))
+        known = originals.take(np.sort(order[:KNOWN]))
+        most = min(ASKED, max(NEAREST, ASKED_NUMBERS // rows.width))
+        asked = originals.take(np.sort(order[:most]))
         similarities = _similarities(known, asked.features, asked.groups)
         return cls(rows=known, bound=float(np.quantile(similarities, FALSE_ALARMS)))
 

@@ -4,6 +4,7 @@ import glob
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.errors import ImageError
 from pipeline.signatures import READABLE, is_image
@@ -11,7 +12,14 @@ from pipeline.signatures import READABLE, is_image
 FIRST_BYTES = 32  # of a file, which tell its format
 
 
-def list_images(arguments: Iterable[str], lines: Iterable[str]) -> list[Path]:
+class ImageList(NamedTuple):
+    """The files that were named, and what lies in named folders and is no image, or a link to a folder."""
+
+    images: list[Path]
+    left_out: list[Path]
+
+
+def list_images(arguments: Iterable[str], lines: Iterable[str]) -> ImageList:
     """Return the files that arguments name, in their order, those of a folder sorted by path.
 
     Args:
@@ -24,36 +32,38 @@ def list_images(arguments: Iterable[str], lines: Iterable[str]) -> list[Path]:
         ImageError: A folder or pattern has no image; says which.
         OSError: A folder cannot be read.
     """
-    found: list[Path] = []
+    found = ImageList([], [])
     for argument in arguments:
         if argument == "-":
-            files = list_images((line for one in lines if (line := one.rstrip("\r\n"))), ())
+            names = (line for one in lines if (line := one.rstrip("\r\n")))
+            images, left_out = list_images(names, ())
         else:
-            files = list(_expand(argument))
-        if not files:
+            images, left_out = _expand(argument)
+        if not images:
             where = "the list on standard input" if argument == "-" else argument
             raise ImageError(f"no image in {where}. Expected images: {READABLE}.")
-        found += files
+        found.images.extend(images)
+        found.left_out.extend(left_out)
     return found
 
 
-def _expand(argument: str) -> Iterator[Path]:
+def _expand(argument: str) -> ImageList:
     path = Path(argument)
-    if path.is_dir():
-        yield from _images_in(path)
-    elif os.path.lexists(path) or not glob.has_magic(argument):
-        yield path
-    else:
-        for one in map(Path, sorted(glob.glob(argument, recursive=True))):
-            yield from _images_in(one) if one.is_dir() else [one]
+    is_pattern = glob.has_magic(argument) and not os.path.lexists(path)
+    found = ImageList([], [])
+    for one in map(Path, sorted(glob.glob(argument, recursive=True))) if is_pattern else [path]:
+        for file, is_one in _look_into(one) if one.is_dir() else [(one, True)]:
+            (found.images if is_one else found.left_out).append(file)
+    return found
 
 
-def _images_in(folder: Path) -> Iterator[Path]:
+def _look_into(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """Yield what is in a folder, but for hidden files, and whether it is an image."""
     for place, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        yield from ((path, False) for name in folders if (path := Path(place, name)).is_symlink())
         for file in sorted(Path(place, name) for name in files if not _is_hidden(name)):
-            if is_image(file.name, _first_bytes(file)):
-                yield file
+            yield file, is_image(file.name, _first_bytes(file))
 
 
 def _is_hidden(name: str) -> bool:

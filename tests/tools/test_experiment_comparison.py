@@ -177,7 +177,9 @@ def test_a_folder_of_predictions_that_was_never_made_here_is_named(
         raise DataIndexDirError("failed to load directory ('models', 'pets')")
 
     monkeypatch.setattr("pipeline.tools.experiment_comparison.DVCFileSystem.open", refuse)
-    with pytest.raises(PredictionsError, match=r"of HEAD is neither .*`git checkout HEAD` and"):
+    with pytest.raises(
+        PredictionsError, match=r"of HEAD is neither .*anew: `git checkout HEAD` and"
+    ):
         list(compare_experiments(results, "HEAD", "wide"))
 
 

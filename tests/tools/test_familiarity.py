@@ -34,6 +34,19 @@ def test_blocks_of_known_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) ->
     assert cut.similarities(asked) == pytest.approx(whole.similarities(asked))
 
 
+def test_of_many_images_some_are_known_and_of_wide_features_fewer_are_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows, asked = rows_of(100, copies=0), rows_of(120).features[-30:]
+    whole = Familiarity.learn(rows, SEED)
+    monkeypatch.setattr("pipeline.tools.familiarity.KNOWN", 40)
+    some = Familiarity.learn(rows, SEED)
+    assert len(some.rows) == 40
+    assert (some.similarities(asked) <= whole.similarities(asked) + 1e-12).all()
+    monkeypatch.setattr("pipeline.tools.familiarity.ASKED_NUMBERS", 20 * rows.width)
+    assert Familiarity.learn(rows, SEED).bound != some.bound
+
+
 def test_few_of_the_same_kind_are_called_unlike_and_all_of_another() -> None:
     rows = rows_of(600, copies=0, width=12)
     known, new = rows.take(np.arange(len(rows)) < 800), rows.take(np.arange(len(rows)) >= 800)

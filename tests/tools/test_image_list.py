@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def listed(*arguments: str, lines: tuple[str, ...] = ()) -> list[str]:
-    return [str(path) for path in list_images(arguments, lines)]
+    return [str(path) for path in list_images(arguments, lines).images]
 
 
 IN_PETS = ["pets/b.jpg", "pets/bad.png", "pets/deep/noname", "pets/deep/er/a.JPG"]
@@ -54,6 +54,17 @@ def test_arguments_stand_for(arguments: list[str], expected: list[str]) -> None:
 def test_a_dash_stands_for_the_lines_of_a_list() -> None:
     lines = ("pets/b.jpg\n", "\n", "other\r\n", "gone.jpg")
     assert listed("-", lines=lines) == ["pets/b.jpg", "other/x.jpg", "gone.jpg"]
+
+
+def test_what_is_left_out_of_a_folder_is_counted() -> None:
+    Path("pets/link").symlink_to("../other")
+    Path("deeper").symlink_to("pets")
+    lines = ("pets\n", "deeper\n")
+    listing = list_images(["pets", "-", "pe*"], lines)
+    assert [str(path) for path in listing.left_out] == [
+        f"{folder}/{name}" for folder in ("pets", "pets", "deeper", "pets") for name in ("link", "labels.csv")
+    ]  # fmt: skip
+    assert not list_images(["pets/labels.csv"], ()).left_out, "what is named is tried"
 
 
 def test_lines_are_not_read_unless_asked_for() -> None:
