@@ -1,6 +1,6 @@
 """The report: one self-contained page made from its parts; what it looks like.
 
-The page needs no network, no script and no other file. Nothing on it depends on when or
+The page needs no network and no other file, and without its script it says as much. Nothing on it depends on when or
 where it was made, so the same parts give the same bytes.
 """
 
