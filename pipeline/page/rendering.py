@@ -1,7 +1,7 @@
 """The report: one self-contained page made from its parts; what it looks like.
 
-The page needs no network and no other file, and without its script it says as much. Nothing on it depends on when or
-where it was made, so the same parts give the same bytes.
+The page needs no network and no other file, and says as much without its script. Nothing on it
+depends on when or where it was made, so the same parts give the same bytes.
 """
 
 import math
