@@ -1,30 +1,33 @@
-"""Prepare images, compute a frozen network's features once, train small heads on them."""
+"""Prepare images, compute a frozen network's features once, train small heads on them.
 
-import os
-import sys
+Python programs and notebooks use what `__all__` names; docs/python.md shows how.
+"""
 
-# What libraries read from the environment, once, when they are imported or first compute; hence
-# here. None: not set. Each of these would change features without a word. oneDNN is on for every
-# processor: left to itself TensorFlow picks other kernels, half as fast, where there is no AVX-512.
-PINNED: dict[str, str | None] = {
-    "KERAS_BACKEND": "tensorflow",
-    "TF_ENABLE_ONEDNN_OPTS": "1",
-    "TF_XLA_FLAGS": None,
-    "NVIDIA_TF32_OVERRIDE": "0",
-    "ONEDNN_DEFAULT_FPMATH_MODE": None,
-    "DNNL_DEFAULT_FPMATH_MODE": None,
-    "TF_SET_ONEDNN_FPMATH_MODE": None,
-}
-LIBRARIES = ("tensorflow", "keras", "openvino")
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-# A library that was there first may have read something else; whoever runs a network asks this.
-PINNED_TOO_LATE = tuple(
-    name
-    for name, value in PINNED.items()
-    if os.environ.get(name) != value and any(library in sys.modules for library in LIBRARIES)
-)
-for _name, _value in PINNED.items():
-    os.environ.pop(_name, None)
-    if _value is not None:
-        os.environ[_name] = _value
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from pipeline.pinned_environment import LIBRARIES as LIBRARIES
+from pipeline.pinned_environment import PINNED as PINNED
+from pipeline.pinned_environment import PINNED_TOO_LATE as PINNED_TOO_LATE
+
+__all__ = ["Answer", "Features", "TrainedHead", "fit_head", "load_features", "load_head", "predict"]
+
+if TYPE_CHECKING:
+    from pipeline.tools.api import (
+        Answer,
+        Features,
+        TrainedHead,
+        fit_head,
+        load_features,
+        load_head,
+        predict,
+    )
+else:
+    # By name, when it is first asked for: no stage is made of it, and to import the package takes no time.
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module("pipeline.tools.api"), name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

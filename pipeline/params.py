@@ -251,6 +251,20 @@ def parse_params(tree: object) -> Params:
     return params
 
 
+def change_head(settings: HeadParams, changes: Mapping[str, object]) -> HeadParams:
+    """Return the section `head` with some values changed, and checked.
+
+    Raises:
+        ParamsError: Lists every fault.
+    """
+    try:
+        changed: HeadParams = HeadParams.model_validate({**settings.model_dump(), **changes})
+    except ValidationError as error:
+        faults = [dict(fault) | {"loc": ("head", *fault["loc"])} for fault in error.errors()]
+        raise all_faults([describe_fault(fault, _keys_allowed_at) for fault in faults]) from None
+    return changed
+
+
 def all_faults(faults: Sequence[str]) -> ParamsError:
     """Return one error that lists all faults of a file."""
     count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"

@@ -1,10 +1,14 @@
 """Where every artefact lies, relative to the project's root; nothing else spells a path.
 
 Commands run in the project's root, as DVC runs them. In `dvc exp run --temp` that is a
-temporary copy of it, while `$DVC_ROOT` names the original.
+temporary copy of it, while `$DVC_ROOT` names the original. Programs that run elsewhere say
+where the project is, by `project_at`.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from pipeline.errors import SourceError
@@ -17,10 +21,26 @@ PLOTS = Path("plots")
 SWEEP = Path("studies/sweep.yaml")
 SWEEPS = Path("studies/sweep")
 
+_ROOT = ContextVar("_ROOT", default=Path())
+
+
+@contextmanager
+def project_at(root: Path) -> Iterator[None]:
+    """Let this thread find the artefacts of the project in a folder, as long as the block runs."""
+    token = _ROOT.set(root)
+    try:
+        yield
+    finally:
+        _ROOT.reset(token)
+
+
+def _in_project(*parts: str | Path) -> Path:
+    return _ROOT.get().joinpath(*parts)
+
 
 def raw_folder(dataset: str) -> Path:
     """Folder with the dataset's one verified archive and its provenance."""
-    return Path("data/raw") / dataset
+    return _in_project("data/raw", dataset)
 
 
 def provenance_file(dataset: str) -> Path:
@@ -45,17 +65,17 @@ def raw_archive(dataset: str) -> Path:
 
 def split_folder(dataset: str) -> Path:
     """Folder with `<split>/<class>/<file>`."""
-    return Path("data/split") / dataset
+    return _in_project("data/split", dataset)
 
 
 def manifest_file(dataset: str) -> Path:
     """The table of the dataset's images."""
-    return Path("data/manifests") / f"{dataset}.csv"
+    return _in_project("data/manifests", f"{dataset}.csv")
 
 
 def augmented_folder(dataset: str) -> Path:
     """Folder with `train/<class>/<stem>__copy<N>.jpg` and the index of copies."""
-    return Path("data/augmented") / dataset
+    return _in_project("data/augmented", dataset)
 
 
 def copies_file(dataset: str) -> Path:
@@ -65,27 +85,27 @@ def copies_file(dataset: str) -> Path:
 
 def weights_file(weights: str) -> Path:
     """The file that a backbone's setting `weights` names: from the folder `weights`, or absolute."""
-    return Path("weights") / weights
+    return _in_project("weights", weights)
 
 
 def weights_record(backbone: str) -> Path:
     """JSON: where a backbone's weights are from, their bytes and sha256."""
-    return Path("data/weights") / f"{backbone}.json"
+    return _in_project("data/weights", f"{backbone}.json")
 
 
 def features_file(dataset: str, backbone: str) -> Path:
     """HDF5 file of bottleneck features; docs/feature-file.md specifies it."""
-    return Path("features") / dataset / f"{backbone}.h5"
+    return _in_project("features", dataset, f"{backbone}.h5")
 
 
 def store_folder() -> Path:
     """The feature store: one for the workspace and every experiment started from it."""
-    return Path(os.environ.get("DVC_ROOT", ".")) / "features" / ".store"
+    return _in_project(os.environ.get("DVC_ROOT", "."), "features", ".store")
 
 
 def model_folder(dataset: str, backbone: str) -> Path:
     """Folder with the trained head and its predictions."""
-    return Path("models") / dataset / backbone
+    return _in_project("models", dataset, backbone)
 
 
 def predictions_file(dataset: str, backbone: str) -> Path:
@@ -95,22 +115,22 @@ def predictions_file(dataset: str, backbone: str) -> Path:
 
 def data_metrics_file(dataset: str) -> Path:
     """JSON: counts of images, splits and quarantine."""
-    return METRICS / dataset / "data.json"
+    return _in_project(METRICS, dataset, "data.json")
 
 
 def classes_file(dataset: str) -> Path:
     """CSV: images of each class in each split."""
-    return PLOTS / dataset / "classes.csv"
+    return _in_project(PLOTS, dataset, "classes.csv")
 
 
 def metrics_file(dataset: str, backbone: str) -> Path:
     """JSON: how well the head does."""
-    return METRICS / dataset / f"{backbone}.json"
+    return _in_project(METRICS, dataset, f"{backbone}.json")
 
 
 def plots_folder(dataset: str, backbone: str) -> Path:
     """Folder with a head's CSV files: its curves, which `dvc plots` draws, and its figures by class."""
-    return PLOTS / dataset / backbone
+    return _in_project(PLOTS, dataset, backbone)
 
 
 def history_file(dataset: str, backbone: str) -> Path:
@@ -120,19 +140,19 @@ def history_file(dataset: str, backbone: str) -> Path:
 
 def dataset_part(dataset: str) -> Path:
     """JSON: what the report says of a dataset."""
-    return REPORT_PARTS / f"{dataset}.json"
+    return _in_project(REPORT_PARTS, f"{dataset}.json")
 
 
 def head_part(dataset: str, backbone: str) -> Path:
     """JSON: what the report says of a head."""
-    return REPORT_PARTS / dataset / f"{backbone}.json"
+    return _in_project(REPORT_PARTS, dataset, f"{backbone}.json")
 
 
 def sweep_file(dataset: str, backbone: str) -> Path:
     """CSV: a row a head that a sweep tried."""
-    return SWEEPS / dataset / f"{backbone}.csv"
+    return _in_project(SWEEPS, dataset, f"{backbone}.csv")
 
 
 def sweep_picture(dataset: str, backbone: str) -> Path:
     """SVG: accuracy of a sweep's heads against each setting."""
-    return SWEEPS / dataset / f"{backbone}.svg"
+    return _in_project(SWEEPS, dataset, f"{backbone}.svg")

@@ -1,4 +1,7 @@
-"""Which of the project's modules a module is made of, found by reading imports, lazy ones too."""
+"""Which of the project's modules a module is made of, found by reading imports, lazy ones too.
+
+What is imported for types alone never runs, and is left out.
+"""
 
 import ast
 from pathlib import Path
@@ -23,7 +26,7 @@ def import_closure(start: Path, exempt: frozenset[str]) -> set[str]:
 
 def _imported(path: Path, exempt: frozenset[str]) -> set[Path]:
     names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _nodes_that_run(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -39,6 +42,14 @@ def _imported(path: Path, exempt: frozenset[str]) -> set[Path]:
         for depth in range(1, name.count(".") + 2)
     }
     return {file for name in parents - exempt for file in _files(name)}
+
+
+def _nodes_that_run(tree: ast.Module) -> list[ast.AST]:
+    """Return all nodes but those under `if TYPE_CHECKING:`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    return list(ast.walk(tree))
 
 
 def _modules_in(name: str) -> list[str]:

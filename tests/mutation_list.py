@@ -93,7 +93,7 @@ CODE = [
         ("tensorflow", LITE, "params.py", [
             ("= \"avg\"", "= \"max\""),
         ]),
-        ("tensorflow", LITE, "__init__.py", [
+        ("tensorflow", LITE, "pinned_environment.py", [
             ("\"TF_ENABLE_ONEDNN_OPTS\": \"1\"", "\"TF_ENABLE_ONEDNN_OPTS\": \"0\""),
             ("\"ONEDNN_DEFAULT_FPMATH_MODE\": None", "\"ONEDNN_DEFAULT_FPMATH_MODE\": \"BF16\""),
         ]),

@@ -73,3 +73,10 @@ def test_the_raw_archive_is_the_one_file_beside_its_provenance(
     (paths.raw_folder("d") / "another.zip").touch()
     with pytest.raises(SourceError, match="holds 2 archives, one is expected"):
         paths.raw_archive("d")
+
+
+def test_another_folder_is_the_project_only_as_long_as_asked(tmp_path: Path) -> None:
+    with paths.project_at(tmp_path):
+        assert paths.features_file("d", "b") == tmp_path / "features/d/b.h5"
+        assert paths.weights_file("/weights.h5") == Path("/weights.h5")
+    assert paths.features_file("d", "b") == Path("features/d/b.h5")

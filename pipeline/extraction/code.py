@@ -12,7 +12,6 @@ from typing import TypeGuard
 
 PACKAGE = Path(__file__).parents[1]
 DECIDING = (
-    "__init__.py",
     "backbones/backbone.py",
     "backbones/keras_settings.py",
     "engines/__init__.py",
@@ -20,6 +19,7 @@ DECIDING = (
     "extraction/extractor.py",
     "images.py",
     "jpeg.py",
+    "pinned_environment.py",
 )
 BY_ENGINE = {
     "openvino": ("engines/openvino.py",),

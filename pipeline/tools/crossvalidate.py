@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from pipeline.errors import HeadError, ParamsError, did_you_mean
 from pipeline.files import atomic_write_csv
 from pipeline.heads.folds import draw_share
@@ -14,7 +12,7 @@ from pipeline.heads.loading import load_features, rows_by_split
 from pipeline.heads.rows import Rows
 from pipeline.heads.training import Recipe
 from pipeline.parallel import Progress, no_progress
-from pipeline.params import HeadParams, describe_fault
+from pipeline.params import HeadParams, change_head
 from pipeline.selection.crossvalidation import Record, crossvalidate, mean_and_deviation
 
 TITLES = ("images", "accuracy", "s. d.", "log loss", "s. d.")
@@ -106,11 +104,6 @@ def _with_kind(settings: HeadParams, name: str) -> HeadParams:
             f"{did_you_mean(name, known_kinds())} (--kinds)"
         )
     try:
-        changed: HeadParams = HeadParams.model_validate({**settings.model_dump(), "kind": name})
-    except ValidationError as error:
-        faults = [
-            describe_fault({**fault, "loc": ("head", *fault["loc"])}, lambda keys: [])
-            for fault in error.errors()
-        ]
-        raise ParamsError(f"kind {name}: {'; '.join(faults)} (params.yaml, --kinds)") from None
-    return changed
+        return change_head(settings, {"kind": name})
+    except ParamsError as error:
+        raise ParamsError(f"kind {name}: {error} (params.yaml, --kinds)") from None

@@ -1,0 +1,342 @@
+"""What Python programs and notebooks use: features and heads in memory, and answers about images.
+
+`import pipeline` offers all of it. It works in any folder of a project, and elsewhere where `root`
+says in which folder the project is.
+"""
+
+import io
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline import paths
+from pipeline.errors import HeadError, ImageError, ParamsError
+from pipeline.features import COLUMNS, Block, Header
+from pipeline.heads import loading
+from pipeline.heads import training as heads
+from pipeline.heads.folder import read_head_predictions
+from pipeline.heads.head import Head
+from pipeline.heads.rows import Rows
+from pipeline.heads.saving import read_head
+from pipeline.metrics import Figures, compute_metrics
+from pipeline.params import Params, change_head, load_params
+from pipeline.predictions import Predictions
+from pipeline.tools.predict import Answer as Answer
+from pipeline.tools.predict import predict_files
+
+if TYPE_CHECKING:
+    import pandas  # type: ignore[import-untyped]
+    import tensorflow
+
+Root = str | os.PathLike[str] | None
+ImageLike = str | os.PathLike[str] | bytes | NDArray[np.uint8]
+TEXTS = ("path", "sha256", "parent", "group")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Features:
+    """The features of `n` images of one split, row for row with what they belong to.
+
+    Attributes:
+        dataset: Its name.
+        backbone: Name of the network that computed them.
+        split: `train`, `val` or `test`.
+        classes: The `k` class names in alphabetical order.
+        features: float16 or float32 `(n, d)`, or `(n, h, w, d)` where the backbone is not pooled.
+        labels: int64 `(n,)`, the true class of each: an index into `classes`.
+        sha256: Text `(n,)`, of the image file's bytes.
+        parent: Text `(n,)`, the sha256 of the original; its own for an original.
+        group: Text `(n,)`, the same for near-duplicates and their copies.
+        copy: uint8 `(n,)`; 0 for an original, 1, 2, ... for its augmented copies.
+        path: Text `(n,)`, under the folder of class folders or that of copies; see `files`.
+        root: The project's folder.
+    """
+
+    dataset: str
+    backbone: str
+    split: str
+    classes: tuple[str, ...]
+    features: NDArray[Any] = field(repr=False)
+    labels: NDArray[np.int64] = field(repr=False)
+    sha256: NDArray[np.str_] = field(repr=False)
+    parent: NDArray[np.str_] = field(repr=False)
+    group: NDArray[np.str_] = field(repr=False)
+    copy: NDArray[np.uint8] = field(repr=False)
+    path: NDArray[np.str_] = field(repr=False)
+    root: Path = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: NDArray[Any]) -> "Features":
+        """Return some rows: a mask bool `(n,)`, or their places."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
+
+    def originals(self) -> "Features":
+        """Return the rows that are no augmented copies."""
+        return self.take(self.copy == 0)
+
+    def files(self) -> list[Path]:
+        """Return where each image lies."""
+        with paths.project_at(self.root):
+            folders = paths.split_folder(self.dataset), paths.augmented_folder(self.dataset)
+        return [
+            folders[int(copy > 0)] / path for copy, path in zip(self.copy, self.path, strict=True)
+        ]
+
+    def table(self) -> "pandas.DataFrame":
+        """Return a row an image, with all but the features: split, label (the class's name), path, ..."""
+        import pandas
+
+        columns = {name: getattr(self, name) for name in (*TEXTS, "copy")}
+        names = np.array(self.classes)[self.labels]
+        return pandas.DataFrame({"split": self.split, "label": names, **columns})
+
+    def tf_data(
+        self, batch_size: int = 32, *, seed: int | None = None
+    ) -> "tensorflow.data.Dataset":
+        """Return what Keras trains on: pairs of features float32 `(b, ...)` and labels int64 `(b,)`.
+
+        Args:
+            batch_size: Rows a batch, `b`; the last may be short.
+            seed: Of the order, another one each epoch; None: the rows' own order.
+        """
+        import tensorflow as tf
+
+        data = tf.data.Dataset.from_tensor_slices((self.features, self.labels))
+        if seed is not None:
+            data = data.shuffle(max(1, len(self)), seed=seed)
+        data = data.batch(batch_size).map(lambda x, y: (tf.cast(x, tf.float32), y))
+        return data.prefetch(tf.data.AUTOTUNE)
+
+    def rows(self) -> Rows:
+        """Return them as heads take them."""
+        return Rows(
+            features=self.features.reshape(len(self), -1),
+            labels=self.labels,
+            groups=self.group.astype("S64"),
+            original=self.copy == 0,
+            classes=len(self.classes),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainedHead:
+    """A head that turns features into probabilities.
+
+    Attributes:
+        classes: The `k` class names in alphabetical order.
+        kind: `mlp`, `linear`, ... (docs/heads.md).
+        settings: Of that kind, as the section `head` of params.yaml has them, and its `scaling`.
+        metrics: Of each split, how good its predictions were when it was trained, as `dvc metrics show`
+            has it; empty for a head of `fit_head`, which `measure` measures.
+        head: What computes.
+    """
+
+    classes: tuple[str, ...]
+    kind: str
+    settings: Mapping[str, Any]
+    metrics: Mapping[str, Figures] = field(repr=False)
+    head: Head = field(repr=False)
+
+    def probabilities(self, features: NDArray[Any]) -> NDArray[np.float64]:
+        """Return float64 `(n, k)`, each row a distribution over the classes.
+
+        Args:
+            features: float16 or float32 `(n, d)` or `(n, h, w, d)`, of the backbone that the head
+                was trained with.
+
+        Raises:
+            HeadError: They have another shape.
+        """
+        width = len(self.head.scaler.mean)
+        if features.ndim < 2 or math.prod(features.shape[1:]) != width:
+            raise HeadError(
+                f"this head takes features of {width:,} numbers, an array (n, {width}); "
+                f"found one of shape {features.shape}."
+            )
+        if not len(features):
+            return np.zeros((0, len(self.classes)))
+        return self.head.probabilities(features)
+
+    def measure(self, features: Features) -> Figures:
+        """Return the figures of `metrics` on some images: accuracy, log loss, ...; copies are left out."""
+        asked = features.originals()
+        predictions = Predictions(
+            splits=("val",) * len(asked),
+            sha256=tuple(asked.sha256.tolist()),
+            path=tuple(asked.path.tolist()),
+            labels=asked.labels,
+            classes=self.classes,
+            probabilities=self.probabilities(asked.features),
+        )
+        return compute_metrics(predictions)["val"]
+
+
+def load_features(
+    dataset: str, backbone: str | None = None, *, root: Root = None
+) -> dict[str, Features]:
+    """Read the features of a dataset: `train`, `val` and, where there is one, `test`.
+
+    Args:
+        dataset: A name of params.yaml.
+        backbone: Another; None: the first.
+        root: The project's folder; None: the current one, or the nearest above it.
+
+    Raises:
+        ParamsError: There is no project there, or it has no such dataset or backbone.
+        FeaturesError: The stage `extract` has not run, or the file is damaged.
+    """
+    with _project(root) as (folder, params):
+        backbone = _choose(params, dataset, backbone)
+        found = loading.load_features(dataset, backbone)
+    return {name: _features(folder, found.header, name, one) for name, one in found.splits.items()}
+
+
+def load_head(dataset: str, backbone: str | None = None, *, root: Root = None) -> TrainedHead:
+    """Read the head that the stage `train` fitted, and how good its predictions are.
+
+    Args:
+        dataset: A name of params.yaml.
+        backbone: Another; None: the first.
+        root: The project's folder; None: the current one, or the nearest above it.
+
+    Raises:
+        ParamsError: There is no project there, or it has no such dataset or backbone.
+        HeadError: The stage `train` has not run, or a file is damaged.
+    """
+    with _project(root) as (_, params):
+        folder = paths.model_folder(dataset, _choose(params, dataset, backbone))
+        saved = read_head(folder)
+        metrics = compute_metrics(read_head_predictions(folder))
+    return _trained(saved.info.classes, saved.head(), metrics)
+
+
+def fit_head(features: Features, kind: str | None = None, **settings: object) -> TrainedHead:
+    """Fit a head in memory, as the stage `train` does; nothing is written.
+
+    Args:
+        features: What it learns from, originals and copies.
+        kind: `mlp`, `linear`, `logistic`, `lda`, `knn` or `centroid`; None: that of params.yaml.
+        **settings: Keys of the section `head` that shall differ from params.yaml, as `units=256`.
+
+    Raises:
+        ParamsError: params.yaml cannot be read, or a setting is unknown or out of range.
+        HeadError: The settings do not lead to a head; says which to change.
+    """
+    changes = settings if kind is None else {"kind": kind, **settings}
+    with _project(features.root) as (_, params):
+        changed = change_head(params.head, changes)
+    outcome = heads.fit_head(features.rows(), heads.Recipe.of(changed))
+    return _trained(features.classes, outcome.head, {})
+
+
+def predict(
+    images: ImageLike | Iterable[ImageLike],
+    dataset: str,
+    backbone: str | None = None,
+    *,
+    root: Root = None,
+) -> list[Answer]:
+    """Say what images show: the answers of `bottleneck predict`, one an image, in order.
+
+    Args:
+        images: One or more: a file's path, a file's bytes, or pixels uint8 `(h, w, 3)`, RGB, 0..255.
+            Answers about what is no path call it `image 0`, `image 1`, ... by its place.
+        dataset: Whose head answers.
+        backbone: By whose features; None: the first of params.yaml.
+        root: The project's folder; None: the current one, or the nearest above it.
+
+    Raises:
+        ImageError: Some are missing or no images; names all of them.
+        ParamsError: There is no project there, or it has no such dataset or backbone.
+        HeadError: No head was trained, or it was trained on features of another fingerprint.
+    """
+    several = [images] if isinstance(images, str | os.PathLike | bytes) else images
+    several = [images] if isinstance(images, np.ndarray) and images.ndim == 3 else several
+    with _project(root) as (_, params), TemporaryDirectory() as folder:
+        backbone = _choose(params, dataset, backbone)
+        here = f"{folder}{os.sep}"
+        files = [_as_file(image, Path(here, f"image {n}")) for n, image in enumerate(several)]
+        try:
+            answers = list(predict_files(files, dataset, backbone, params))
+        except ImageError as error:
+            raise ImageError(str(error).replace(here, "")) from None
+    return [replace(answer, file=answer.file.removeprefix(here)) for answer in answers]
+
+
+@contextmanager
+def _project(root: Root) -> Iterator[tuple[Path, Params]]:
+    """Give a project's folder and settings; as long as the block runs, `paths` means that project."""
+    folder = Path(root).absolute() if root is not None else _nearest_project(Path.cwd())
+    if not (folder / paths.PARAMS).is_file():
+        raise ParamsError(
+            f"there is no project in {folder}: it holds no {paths.PARAMS}. Work in the project's "
+            "folder or below it, or say where it is, as root='/home/me/project'."
+        )
+    with paths.project_at(folder):
+        yield folder, load_params(folder / paths.PARAMS)
+
+
+def _nearest_project(here: Path) -> Path:
+    """Return the nearest folder from here upwards that holds a project; this one where none does."""
+    return next((one for one in (here, *here.parents) if (one / paths.PARAMS).is_file()), here)
+
+
+def _choose(params: Params, dataset: str, backbone: str | None) -> str:
+    """Return the backbone that is meant, where params.yaml has it and the dataset."""
+    params.dataset(dataset)
+    backbone = backbone or next(iter(params.backbones))
+    params.backbone(backbone)
+    return backbone
+
+
+def _features(root: Path, header: Header, split: str, block: Block) -> Features:
+    texts = {name: np.char.decode(getattr(block, name), "utf-8") for name in TEXTS}
+    return Features(
+        dataset=header.dataset,
+        backbone=header.backbone,
+        split=split,
+        classes=header.classes,
+        features=block.features,
+        labels=block.labels,
+        copy=block.copy,
+        root=root,
+        **texts,
+    )
+
+
+def _trained(classes: tuple[str, ...], head: Head, metrics: Mapping[str, Figures]) -> TrainedHead:
+    own = head.settings.model_dump(mode="json")
+    settings = {**own, "scaling": head.scaler.scaling}
+    return TrainedHead(
+        classes=classes, kind=head.kind, settings=settings, metrics=metrics, head=head
+    )
+
+
+def _as_file(image: ImageLike, path: Path) -> Path:
+    """Return the path of an image's file, which is written where there is none; pixels stay as they are."""
+    if isinstance(image, str | os.PathLike):
+        return Path(image)
+    path.write_bytes(image if isinstance(image, bytes) else _as_png(image, path.name))
+    return path
+
+
+def _as_png(pixels: NDArray[np.uint8], name: str) -> bytes:
+    found = f"{getattr(pixels, 'dtype', type(pixels).__name__)} {getattr(pixels, 'shape', '')}"
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[2:] != (3,):
+        raise ImageError(
+            f"{name} is {found}; expected a path, bytes, or an array uint8 (h, w, 3), RGB."
+        )
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG", compress_level=1)
+    return stream.getvalue()

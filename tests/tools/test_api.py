@@ -1,0 +1,224 @@
+"""What `import pipeline` offers: instant to import, the project's own answers, from any folder."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pipeline
+from pipeline import paths
+from pipeline.errors import FeaturesError, HeadError, ImageError, ParamsError
+from pipeline.params import Params
+from pipeline.predictions import read_predictions
+from pipeline.tools import api
+from pipeline.tools.predict import predict_files
+from tests.fakes import use_mean_colour
+from tests.project import BACKBONE
+from tests.trained_project import SIZES, make_trained
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"tensorflow", "keras", "pandas", "h5py", "numpy", "pydantic", "openvino"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Params]:
+    """A project with a head; not to be changed."""
+    root = tmp_path_factory.mktemp("made") / "project"
+    with pytest.MonkeyPatch.context() as patch:
+        return root, make_trained(root, patch)
+
+
+@pytest.fixture
+def root(made: tuple[Path, Params], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project's folder, seen from another one."""
+    use_mean_colour(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return made[0]
+
+
+def test_the_import_loads_nothing_heavy_and_knows_its_names() -> None:
+    code = f"""
+import sys, pipeline
+loaded = {HEAVY} & set(sys.modules)
+assert set(pipeline.__all__) <= set(dir(pipeline))
+from pipeline import load_features
+import json; print(json.dumps([sorted(loaded), load_features.__module__, "tensorflow" in sys.modules]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == [[], "pipeline.tools.api", False]
+
+
+def test_every_name_is_there_and_documented() -> None:
+    for name in pipeline.__all__:
+        assert getattr(pipeline, name) is getattr(api, name)
+        assert getattr(pipeline, name).__doc__
+    with pytest.raises(AttributeError, match="'pipeline' has no attribute 'load_feature'"):
+        pipeline.load_feature  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_features_are_those_of_the_file_with_what_they_belong_to(root: Path) -> None:
+    found = pipeline.load_features("pets", root=root)
+    assert list(found) == ["train", "val"]
+    train = found["train"]
+    assert (len(train), len(train.originals())) == (4 * SIZES["train"], 2 * SIZES["train"])
+    assert train.classes == ("cat", "dog")
+    for row, file in enumerate(train.files()):
+        with Image.open(file) as image:
+            colour = np.asarray(image.resize((32, 32))).mean(axis=(0, 1)) / 255
+        np.testing.assert_allclose(train.features[row], colour, atol=0.05)
+        assert train.classes[train.labels[row]] == file.parent.name
+        assert (train.copy[row] > 0) == ("__copy" in file.name)
+    copies = train.take(train.copy == 1)
+    assert set(copies.parent) == set(train.originals().sha256)
+    assert not set(copies.sha256) & set(copies.parent)
+
+
+def test_a_table_has_a_row_an_image(root: Path) -> None:
+    val = pipeline.load_features("pets", root=root)["val"]
+    table = val.table()
+    assert list(table.columns) == ["split", "label", "path", "sha256", "parent", "group", "copy"]
+    assert table["label"].tolist() == ["cat"] * SIZES["val"] + ["dog"] * SIZES["val"]
+    assert table["path"].tolist() == [str(path) for path in val.path]
+    assert set(table["split"]) == {"val"}
+
+
+@pytest.mark.slow
+def test_tf_data_has_every_row_once_an_epoch_in_an_order_that_its_seed_draws(root: Path) -> None:
+    train = pipeline.load_features("pets", root=root)["train"]
+    plain = list(train.tf_data(10))
+    assert [len(x) for x, _ in plain] == [10, 10, 10, 10, 8]
+    np.testing.assert_array_equal(np.concatenate([x for x, _ in plain]), train.features)
+    np.testing.assert_array_equal(np.concatenate([y for _, y in plain]), train.labels)
+    assert plain[0][0].dtype.name == "float32"
+
+    def epochs(seed: int) -> list[list[float]]:
+        data = train.tf_data(10, seed=seed)
+        return [np.concatenate([x for x, _ in data])[:, 0].tolist() for _ in range(2)]
+
+    first, second = epochs(1)
+    assert first != second
+    assert sorted(first) == sorted(second) == sorted(train.features[:, 0].tolist())
+    assert epochs(1) == [first, second]
+    assert epochs(2) != [first, second]
+
+
+def test_a_head_answers_features_as_the_table_of_predictions_does(root: Path) -> None:
+    head = pipeline.load_head("pets", root=root)
+    val = pipeline.load_features("pets", root=root)["val"]
+    table = read_predictions(root / paths.predictions_file("pets", BACKBONE)).of_split("val")
+    np.testing.assert_allclose(head.probabilities(val.features), table.probabilities, atol=1e-6)
+    assert (head.kind, head.settings["epochs"], head.settings["scaling"]) == ("mlp", 20, "none")
+    written = json.loads((root / paths.metrics_file("pets", BACKBONE)).read_text())
+    assert head.metrics == written
+    assert head.measure(val) == written["val"]
+    assert head.probabilities(val.features[:0]).shape == (0, 2)
+
+
+def test_features_of_another_shape_are_refused(root: Path) -> None:
+    head = pipeline.load_head("pets", root=root)
+    for shape in [(3,), (2, 4), (2, 3, 3)]:
+        with pytest.raises(
+            HeadError, match=r"takes features of 3 numbers, an array \(n, 3\); found"
+        ):
+            head.probabilities(np.zeros(shape))
+
+
+def test_a_fitted_head_is_that_of_the_stage_unless_settings_differ(root: Path) -> None:
+    features = pipeline.load_features("pets", root=root)
+    saved, val = pipeline.load_head("pets", root=root), features["val"]
+    again = pipeline.fit_head(features["train"])
+    np.testing.assert_array_equal(
+        again.probabilities(val.features), saved.probabilities(val.features)
+    )
+    assert again.metrics == {}
+    other = pipeline.fit_head(features["train"], "centroid")
+    assert other.kind == "centroid"
+    assert other.measure(val)["accuracy"] > 0.8
+    wide = pipeline.fit_head(features["train"], units=4, epochs=1)
+    assert (wide.settings["units"], wide.settings["epochs"]) == ([4], 1)
+
+
+def test_settings_that_no_head_has_are_named(root: Path) -> None:
+    train = pipeline.load_features("pets", root=root)["train"]
+    with pytest.raises(ParamsError, match=r"head\.unts: unknown key.*Did you mean 'units'"):
+        pipeline.fit_head(train, unts=4)
+    with pytest.raises(ParamsError, match=r"head\.kind: .*Did you mean 'centroid'"):
+        pipeline.fit_head(train, "centroids")
+
+
+def test_predict_gives_the_answers_of_the_command(root: Path, made: tuple[Path, Params]) -> None:
+    file = pipeline.load_features("pets", root=root)["val"].files()[0]
+    with Image.open(file) as image:
+        pixels = np.asarray(image)
+    by_path, by_bytes, by_pixels, unlike = pipeline.predict(
+        [file, file.read_bytes(), pixels, np.zeros((40, 40, 3), np.uint8)], "pets", root=root
+    )
+    with paths.project_at(root):
+        (expected,) = predict_files([file], "pets", BACKBONE, made[1])
+    assert by_path == expected, "similarity and all"
+    assert (by_bytes.file, by_pixels.file) == ("image 1", "image 2")
+    assert by_bytes.probabilities == by_path.probabilities
+    np.testing.assert_allclose(
+        [by_pixels.probabilities[name] for name in by_path.probabilities],
+        list(by_path.probabilities.values()),
+        atol=0.02,  # a JPEG is decoded in another way than a PNG
+    )
+    assert (by_path.unlike, unlike.unlike) == (False, True)
+
+
+def test_one_image_needs_no_list(root: Path) -> None:
+    file = pipeline.load_features("pets", root=root)["val"].files()[0]
+    for one in (file, str(file), file.read_bytes(), np.full((9, 9, 3), 99, np.uint8)):
+        assert len(pipeline.predict(one, "pets", root=root)) == 1
+    assert len(pipeline.predict(np.zeros((2, 9, 9, 3), np.uint8), "pets", root=root)) == 2
+
+
+def test_what_is_no_image_is_named_by_its_place(root: Path) -> None:
+    with pytest.raises(
+        ImageError,
+        match=r"^cannot read gone\.jpg: No such file or directory; image 1: not an image\. Expected",
+    ):
+        pipeline.predict(["gone.jpg", b"<html>"], "pets", root=root)
+    for wrong in (np.zeros((9, 9, 3)), np.zeros((9, 9), np.uint8), np.zeros((9, 9, 4), np.uint8)):
+        with pytest.raises(ImageError, match=r"image 0 is .*expected a path, bytes, or an array"):
+            pipeline.predict([wrong], "pets", root=root)
+
+
+def test_it_works_in_any_folder_of_the_project(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = pipeline.load_features("pets", root=root)["val"].files()[0]
+    below = root / "models" / "pets"
+    monkeypatch.chdir(below)
+    assert pipeline.load_head("pets").classes == ("cat", "dog")
+    assert pipeline.predict(str(file), "pets")[0].label in ("cat", "dog")
+    assert pipeline.predict(Path("../../data/split/pets/val/cat/0.jpg"), "pets")[0].file.startswith(
+        ".."
+    )
+    assert Path.cwd() == below
+
+
+def test_elsewhere_it_says_that_there_is_no_project(root: Path, tmp_path: Path) -> None:
+    for call in (pipeline.load_features, pipeline.load_head):
+        with pytest.raises(ParamsError, match=rf"no project in {tmp_path}.*no params\.yaml.*root="):
+            call("pets")
+    with pytest.raises(ParamsError, match="no project in /nowhere"):
+        pipeline.predict("a.jpg", "pets", root="/nowhere")
+    with pytest.raises(ParamsError, match=r"no dataset 'pet'.*Did you mean 'pets'"):
+        pipeline.load_features("pet", root=root)
+
+
+def test_what_has_not_run_is_named(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_bytes((root / "params.yaml").read_bytes())
+    with pytest.raises(FeaturesError, match=rf"{tmp_path}/features.* run the stage extract first"):
+        pipeline.load_features("pets")
+    with pytest.raises(HeadError, match="run the stage train first"):
+        pipeline.load_head("pets")
