@@ -315,32 +315,3 @@ def test_params_name_what_params_yaml_has(stage: str) -> None:
         section = tree
         for key in re.sub(r"\.\$\{[^}]+\}", "", name).split("."):
             section = section[key]
-
-
-def documents() -> str:
-    files = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
-    return "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
-
-
-def all_commands() -> list[str]:
-    top = get_command(app).commands  # type: ignore[attr-defined]
-    return [
-        f"{name} {sub}" if sub else name
-        for name, command in top.items()
-        for sub in (getattr(command, "commands", None) or {"": None})
-    ]
-
-
-@pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="the README is not written yet")
-@pytest.mark.parametrize("command", all_commands())
-def test_every_command_is_documented(command: str) -> None:
-    assert re.search(rf"bottleneck {command}\b", documents())
-
-
-@pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="the README is not written yet")
-def test_every_command_in_the_documents_exists() -> None:
-    shown = re.findall(
-        r"(?:`|\$ |^    )bottleneck (store [a-z]+|[a-z-]+)\b", documents(), re.MULTILINE
-    )
-    assert len(shown) > 10
-    assert set(shown) <= set(all_commands())
