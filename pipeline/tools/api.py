@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from PIL import Image
 
 from pipeline import paths
 from pipeline.errors import HeadError, ImageError, ParamsError
+from pipeline.extraction.extractor import Extractor
 from pipeline.features import COLUMNS, Block, Header
 from pipeline.heads import loading
 from pipeline.heads import training as heads
@@ -28,7 +30,7 @@ from pipeline.heads.head import Head
 from pipeline.heads.rows import Rows
 from pipeline.heads.saving import read_head
 from pipeline.metrics import Figures, compute_metrics
-from pipeline.params import Params, change_head, load_params
+from pipeline.params import BackboneParams, ExtractParams, Params, change_head, load_params
 from pipeline.predictions import Predictions
 from pipeline.tools.predict import Answer as Answer
 from pipeline.tools.predict import predict_files
@@ -257,7 +259,7 @@ def predict(
         root: The project's folder; None: the current one, or the nearest above it.
 
     Raises:
-        ImageError: Some are missing or no images; names all of them.
+        ImageError: Some are missing or no images; names all of them, and no image is answered.
         ParamsError: There is no project there, or it has no such dataset or backbone.
         HeadError: No head was trained, or it was trained on features of another fingerprint.
     """
@@ -268,7 +270,8 @@ def predict(
         here = f"{folder}{os.sep}"
         files = [_as_file(image, Path(here, f"image {n}")) for n, image in enumerate(several)]
         try:
-            answers = list(predict_files(files, dataset, backbone, params))
+            extractor = _open_extractor(backbone, params)
+            answers = list(predict_files(files, dataset, backbone, params, extractor=extractor))
         except ImageError as error:
             raise ImageError(str(error).replace(here, "")) from None
     return [replace(answer, file=answer.file.removeprefix(here)) for answer in answers]
@@ -298,6 +301,21 @@ def _choose(params: Params, dataset: str, backbone: str | None) -> str:
     backbone = backbone or next(iter(params.backbones))
     params.backbone(backbone)
     return backbone
+
+
+def _open_extractor(backbone: str, params: Params) -> Extractor:
+    """Return what computes features; to build it takes seconds, so the last one is kept."""
+    settings = params.backbone(backbone)
+    weights = paths.weights_file(settings.weights).absolute()
+    changed = weights.stat().st_mtime_ns if weights.is_file() else 0
+    return _kept_extractor(backbone, settings, params.extract, weights, changed)
+
+
+@lru_cache(maxsize=1)
+def _kept_extractor(
+    backbone: str, settings: BackboneParams, extract: ExtractParams, *weights: object
+) -> Extractor:
+    return Extractor(backbone, settings, extract)
 
 
 def _features(root: Path, header: Header, split: str, block: Block) -> Features:

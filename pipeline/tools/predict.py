@@ -81,6 +81,7 @@ def predict_files(
     backbone: str,
     params: Params,
     progress: Progress = no_progress,
+    extractor: Extractor | None = None,
 ) -> Iterator[Answer]:
     """Answer for each file that is an image, in order.
 
@@ -93,13 +94,14 @@ def predict_files(
         backbone: By whose features.
         params: How these are computed.
         progress: Shows how many features are computed; it gets pairs, the second `(b, *shape)`.
+        extractor: Computes them, where the backbone was opened before with these settings.
 
     Raises:
         ImageError: After the answers: some files are missing or not images; names all of them.
         HeadError: No head was trained, or it was trained on features of another fingerprint.
     """
     params.dataset(dataset)
-    extractor = Extractor(backbone, params.backbone(backbone), params.extract)
+    extractor = extractor or Extractor(backbone, params.backbone(backbone), params.extract)
     files = list(files)
     faults = _find_faults(files, extractor.config.streams)
     if good := [file for file in files if file not in faults]:

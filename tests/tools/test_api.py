@@ -1,6 +1,7 @@
 """What `import pipeline` offers: instant to import, the project's own answers, from any folder."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from pipeline.params import Params
 from pipeline.predictions import read_predictions
 from pipeline.tools import api
 from pipeline.tools.predict import predict_files
-from tests.fakes import use_mean_colour
+from tests.fakes import MeanColour, use_mean_colour
 from tests.project import BACKBONE
 from tests.trained_project import SIZES, make_trained
 
@@ -36,6 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Params]:
 def root(made: tuple[Path, Params], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The project's folder, seen from another one."""
     use_mean_colour(monkeypatch)
+    api._kept_extractor.cache_clear()
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     return made[0]
@@ -222,3 +224,24 @@ def test_what_has_not_run_is_named(root: Path, tmp_path: Path) -> None:
         pipeline.load_features("pets")
     with pytest.raises(HeadError, match="run the stage train first"):
         pipeline.load_head("pets")
+
+
+def test_a_network_is_built_once_unless_its_weights_change(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[MeanColour] = []
+
+    def open_engine(*_: object) -> MeanColour:
+        opened.append(MeanColour())
+        return opened[-1]
+
+    monkeypatch.setattr("pipeline.extraction.extractor.open_engine", open_engine)
+    project = shutil.copytree(root, tmp_path / "project")
+    file = pipeline.load_features("pets", root=project)["val"].files()[0]
+    first, again = (pipeline.predict(file, "pets", root=project) for _ in range(2))
+    assert first == again
+    assert len(opened) == 1
+    (project / "weights").mkdir()
+    (project / "weights" / "imagenet").touch()
+    pipeline.predict(file, "pets", root=project)
+    assert len(opened) == 2
