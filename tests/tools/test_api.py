@@ -13,6 +13,7 @@ from PIL import Image
 import pipeline
 from pipeline import paths
 from pipeline.errors import FeaturesError, HeadError, ImageError, ParamsError
+from pipeline.heads.loading import load_features, rows_by_split
 from pipeline.params import Params
 from pipeline.predictions import read_predictions
 from pipeline.tools import api
@@ -83,6 +84,15 @@ def test_features_are_those_of_the_file_with_what_they_belong_to(root: Path) -> 
     assert not set(copies.sha256) & set(copies.parent)
 
 
+def test_heads_get_the_rows_of_the_file(root: Path) -> None:
+    rows = pipeline.load_features("pets", root=root)["train"].rows()
+    with paths.project_at(root):
+        expected = rows_by_split(load_features("pets", BACKBONE))["train"]
+    for name in ("features", "labels", "groups", "original"):
+        np.testing.assert_array_equal(getattr(rows, name), getattr(expected, name))
+    assert rows.classes == expected.classes
+
+
 def test_a_table_has_a_row_an_image(root: Path) -> None:
     val = pipeline.load_features("pets", root=root)["val"]
     table = val.table()
@@ -122,6 +132,8 @@ def test_a_head_answers_features_as_the_table_of_predictions_does(root: Path) ->
     assert head.metrics == written
     assert head.measure(val) == written["val"]
     assert head.probabilities(val.features[:0]).shape == (0, 2)
+    train = pipeline.load_features("pets", root=root)["train"]
+    assert head.measure(train)["n"] == 2 * SIZES["train"], "copies are left out"
 
 
 def test_features_of_another_shape_are_refused(root: Path) -> None:
