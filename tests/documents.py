@@ -1,5 +1,6 @@
-"""What README.md and docs/*.md show: blocks of code, and the commands in them and in sentences."""
+"""What README.md and docs/* show: blocks of code, and the commands in them and in sentences."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NOTEBOOK = ROOT / "docs" / "notebook.ipynb"
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), NOTEBOOK]
 PROGRAMS = ("bottleneck", "dvc", "make", "python")  # those whose every command is checked
 OTHERS = ("git", "source", "du", "cd", "h5dump")  # known, and not ours to check
 CONTROL = re.compile(r"^(for .* in .*|do|done|then|fi)$")
@@ -25,8 +27,21 @@ class Block(NamedTuple):
     text: str
 
 
+def text_of(document: Path) -> str:
+    """Return a document's text; of a notebook, what stands between the cells of code."""
+    return (
+        "\n\n".join(cells_of("markdown")) if document == NOTEBOOK else document.read_text("utf-8")
+    )
+
+
+def cells_of(kind: str) -> list[str]:
+    """Return the notebook's cells of a kind: markdown or code."""
+    book = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    return ["".join(one["source"]) for one in book["cells"] if one["cell_type"] == kind]
+
+
 def tokens_of(document: Path) -> list[Token]:
-    return MarkdownIt("commonmark").enable("table").parse(document.read_text(encoding="utf-8"))
+    return MarkdownIt("commonmark").enable("table").parse(text_of(document))
 
 
 def blocks_of(document: Path) -> list[Block]:

@@ -1,4 +1,4 @@
-"""README.md and docs/*.md: what they show runs, is a command that exists, or settings that are accepted."""
+"""README.md and docs/*: what they show runs, is a command that exists, or settings that are accepted."""
 
 import argparse
 import importlib.util
@@ -21,13 +21,16 @@ from pipeline.cli import app
 from pipeline.params import Params, parse_params
 from tests.documents import (
     DOCUMENTS,
+    NOTEBOOK,
     OTHERS,
     PROGRAMS,
     ROOT,
     all_blocks,
     blocks_of,
+    cells_of,
     shown_commands,
     split_commands,
+    text_of,
     tokens_of,
 )
 from tests.trained_project import make_trained
@@ -39,7 +42,6 @@ LANGUAGES = {
     "yaml",
     "text",
 }  # text: what a command printed, or a drawing
-NOTEBOOK = ROOT / "docs" / "notebook.ipynb"
 FLOWERS = ("daisy", "rose", "tulip")
 WITH_PYTHON = [
     document for document in DOCUMENTS if any(b.language == "python" for b in blocks_of(document))
@@ -80,11 +82,6 @@ def test_python_in_documents_runs(document: Path, project: Path) -> None:
             exec(compile(block.text, where, "exec"), names)
 
 
-def cells(kind: str) -> list[str]:
-    book = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
-    return ["".join(one["source"]) for one in book["cells"] if one["cell_type"] == kind]
-
-
 @pytest.mark.slow
 def test_the_notebook_runs(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -96,7 +93,7 @@ def test_the_notebook_runs(
     monkeypatch.chdir(project / "docs")
     names: dict[str, Any] = {}
     pictures = 0
-    for number, source in enumerate(cells("code")):
+    for number, source in enumerate(cells_of("code")):
         exec(compile(source, f"notebook.ipynb, code cell {number}", "exec"), names)
         pictures += len(pyplot.get_fignums())
         pyplot.close("all")
@@ -276,3 +273,17 @@ def headings(document: Path) -> set[str]:
     tokens = tokens_of(document)
     titles = [after.content for one, after in pairwise(tokens) if one.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_readme_enters_the_environment_before_the_first_command_that_needs_it() -> None:
+    words = [words for place, words in shown_commands() if place.startswith("README.md")]
+    needing = [
+        place for place, one in enumerate(words) if one[0] in ("bottleneck", "dvc", "python")
+    ]
+    assert ["source", ".venv/bin/activate"] in words[: needing[0]]
+
+
+def test_the_glossary_is_in_alphabetical_order() -> None:
+    words = re.findall(r"^\*\*([^*]+)\*\*", text_of(ROOT / "docs" / "glossary.md"), re.MULTILINE)
+    assert len(words) > 20
+    assert words == sorted(words, key=str.lower)
