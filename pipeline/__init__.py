@@ -13,15 +13,8 @@ from pipeline.pinned_environment import PINNED_TOO_LATE as PINNED_TOO_LATE
 __all__ = ["Answer", "Features", "TrainedHead", "fit_head", "load_features", "load_head", "predict"]
 
 if TYPE_CHECKING:
-    from pipeline.tools.api import (
-        Answer,
-        Features,
-        TrainedHead,
-        fit_head,
-        load_features,
-        load_head,
-        predict,
-    )
+    from pipeline.tools.api import Answer, fit_head, load_features, load_head, predict
+    from pipeline.tools.api_records import Features, TrainedHead
 else:
     # By name, when it is first asked for: no stage is made of it, and to import the package takes no time.
     def __getattr__(name: str) -> object:

@@ -5,183 +5,35 @@ says in which folder the project is.
 """
 
 import io
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline import paths
-from pipeline.errors import HeadError, ImageError, ParamsError
+from pipeline.errors import ImageError, ParamsError
 from pipeline.extraction.extractor import Extractor
-from pipeline.features import COLUMNS, Block, Header
+from pipeline.features import Block, Header
 from pipeline.heads import loading
 from pipeline.heads import training as heads
 from pipeline.heads.folder import read_head_predictions
 from pipeline.heads.head import Head
-from pipeline.heads.rows import Rows
 from pipeline.heads.saving import read_head
 from pipeline.metrics import Figures, compute_metrics
 from pipeline.params import BackboneParams, ExtractParams, Params, change_head, load_params
-from pipeline.predictions import Predictions
+from pipeline.tools.api_records import TEXTS, Features, TrainedHead
 from pipeline.tools.predict import Answer as Answer
 from pipeline.tools.predict import predict_files
 
-if TYPE_CHECKING:
-    import pandas  # type: ignore[import-untyped]
-    import tensorflow
-
 Root = str | os.PathLike[str] | None
 ImageLike = str | os.PathLike[str] | bytes | NDArray[np.uint8]
-TEXTS = ("path", "sha256", "parent", "group")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Features:
-    """The features of `n` images of one split, row for row with what they belong to.
-
-    Attributes:
-        dataset: Its name.
-        backbone: Name of the network that computed them.
-        split: `train`, `val` or `test`.
-        classes: The `k` class names in alphabetical order.
-        features: float16 or float32 `(n, d)`, or `(n, h, w, d)` where the backbone is not pooled.
-        labels: int64 `(n,)`, the true class of each: an index into `classes`.
-        sha256: Text `(n,)`, of the image file's bytes.
-        parent: Text `(n,)`, the sha256 of the original; its own for an original.
-        group: Text `(n,)`, the same for near-duplicates and their copies.
-        copy: uint8 `(n,)`; 0 for an original, 1, 2, ... for its augmented copies.
-        path: Text `(n,)`, under the folder of class folders or that of copies; see `files`.
-        root: The project's folder.
-    """
-
-    dataset: str
-    backbone: str
-    split: str
-    classes: tuple[str, ...]
-    features: NDArray[Any] = field(repr=False)
-    labels: NDArray[np.int64] = field(repr=False)
-    sha256: NDArray[np.str_] = field(repr=False)
-    parent: NDArray[np.str_] = field(repr=False)
-    group: NDArray[np.str_] = field(repr=False)
-    copy: NDArray[np.uint8] = field(repr=False)
-    path: NDArray[np.str_] = field(repr=False)
-    root: Path = field(repr=False)
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, rows: NDArray[Any]) -> "Features":
-        """Return some rows: a mask bool `(n,)`, or their places."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
-
-    def originals(self) -> "Features":
-        """Return the rows that are no augmented copies."""
-        return self.take(self.copy == 0)
-
-    def files(self) -> list[Path]:
-        """Return where each image lies."""
-        with paths.project_at(self.root):
-            folders = paths.split_folder(self.dataset), paths.augmented_folder(self.dataset)
-        return [
-            folders[int(copy > 0)] / path for copy, path in zip(self.copy, self.path, strict=True)
-        ]
-
-    def table(self) -> "pandas.DataFrame":
-        """Return a row an image, with all but the features: split, label (the class's name), path, ..."""
-        import pandas
-
-        columns = {name: getattr(self, name) for name in (*TEXTS, "copy")}
-        names = np.array(self.classes)[self.labels]
-        return pandas.DataFrame({"split": self.split, "label": names, **columns})
-
-    def tf_data(
-        self, batch_size: int = 32, *, seed: int | None = None
-    ) -> "tensorflow.data.Dataset":
-        """Return what Keras trains on: pairs of features float32 `(b, ...)` and labels int64 `(b,)`.
-
-        Args:
-            batch_size: Rows a batch, `b`; the last may be short.
-            seed: Of the order, another one each epoch; None: the rows' own order.
-        """
-        import tensorflow as tf
-
-        data = tf.data.Dataset.from_tensor_slices((self.features, self.labels))
-        if seed is not None:
-            data = data.shuffle(max(1, len(self)), seed=seed)
-        data = data.batch(batch_size).map(lambda x, y: (tf.cast(x, tf.float32), y))
-        return data.prefetch(tf.data.AUTOTUNE)
-
-    def rows(self) -> Rows:
-        """Return them as heads take them."""
-        return Rows(
-            features=self.features.reshape(len(self), -1),
-            labels=self.labels,
-            groups=self.group.astype("S64"),
-            original=self.copy == 0,
-            classes=len(self.classes),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TrainedHead:
-    """A head that turns features into probabilities.
-
-    Attributes:
-        classes: The `k` class names in alphabetical order.
-        kind: `mlp`, `linear`, ... (docs/heads.md).
-        settings: Of that kind, as the section `head` of params.yaml has them, and its `scaling`.
-        metrics: Of each split, how good its predictions were when it was trained, as `dvc metrics show`
-            has it; empty for a head of `fit_head`, which `measure` measures.
-        head: What computes.
-    """
-
-    classes: tuple[str, ...]
-    kind: str
-    settings: Mapping[str, Any]
-    metrics: Mapping[str, Figures] = field(repr=False)
-    head: Head = field(repr=False)
-
-    def probabilities(self, features: NDArray[Any]) -> NDArray[np.float64]:
-        """Return float64 `(n, k)`, each row a distribution over the classes.
-
-        Args:
-            features: float16 or float32 `(n, d)` or `(n, h, w, d)`, of the backbone that the head
-                was trained with.
-
-        Raises:
-            HeadError: They have another shape.
-        """
-        width = len(self.head.scaler.mean)
-        if features.ndim < 2 or math.prod(features.shape[1:]) != width:
-            raise HeadError(
-                f"this head takes features of {width:,} numbers, an array (n, {width}); "
-                f"found one of shape {features.shape}."
-            )
-        if not len(features):
-            return np.zeros((0, len(self.classes)))
-        return self.head.probabilities(features)
-
-    def measure(self, features: Features) -> Figures:
-        """Return the figures of `metrics` on some images: accuracy, log loss, ...; copies are left out."""
-        asked = features.originals()
-        predictions = Predictions(
-            splits=("val",) * len(asked),
-            sha256=tuple(asked.sha256.tolist()),
-            path=tuple(asked.path.tolist()),
-            labels=asked.labels,
-            classes=self.classes,
-            probabilities=self.probabilities(asked.features),
-        )
-        return compute_metrics(predictions)["val"]
 
 
 def load_features(

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,13 @@ def test_features_of_another_shape_are_refused(root: Path) -> None:
             HeadError, match=r"takes features of 3 numbers, an array \(n, 3\); found"
         ):
             head.probabilities(np.zeros(shape))
+
+
+def test_images_of_other_classes_are_not_measured(root: Path) -> None:
+    val = pipeline.load_features("pets", root=root)["val"]
+    other = replace(val, classes=("cat", "cow"))
+    with pytest.raises(HeadError, match="knows the classes cat, dog; the images are of cat, cow"):
+        pipeline.load_head("pets", root=root).measure(other)
 
 
 def test_a_fitted_head_is_that_of_the_stage_unless_settings_differ(root: Path) -> None:
