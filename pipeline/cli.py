@@ -127,6 +127,18 @@ def report() -> None:
 
 
 @app.command(rich_help_panel="Tools")
+def add(
+    path: Annotated[str, typer.Argument(help="A folder, .zip, .tar or .tgz.", show_default=False)],
+    name: Annotated[str | None, typer.Option(help="Default: made of the path's end.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is there.")] = False,
+) -> None:
+    """Look at a folder or archive of your own images, and name it in params.yaml."""
+    from pipeline.tools import add as tool
+
+    print(tool.run(path, name, dry_run=dry_run))
+
+
+@app.command(rich_help_panel="Tools")
 def predict(
     images: Annotated[
         list[str],

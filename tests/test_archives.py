@@ -85,6 +85,13 @@ def test_odd_archive_is_read(tmp_path: Path, build: Build, names: list[str]) -> 
     assert all(data[name] == GOOD[name] for name in GOOD if name in data)
 
 
+@pytest.mark.parametrize("build", [ODD[name][0] for name in ODD], ids=ODD.keys())
+def test_the_beginnings_alone_can_be_read(tmp_path: Path, build: Build) -> None:
+    archive = build(tmp_path / "given")
+    whole = [member._replace(data=member.data[:9]) for member in read_members(archive)]
+    assert list(read_members(archive, most_bytes=9)) == whole
+
+
 @pytest.mark.parametrize("name", ["folder", "folder with empty folders"])
 def test_a_packed_folder_holds_what_the_folder_does(tmp_path: Path, name: str) -> None:
     folder = ODD[name][0](tmp_path / "given")

@@ -109,8 +109,8 @@ def test_the_module_is_the_same_as_the_console_script() -> None:
 def test_help_lists_every_stage_and_tool() -> None:
     done = start("-m", "pipeline", "--help")
     assert done.returncode == 0
-    for name in ("fetch", "split", "augment", "extract", "train", "evaluate", "report", "predict", "store",
-                 "datasets", "backbones"):  # fmt: skip
+    for name in ("add", "fetch", "split", "augment", "extract", "train", "evaluate", "report", "predict",
+                 "store", "datasets", "backbones"):  # fmt: skip
         assert re.search(rf"\b{name}\b", done.stdout), name
 
 

@@ -32,12 +32,21 @@ class Member(NamedTuple):
     data: bytes
 
 
-def read_members(path: Path, limits: Limits = Limits()) -> Iterator[Member]:  # noqa: B008 (frozen)
+def read_members(
+    path: Path,
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    most_bytes: int = -1,
+) -> Iterator[Member]:
     """Yield the files of an archive, one in memory at a time, and then its empty folders.
 
     The order is the archive's own; of a folder, sorted by name. What systems leave behind
     (`__MACOSX/`, `.DS_Store`, `Thumbs.db`, `._*`) is left out. Reading to the end is a full
     check: every checksum was compared.
+
+    Args:
+        path: Of the archive.
+        limits: How much it may hold.
+        most_bytes: Read of each file's beginning, where that is all one asks for; -1: all of it.
 
     Raises:
         ArchiveError: The archive is missing, damaged or not one; or a member is unsafe or over
@@ -45,7 +54,7 @@ def read_members(path: Path, limits: Limits = Limits()) -> Iterator[Member]:  # 
     """
     folders: set[str] = set()
     filled: set[str] = set()
-    for member in _read(path, limits):
+    for member in _read(path, limits, most_bytes):
         if member.name.endswith("/"):
             folders.add(member.name)
         else:
@@ -54,20 +63,22 @@ def read_members(path: Path, limits: Limits = Limits()) -> Iterator[Member]:  # 
     yield from (Member(name, b"") for name in empty_folders(folders, filled))
 
 
-def _read(path: Path, limits: Limits) -> Iterator[Member]:
+def _read(path: Path, limits: Limits, most_bytes: int) -> Iterator[Member]:
     """Yield the files and the folders of an archive."""
     with damage_named(str(path)):
         if path.is_dir():
             guard = Guard(str(path), limits, packed_bytes=None)
-            yield from _admitted(folder_entries(path), guard, "", 0)
+            yield from _admitted(folder_entries(path), guard, most_bytes)
         else:
             with path.open("rb") as file:
                 guard = Guard(str(path), limits, packed_bytes=os.fstat(file.fileno()).st_size)
                 entries = file_entries(file, str(path), limits.member_bytes)
-                yield from _admitted(entries, guard, "", 0)
+                yield from _admitted(entries, guard, most_bytes)
 
 
-def _admitted(entries: Iterator[Entry], guard: Guard, prefix: str, depth: int) -> Iterator[Member]:
+def _admitted(
+    entries: Iterator[Entry], guard: Guard, most_bytes: int, prefix: str = "", depth: int = 0
+) -> Iterator[Member]:
     """Yield the files and folders that the rules admit; an inner archive is a folder too."""
     for entry in entries:
         name = guard.admit(entry, prefix)
@@ -83,11 +94,11 @@ def _admitted(entries: Iterator[Entry], guard: Guard, prefix: str, depth: int) -
                 guard.admit_depth(name, depth + 1)
                 with unpacked(entry) as inner:
                     inner_entries = file_entries(inner, where, guard.limits.member_bytes)
-                    yield from _admitted(inner_entries, guard, f"{name}/", depth + 1)
+                    yield from _admitted(inner_entries, guard, most_bytes, f"{name}/", depth + 1)
             else:
-                yield Member(name, _bytes_of(entry))
+                yield Member(name, _bytes_of(entry, most_bytes))
 
 
-def _bytes_of(entry: Entry) -> bytes:
+def _bytes_of(entry: Entry, most_bytes: int) -> bytes:
     with entry.open() as stream:
-        return stream.read()
+        return stream.read(most_bytes)
