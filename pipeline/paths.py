@@ -103,6 +103,11 @@ def store_folder() -> Path:
     return _in_project(os.environ.get("DVC_ROOT", "."), "features", ".store")
 
 
+def thumbnails_folder() -> Path:
+    """Small copies of images, for the report: one folder for the workspace and its experiments."""
+    return _in_project(os.environ.get("DVC_ROOT", "."), "report", ".thumbnails")
+
+
 def model_folder(dataset: str, backbone: str) -> Path:
     """Folder with the trained head and its predictions."""
     return _in_project("models", dataset, backbone)

@@ -32,10 +32,17 @@ def render_report(datasets: Sequence[View], params: Params) -> str:
     heads = [head for dataset in datasets for head in dataset["heads"]]
     return page.render(
         datasets=datasets,
+        pictures=_all_pictures(datasets),
         lowest=_lowest_of_scale([head["metrics"]["val"]["accuracy_low"] for head in heads]),
         settings=list(_flat(params.model_dump())),
         split=params.split,
     )
+
+
+def _all_pictures(datasets: Sequence[View]) -> dict[str, View]:
+    """Return every picture of the page once, by sha256, however many parts show it."""
+    parts = [part for dataset in datasets for part in (dataset, *dataset["heads"])]
+    return {sha256: picture for part in parts for sha256, picture in part["pictures"].items()}
 
 
 def _environment() -> Environment:

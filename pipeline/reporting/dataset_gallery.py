@@ -1,8 +1,7 @@
 """Which images tell how healthy a dataset is: what is quarantined, and what looks alike; with thumbnails."""
 
-import io
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,9 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.archives import Member
-from pipeline.errors import PipelineError
+from pipeline.errors import ImageError
 from pipeline.manifest import QUARANTINED, USED, ImageRow
-from pipeline.reporting.prediction_gallery import thumbnail_of
+from pipeline.reporting.thumbnails import (
+    Thumbnail,
+    find_thumbnails,
+    keep_thumbnail,
+    thumbnails_of_files,
+)
 
 QUARANTINE_IMAGES = 12
 GROUPS = 8
@@ -29,14 +33,18 @@ class GalleryImage:
         label: Its class; empty if it has none.
         split: `train`, `val` or `test`; empty if it is not used.
         reason: Why it is not used.
-        thumbnail: JPEG as a `data:` address; None if it cannot be shown.
+        sha256: Of the file's bytes.
+        path: Under the dataset's split folder; empty if it is not used.
+        is_shown: Has it a thumbnail?
     """
 
     name: str
     label: str
     split: str
     reason: str
-    thumbnail: str | None
+    sha256: str
+    path: str
+    is_shown: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +65,7 @@ class DatasetGallery:
         group_count: How many groups there are.
         sides: int64 `(n,)`, the shorter side of each used image, pixels.
         brightness: int64 `(n,)`, the mean of its pixels, 0..255.
+        thumbnails: Of the images above that can be shown, by sha256.
     """
 
     quarantined: tuple[GalleryImage, ...]
@@ -64,18 +73,23 @@ class DatasetGallery:
     group_count: int
     sides: NDArray[np.int64]
     brightness: NDArray[np.int64]
+    thumbnails: dict[str, Thumbnail]
 
 
 def build_dataset_gallery(
-    rows: Iterable[ImageRow], folder: Path, read_archive: Callable[[], Iterator[Member]]
+    rows: Iterable[ImageRow],
+    folder: Path,
+    read_archive: Callable[[], Iterator[Member]],
+    cache: Path,
 ) -> DatasetGallery:
-    """Choose images and make their thumbnails.
+    """Choose images, and find or make their thumbnails.
 
     Args:
         rows: The dataset's manifest.
         folder: Its split folder.
         read_archive: Reads its archive, where alone the quarantined images are. Not
-            called if none of those that were chosen can be decoded.
+            called if none of those that were chosen can be decoded, or all were shown before.
+        cache: The folder where thumbnails are kept.
 
     Raises:
         PipelineError: A chosen image is missing or cannot be read.
@@ -84,13 +98,20 @@ def build_dataset_gallery(
     used = [row for row in rows if row.status == USED]
     quarantined = choose_quarantined(rows)
     groups = find_groups(used)
-    thumbnails = _read_thumbnails({row.member for row in quarantined if row.width}, read_archive)
+    thumbnails = _quarantined_thumbnails(quarantined, read_archive, cache)
+    shown = [group[:GROUP_IMAGES] for group in groups[:GROUPS]]
+    files = {row.sha256: folder / row.path for group in shown for row in group}
+    thumbnails |= thumbnails_of_files(files, cache)
     return DatasetGallery(
-        quarantined=tuple(_gallery_image(row, thumbnails.get(row.member)) for row in quarantined),
-        groups=tuple(_group(group, folder) for group in groups[:GROUPS]),
+        quarantined=tuple(_gallery_image(row, thumbnails) for row in quarantined),
+        groups=tuple(
+            Group(images=tuple(_gallery_image(row, thumbnails) for row in some), size=len(group))
+            for some, group in zip(shown, groups, strict=False)
+        ),
         group_count=len(groups),
         sides=np.array([min(row.width, row.height) for row in used], np.int64),
         brightness=np.array([row.brightness for row in used], np.int64),
+        thumbnails=thumbnails,
     )
 
 
@@ -120,36 +141,34 @@ def _count_labels(group: Sequence[ImageRow]) -> int:
     return len({row.label for row in group})
 
 
-def _group(rows: Sequence[ImageRow], folder: Path) -> Group:
-    shown = rows[:GROUP_IMAGES]
-    return Group(
-        images=tuple(_gallery_image(row, thumbnail_of(folder / row.path)) for row in shown),
-        size=len(rows),
-    )
-
-
-def _gallery_image(row: ImageRow, thumbnail: str | None) -> GalleryImage:
-    name = PurePosixPath(row.member).name if row.label else row.member
+def _gallery_image(row: ImageRow, thumbnails: Container[str]) -> GalleryImage:
     return GalleryImage(
-        name=name, label=row.label, split=row.split, reason=row.reason, thumbnail=thumbnail
+        name=PurePosixPath(row.member).name if row.label else row.member,
+        label=row.label,
+        split=row.split,
+        reason=row.reason,
+        sha256=row.sha256,
+        path=row.path,
+        is_shown=row.sha256 in thumbnails,
     )
 
 
-def _read_thumbnails(
-    wanted: set[str], read_archive: Callable[[], Iterator[Member]]
-) -> Mapping[str, str | None]:
-    """Return the thumbnails of members of the archive, reading no further than the last of them.
+def _quarantined_thumbnails(
+    quarantined: Iterable[ImageRow], read_archive: Callable[[], Iterator[Member]], cache: Path
+) -> dict[str, Thumbnail]:
+    """Return the thumbnails of what the archive alone has, reading it no further than the last of them.
 
-    An image has none if Pillow alone cannot read it: the decoder of HEIC is not in the report.
+    An image that cannot be decoded has none.
     """
-    found: dict[str, str | None] = {}
-    if not wanted:
-        return found
-    for member in read_archive():
-        if member.name in wanted:
-            found[member.name] = None
-            with suppress(PipelineError):
-                found[member.name] = thumbnail_of(io.BytesIO(member.data))
-        if len(found) == len(wanted):
+    wanted = {row.member: row.sha256 for row in quarantined if row.width}
+    found = find_thumbnails(wanted.values(), cache)
+    missing = {member for member, sha256 in wanted.items() if sha256 not in found}
+    for member in read_archive() if missing else ():
+        if member.name in missing:
+            missing.remove(member.name)
+            with suppress(ImageError):
+                sha256 = wanted[member.name]
+                found[sha256] = keep_thumbnail(sha256, member.data, cache)
+        if not missing:
             break
     return found

@@ -1,103 +1,168 @@
-"""Which validation images are worth a look; and thumbnails."""
+"""Which images show what a head has learned: three questions for each class, and the worst of all.
 
-import base64
-import io
+Of which images of a class is the head surest, and right? Of which is it least sure? Of which is it sure,
+and wrong? Validation images answer, on which no head was fitted.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from numpy.typing import NDArray
 
-from pipeline.errors import PipelineError
 from pipeline.predictions import Predictions
 
-IMAGES = 6  # of each kind
-THUMBNAIL_PIXELS = 96
+IMAGES = 5  # of each kind: a row of the page
+QUESTIONS = 3
+MOST_IMAGES = 120  # for the questions of all classes; each class has at least one image a question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GalleryImage:
-    """One image of a gallery.
+class ShownImage:
+    """One image, and what the head says of it.
 
     Attributes:
+        sha256: Of the image file's bytes.
         path: Under the dataset's split folder.
+        member: Its name in the archive; empty if that is not known.
+        split: `train`, `val` or `test`.
         label: The true class.
         predicted: The most probable class.
         probability: Of the predicted class, 0..1.
-        thumbnail: JPEG, at most 96 x 96 pixels, as a `data:` address.
+        probabilities: Of each class in alphabetical order, in ten-thousandths.
     """
 
+    sha256: str
     path: str
+    member: str
+    split: str
     label: str
     predicted: str
     probability: float
-    thumbnail: str
+    probabilities: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassAnswers:
+    """The three questions, answered for one class by images, none of them twice.
+
+    Attributes:
+        name: The class.
+        n: How many validation images have it as their label.
+        right: How many of these the head gets right.
+        surest: Right ones, the most confident first; at most half of those that are right.
+        unsure: Other images, right or wrong, the least confident first.
+        wrong: Wrong ones, the most confident first.
+    """
+
+    name: str
+    n: int
+    right: int
+    surest: tuple[str, ...]
+    unsure: tuple[str, ...]
+    wrong: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionGallery:
-    """Images that say where a head errs: at most six of each kind, none twice."""
+    """What the report shows of a head; lists name images by their sha256.
 
-    mistakes: tuple[GalleryImage, ...]
-    uncertain: tuple[GalleryImage, ...]
+    Attributes:
+        images: All that are shown.
+        mistakes: Wrong ones of all classes, the most confident first.
+        uncertain: Others, the least confident first.
+        classes: The three questions for each class.
+        per_question: How many images answer a question at most.
+    """
+
+    images: dict[str, ShownImage]
+    mistakes: tuple[str, ...]
+    uncertain: tuple[str, ...]
+    classes: tuple[ClassAnswers, ...]
+    per_question: int
 
 
-def build_prediction_gallery(val: Predictions, folder: Path) -> PredictionGallery:
-    """Make thumbnails of the most confident mistakes and of the least certain other images.
+def build_prediction_gallery(val: Predictions, members: Mapping[str, str]) -> PredictionGallery:
+    """Choose the images that answer the three questions, and the worst of all.
 
     Args:
         val: Predictions for the validation images.
-        folder: The dataset's split folder, under which their paths lie.
-
-    Raises:
-        PipelineError: A chosen image is missing or cannot be read.
+        members: Name in the archive of each image, by its sha256.
     """
     mistakes, uncertain = choose_images(val)
+    per_question = images_per_question(len(val.classes))
+    classes = tuple(answer_questions(val, label, per_question) for label in range(len(val.classes)))
+    shown = {*mistakes, *uncertain}.union(*(one.surest + one.unsure + one.wrong for one in classes))
     return PredictionGallery(
-        mistakes=tuple(_image(val, row, folder) for row in mistakes),
-        uncertain=tuple(_image(val, row, folder) for row in uncertain),
+        images=describe_images(val, shown, members),
+        mistakes=mistakes,
+        uncertain=uncertain,
+        classes=classes,
+        per_question=per_question,
     )
 
 
-def choose_images(val: Predictions) -> tuple[list[int], list[int]]:
-    """Choose rows: wrong predictions from the most confident down, then others from the least confident up.
+def images_per_question(k: int) -> int:
+    """Return how many images answer a question of one of `k` classes: five, fewer if `k` is large."""
+    return max(1, min(IMAGES, MOST_IMAGES // (QUESTIONS * k)))
 
-    Equals are ordered by sha256, so the order of rows decides nothing.
-    """
-    confidence = val.probabilities.max(axis=1)
+
+def choose_images(val: Predictions) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Choose five wrong predictions, the most confident first, and five others, the least confident first."""
+    rows = _by_confidence(val, np.arange(len(val)))
     is_wrong = val.predicted_labels() != val.labels
-    by_confidence = np.lexsort((np.array(val.sha256), confidence)).tolist()
-    mistakes = [row for row in reversed(by_confidence) if is_wrong[row]][:IMAGES]
-    uncertain = [row for row in by_confidence if row not in mistakes][:IMAGES]
-    return mistakes, uncertain
+    mistakes = rows[is_wrong[rows]][::-1][:IMAGES]
+    uncertain = rows[~np.isin(rows, mistakes)][:IMAGES]
+    return _names(val, mistakes), _names(val, uncertain)
 
 
-def thumbnail_of(source: Path | io.BytesIO) -> str:
-    """Return a small upright copy of an image as a `data:` address, the same for the same image.
-
-    Raises:
-        PipelineError: It is missing or cannot be read.
-    """
-    try:
-        with Image.open(source) as image:
-            small = ImageOps.exif_transpose(image).convert("RGB")
-            small.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-    except OSError as error:
-        where = source if isinstance(source, Path) else "an image of the archive"
-        raise PipelineError(
-            f"the report cannot show {where}: {error}. Run the split and train stages again."
-        ) from None
-    stream = io.BytesIO()
-    small.save(stream, format="JPEG", quality=80, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
-
-
-def _image(val: Predictions, row: int, folder: Path) -> GalleryImage:
-    predicted = int(val.predicted_labels()[row])
-    return GalleryImage(
-        path=val.path[row],
-        label=val.classes[val.labels[row]],
-        predicted=val.classes[predicted],
-        probability=float(val.probabilities[row, predicted]),
-        thumbnail=thumbnail_of(folder / val.path[row]),
+def answer_questions(val: Predictions, label: int, per_question: int) -> ClassAnswers:
+    """Choose the images of one class that answer the three questions."""
+    rows = _by_confidence(val, np.flatnonzero(val.labels == label))
+    is_right = val.predicted_labels()[rows] == label
+    right, wrong = rows[is_right], rows[~is_right][::-1][:per_question]
+    surest = right[::-1][: min(per_question, (len(right) + 1) // 2)]
+    unsure = rows[~np.isin(rows, [*surest, *wrong])][:per_question]
+    return ClassAnswers(
+        name=val.classes[label],
+        n=len(rows),
+        right=len(right),
+        surest=_names(val, surest),
+        unsure=_names(val, unsure),
+        wrong=_names(val, wrong),
     )
+
+
+def describe_images(
+    predictions: Predictions, sha256s: Iterable[str], members: Mapping[str, str]
+) -> dict[str, ShownImage]:
+    """Return what is said of some images, by their sha256, in the order of the predictions."""
+    wanted = set(sha256s)
+    rows = [row for row, sha256 in enumerate(predictions.sha256) if sha256 in wanted]
+    return {predictions.sha256[row]: _image(predictions, row, members) for row in rows}
+
+
+def _image(table: Predictions, row: int, members: Mapping[str, str]) -> ShownImage:
+    p = table.probabilities[row]
+    predicted = int(p.argmax())
+    return ShownImage(
+        sha256=table.sha256[row],
+        path=table.path[row],
+        member=members.get(table.sha256[row], ""),
+        split=table.splits[row],
+        label=table.classes[table.labels[row]],
+        predicted=table.classes[predicted],
+        probability=float(p[predicted]),
+        probabilities=tuple(np.rint(p * 10_000).astype(int).tolist()),
+    )
+
+
+def _by_confidence(table: Predictions, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return rows from the least confident up, equals by sha256: the order of rows decides nothing."""
+    names = np.array(table.sha256)[rows]
+    ordered: NDArray[np.int64] = rows[np.lexsort((names, table.probabilities[rows].max(axis=1)))]
+    return ordered
+
+
+def _names(table: Predictions, rows: NDArray[np.int64]) -> tuple[str, ...]:
+    return tuple(table.sha256[row] for row in rows.tolist())

@@ -15,10 +15,11 @@ from pipeline import paths
 from pipeline.archives import read_members
 from pipeline.errors import PipelineError
 from pipeline.heads.folder import is_fitted_to_all, read_head_predictions
-from pipeline.manifest import SPLITS, read_manifest
+from pipeline.manifest import SPLITS, USED, read_manifest
 from pipeline.predictions import Predictions
 from pipeline.reporting.dataset_gallery import DatasetGallery, build_dataset_gallery
 from pipeline.reporting.prediction_gallery import PredictionGallery, build_prediction_gallery
+from pipeline.reporting.thumbnails import Thumbnail, thumbnails_of_files
 
 Column = NDArray[np.float64]
 Columns = dict[str, Column]
@@ -46,7 +47,8 @@ class HeadResult:
         calibration: Columns `confidence`, `accuracy`, `n`.
         val: The predictions for split `val`.
         fitted_to_all: Is the saved head fitted to val too? All else here is of its twin, fitted to train.
-        gallery: Validation images worth a look.
+        gallery: Images worth a look.
+        thumbnails: Of the images of the gallery, by sha256.
     """
 
     dataset: str
@@ -60,6 +62,7 @@ class HeadResult:
     val: Predictions
     fitted_to_all: bool
     gallery: PredictionGallery
+    thumbnails: dict[str, Thumbnail]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,7 @@ def read_dataset_result(dataset: str) -> DatasetResult:
         read_manifest(paths.manifest_file(dataset)),
         paths.split_folder(dataset),
         lambda: read_members(paths.raw_archive(dataset)),
+        paths.thumbnails_folder(),
     )
     return DatasetResult(name=dataset, data=data, classes=classes, gallery=gallery)
 
@@ -119,6 +123,7 @@ def read_head_result(dataset: str, backbone: str) -> HeadResult:
     with _reading(plots / "per_class.csv", "evaluate") as path:
         per_class = _read_table(path, "class", {"n": int} | dict.fromkeys(FIGURES, float))
     val = read_head_predictions(paths.model_folder(dataset, backbone)).of_split("val")
+    gallery = build_prediction_gallery(val, _read_members_of(dataset))
     return HeadResult(
         dataset=dataset,
         backbone=backbone,
@@ -130,8 +135,21 @@ def read_head_result(dataset: str, backbone: str) -> HeadResult:
         calibration=calibration,
         val=val,
         fitted_to_all=is_fitted_to_all(paths.model_folder(dataset, backbone)),
-        gallery=build_prediction_gallery(val, paths.split_folder(dataset)),
+        gallery=gallery,
+        thumbnails=_thumbnails_of(gallery, dataset),
     )
+
+
+def _read_members_of(dataset: str) -> dict[str, str]:
+    """Return the name in the archive of each used image, by its sha256."""
+    rows = read_manifest(paths.manifest_file(dataset))
+    return {row.sha256: row.member for row in rows if row.status == USED}
+
+
+def _thumbnails_of(gallery: PredictionGallery, dataset: str) -> dict[str, Thumbnail]:
+    folder = paths.split_folder(dataset)
+    files = {sha256: folder / image.path for sha256, image in gallery.images.items()}
+    return thumbnails_of_files(files, paths.thumbnails_folder())
 
 
 @contextmanager

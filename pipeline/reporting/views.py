@@ -1,5 +1,6 @@
 """The page's parts: all that it says of a dataset and of a head, as plain values that JSON can hold."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -18,6 +19,7 @@ from pipeline.reporting.charts import (
 )
 from pipeline.reporting.dataset_gallery import DatasetGallery
 from pipeline.reporting.results import DatasetResult, HeadResult
+from pipeline.reporting.thumbnails import Thumbnail
 
 View = dict[str, Any]
 
@@ -30,6 +32,7 @@ def dataset_view(result: DatasetResult) -> View:
         "title": known.title if known else result.name,
         "data": _data_view(result.data, result.classes),
         "health": _health_view(result.name, result.gallery),
+        "pictures": pictures_view(result.gallery.thumbnails),
     }
 
 
@@ -98,6 +101,19 @@ def head_view(head: HeadResult) -> View:
         "calibration_chart": draw_calibration(f"{name}/calibration", head.calibration),
         "series_colours": SERIES_COLOURS,
         "gallery": asdict(head.gallery),
+        "pictures": pictures_view(head.thumbnails),
+    }
+
+
+def pictures_view(thumbnails: Mapping[str, Thumbnail]) -> View:
+    """Return each thumbnail's size and, in base64, its bytes, by sha256."""
+    return {
+        sha256: {
+            "width": one.width,
+            "height": one.height,
+            "webp": base64.b64encode(one.webp).decode("ascii"),
+        }
+        for sha256, one in sorted(thumbnails.items())
     }
 
 

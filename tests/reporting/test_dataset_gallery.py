@@ -1,5 +1,6 @@
 """DatasetGallery: which images are chosen, and that the archive is read no further than it must be."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,23 +68,34 @@ def test_only_what_can_be_decoded_is_read_from_the_archive_and_no_more(tmp_path:
         raise AssertionError("read too far")
 
     rows = [bad("x/both.webp", "conflicting labels: a, b", width=60), bad("cut.jpg", "damaged")]
-    both, cut = build_dataset_gallery(rows, tmp_path, archive).quarantined
+    gallery = build_dataset_gallery(rows, tmp_path, archive, tmp_path / "cache")
+    both, cut = gallery.quarantined
     assert (both.name, both.label, both.reason) == ("both.webp", "cat", "conflicting labels: a, b")
-    assert both.thumbnail is not None
-    assert both.thumbnail.startswith("data:image/jpeg;base64,")
-    assert cut.thumbnail is None
+    assert (both.is_shown, cut.is_shown) == (True, False)
+    assert gallery.thumbnails["x/both.webp"].width == 60
 
 
-def test_an_image_that_pillow_alone_cannot_read_is_named_without_a_thumbnail(
-    tmp_path: Path,
-) -> None:
+def test_the_archive_is_not_read_again_for_what_was_shown_before(tmp_path: Path) -> None:
+    data = encode(scene(), "WEBP")
+    row = bad("both.webp", "no class", width=60)._replace(sha256=hashlib.sha256(data).hexdigest())
+
+    def archive() -> Iterator[Member]:
+        yield Member(name="both.webp", data=data)
+
+    cache = tmp_path / "cache"
+    first = build_dataset_gallery([row], tmp_path, archive, cache)
+    assert first.quarantined[0].is_shown
+    assert build_dataset_gallery([row], tmp_path, never, cache).thumbnails == first.thumbnails
+
+
+def test_an_image_that_cannot_be_read_is_named_without_a_thumbnail(tmp_path: Path) -> None:
     def archive() -> Iterator[Member]:
         yield Member(name="top/cover.heic", data=b"\0\0\0\x18ftypheic")
         raise AssertionError("read too far")
 
     row = bad("top/cover.heic", "no class", width=60)._replace(label="")
-    (cover,) = build_dataset_gallery([row], tmp_path, archive).quarantined
-    assert (cover.name, cover.label, cover.thumbnail) == ("top/cover.heic", "", None)
+    (cover,) = build_dataset_gallery([row], tmp_path, archive, tmp_path / "cache").quarantined
+    assert (cover.name, cover.label, cover.is_shown) == ("top/cover.heic", "", False)
 
 
 def test_there_are_only_so_many_groups_and_images_of_each(tmp_path: Path) -> None:
@@ -95,7 +107,7 @@ def test_there_are_only_so_many_groups_and_images_of_each(tmp_path: Path) -> Non
     (tmp_path / "train/cat").mkdir(parents=True)
     for row in rows:
         Image.new("RGB", (60, 44)).save(tmp_path / row.path)
-    gallery = build_dataset_gallery(rows, tmp_path, never)
+    gallery = build_dataset_gallery(rows, tmp_path, never, tmp_path / "cache")
     assert (len(gallery.groups), gallery.group_count) == (GROUPS, GROUPS + 1)
     assert {(len(group.images), group.size) for group in gallery.groups} == {(GROUP_IMAGES, 8)}
     assert gallery.sides.tolist() == [44] * len(rows)
@@ -103,5 +115,6 @@ def test_there_are_only_so_many_groups_and_images_of_each(tmp_path: Path) -> Non
 
 
 def test_a_dataset_without_faults_has_none_and_needs_no_archive(tmp_path: Path) -> None:
-    gallery = build_dataset_gallery([used(1, "a"), used(2, "b")], tmp_path, never)
+    rows = [used(1, "a"), used(2, "b")]
+    gallery = build_dataset_gallery(rows, tmp_path, never, tmp_path / "cache")
     assert (gallery.quarantined, gallery.groups, gallery.group_count) == ((), (), 0)

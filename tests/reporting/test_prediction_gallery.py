@@ -1,20 +1,15 @@
-"""The gallery: which images are chosen, and what becomes of them."""
-
-import base64
-import io
-from pathlib import Path
+"""The gallery: which images are chosen, and what is said of them."""
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from pipeline.errors import PipelineError
 from pipeline.predictions import Predictions
 from pipeline.reporting.prediction_gallery import (
     IMAGES,
-    THUMBNAIL_PIXELS,
+    answer_questions,
     build_prediction_gallery,
     choose_images,
+    images_per_question,
 )
 
 
@@ -34,15 +29,15 @@ ROWS = [("0", 1, 0.9), ("1", 0, 0.7), ("2", 0, 0.99), ("3", 1, 0.52), ("4", 0, 0
 
 
 def test_mistakes_come_most_confident_first_and_the_rest_least_confident_first() -> None:
-    assert choose_images(val_of(ROWS)) == ([2, 1], [3, 4, 0])
+    assert choose_images(val_of(ROWS)) == (("2", "1"), ("3", "4", "0"))
 
 
 def test_the_order_of_rows_decides_nothing_even_between_equals() -> None:
     rows = [(str(index), index % 2, 0.6) for index in range(10)]
 
-    def chosen(order: list[int]) -> list[list[str]]:
+    def chosen(order: list[int]) -> list[object]:
         val = val_of([rows[row] for row in order])
-        return [[val.sha256[row] for row in group] for group in choose_images(val)]
+        return [choose_images(val), answer_questions(val, 0, 2), answer_questions(val, 1, 2)]
 
     assert chosen(list(range(10))) == chosen([3, 1, 4, 0, 5, 9, 2, 6, 8, 7])
 
@@ -55,42 +50,43 @@ def test_there_are_only_so_many_of_each_kind() -> None:
     assert not set(mistakes) & set(uncertain)
 
 
-def save_images(folder: Path) -> None:
-    (folder / "val").mkdir(parents=True)
-    for name, _, _ in ROWS:
-        Image.new("RGBA", (300, 150), "red").save(folder / "val" / f"{name}.png")
+def test_a_class_answers_three_questions_with_images_of_its_own() -> None:
+    rows = [("other", 0, 0.01), ("sure", 1, 0.99), ("surer", 1, 0.999), ("right", 1, 0.8)]
+    rows += [("barely", 1, 0.51), ("wrong", 1, 0.3), ("worst", 1, 0.02), ("near", 1, 0.495)]
+    answers = answer_questions(val_of(rows), 1, 2)
+    assert (answers.name, answers.n, answers.right) == ("b", 7, 4)
+    assert answers.surest == ("surer", "sure")
+    assert answers.unsure == ("near", "barely"), "least sure may be right or wrong"
+    assert answers.wrong == ("worst", "wrong")
 
 
-def test_thumbnails_are_small_jpegs(tmp_path: Path) -> None:
-    save_images(tmp_path)
-    gallery = build_prediction_gallery(val_of(ROWS), tmp_path)
-    first = gallery.mistakes[0]
-    assert (first.path, first.label, first.predicted, first.probability) == (
-        "val/2.png",
-        "a",
-        "b",
-        0.99,
-    )
-    head, _, code = first.thumbnail.partition(",")
-    assert head == "data:image/jpeg;base64"
-    with Image.open(io.BytesIO(base64.b64decode(code))) as image:
-        assert (image.format, image.size) == ("JPEG", (THUMBNAIL_PIXELS, THUMBNAIL_PIXELS // 2))
+def test_few_images_are_shared_out_and_none_answers_twice() -> None:
+    rows = [(str(index), 1, 0.6 + index / 10) for index in range(3)] + [("4", 1, 0.1)]
+    answers = answer_questions(val_of(rows), 1, 5)
+    assert (answers.surest, answers.unsure, answers.wrong) == (("2", "1"), ("0",), ("4",))
+    nothing = answer_questions(val_of(rows), 0, 5)
+    assert (nothing.n, nothing.surest, nothing.unsure, nothing.wrong) == (0, (), (), ())
 
 
-def test_an_image_that_lies_on_its_side_is_turned(tmp_path: Path) -> None:
-    save_images(tmp_path)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.new("RGB", (300, 150)).save(tmp_path / "val" / "2.png", exif=exif)
-    code = build_prediction_gallery(val_of(ROWS), tmp_path).mistakes[0].thumbnail.partition(",")[2]
-    with Image.open(io.BytesIO(base64.b64decode(code))) as image:
-        assert image.size == (THUMBNAIL_PIXELS // 2, THUMBNAIL_PIXELS)
+@pytest.mark.parametrize(("k", "images"), [(2, 5), (8, 5), (10, 4), (20, 2), (40, 1), (1000, 1)])
+def test_many_classes_have_fewer_images_each_but_at_least_one(k: int, images: int) -> None:
+    assert images_per_question(k) == images
 
 
-@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"\x89PNG\r\n")])
-def test_an_image_that_cannot_be_shown_is_named(tmp_path: Path, damage: object) -> None:
-    save_images(tmp_path)
-    assert callable(damage)
-    damage(tmp_path / "val" / "2.png")
-    with pytest.raises(PipelineError, match=r"cannot show .*2\.png"):
-        build_prediction_gallery(val_of(ROWS), tmp_path)
+def test_what_is_said_of_an_image_is_what_the_head_said() -> None:
+    gallery = build_prediction_gallery(val_of(ROWS), {"2": "photos/first.png"})
+    image = gallery.images["2"]
+    assert (image.path, image.member, image.split) == ("val/2.png", "photos/first.png", "val")
+    assert (image.label, image.predicted, image.probability) == ("a", "b", 0.99)
+    assert image.probabilities == (100, 9900)
+    assert gallery.images["0"].member == ""
+
+
+def test_every_image_that_is_listed_is_described() -> None:
+    rows = [(f"{index:02d}", index % 2, 0.3 + index / 100) for index in range(40)]
+    gallery = build_prediction_gallery(val_of(rows), {})
+    listed = {*gallery.mistakes, *gallery.uncertain}
+    for answers in gallery.classes:
+        listed |= {*answers.surest, *answers.unsure, *answers.wrong}
+    assert set(gallery.images) == listed
+    assert [answers.name for answers in gallery.classes] == ["a", "b"]
