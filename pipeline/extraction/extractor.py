@@ -38,8 +38,8 @@ class Extractor:
     """A backbone as settings and machine have it run; the only way to features.
 
     Args:
-        name: The backbone's, in the catalogue.
-        settings: Where it is cut, and its weights.
+        name: The backbone's key in params.yaml.
+        settings: Which network, where it is cut, and its weights.
         extract: Which engine runs it, and what is kept.
 
     Raises:

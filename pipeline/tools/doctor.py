@@ -210,7 +210,9 @@ def check_backbone(name: str, *faults: str | None) -> Check:
 def weights_fault(name: str, settings: BackboneParams) -> str | None:
     """Say what is wrong with the weights; those that Keras downloads are not asked for."""
     weights = settings.weights
-    if weights == "random" or (weights == "imagenet" and name != "efficientnet_lite0"):
+    if weights == "random" or (
+        weights == "imagenet" and (settings.network or name) != "efficientnet_lite0"
+    ):
         return None
     if weights != "imagenet":
         file = paths.weights_file(weights)

@@ -43,6 +43,15 @@ def test_a_missing_weights_file_is_an_error() -> None:
         _backbone("vgg16", weights="none.h5").describe()
 
 
+def test_a_key_of_ones_own_is_in_messages_and_the_network_in_what_it_is() -> None:
+    backbone = _backbone("mine", network="vgg16", weights="none.h5")
+    with pytest.raises(BackboneError, match=r"none\.h5 of mine .*backbones\.mine\.weights"):
+        backbone.describe()
+    described = _backbone("mine", network="vgg16").describe()
+    assert described == _backbone("vgg16").describe()
+    assert (described["backbone"], described["builder"]) == ("vgg16", "VGG16")
+
+
 def test_describing_needs_no_keras_but_for_its_own_weights() -> None:
     backbone = _backbone()
     assert backbone.describe()["weights"] == "random, seed 0"

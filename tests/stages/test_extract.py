@@ -208,6 +208,22 @@ def test_an_image_of_two_datasets_is_computed_once(engine: MeanColour) -> None:
     assert engine.computed == 52 + new
 
 
+def test_two_keys_of_one_network_share_their_features(engine: MeanColour) -> None:
+    _place(_images(30))
+    _extract()
+    same = {"network": BACKBONE, "input_size": 32}
+    keys = {"backbones.same": same, "backbones.larger": {**same, "input_size": 64}}
+    for key, computed in (("same", 0), ("larger", 52)):
+        line = extract.run("pets", key, make_params(keys))
+        assert line.startswith(f"pets/{key}: 52 features, {computed} computed")
+    assert engine.computed == 2 * 52
+    shared, original = (
+        read_features(paths.features_file("pets", key)) for key in ("same", BACKBONE)
+    )
+    assert (shared.header.backbone, original.header.backbone) == ("same", BACKBONE)
+    assert shared.header.fingerprint == original.header.fingerprint
+
+
 @pytest.mark.usefixtures("engine")
 def test_a_manifest_that_uses_an_image_twice_is_refused() -> None:
     one = draw_image(1)

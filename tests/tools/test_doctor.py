@@ -131,6 +131,8 @@ def test_a_weights_file_that_is_not_there_is_named_with_its_key(tmp_path: Path) 
         r"there is no weights file '.*mine\.h5' \(params\.yaml, backbones\.mobilenet\.weights"
     )
     assert re.match(expected, weights_fault("mobilenet", mine) or "")
+    own_key = BackboneParams(network="mobilenet")
+    assert weights_fault("efficientnet_lite0", own_key) is None, "Keras downloads them"
     file.touch()
     assert weights_fault("mobilenet", mine) is None
     for name in ("mobilenet", "efficientnet_lite0"):
