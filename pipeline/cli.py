@@ -87,6 +87,14 @@ def extract(dataset: Dataset, backbone: Backbone) -> None:
 
 
 @app.command(**STAGE)
+def inspect(dataset: Dataset, backbone: Backbone) -> None:
+    """Look for labels that seem wrong and images unlike their class."""
+    from pipeline.stages import inspect as stage
+
+    print(stage.run(dataset, backbone, _params()))
+
+
+@app.command(**STAGE)
 def train(dataset: Dataset, backbone: Backbone) -> None:
     """Train a head on the features."""
     from pipeline.stages import train as stage

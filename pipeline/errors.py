@@ -83,6 +83,10 @@ class PredictionsError(PipelineError):
     """A table of predictions is missing or damaged."""
 
 
+class InspectionError(PipelineError):
+    """A table of inspections is missing or damaged."""
+
+
 class ExperimentsError(PipelineError):
     """DVC's experiments cannot be listed, or the one asked for is not among them."""
 

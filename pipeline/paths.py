@@ -108,6 +108,11 @@ def thumbnails_folder() -> Path:
     return _in_project(os.environ.get("DVC_ROOT", "."), "report", ".thumbnails")
 
 
+def inspection_file(dataset: str, backbone: str) -> Path:
+    """CSV: one row an original image: is its label suspect, is it an outlier, where on the map."""
+    return _in_project("data/inspections", dataset, f"{backbone}.csv")
+
+
 def model_folder(dataset: str, backbone: str) -> Path:
     """Folder with the trained head and its predictions."""
     return _in_project("models", dataset, backbone)

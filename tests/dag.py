@@ -17,6 +17,7 @@ from pipeline.stages import (
     evaluate,
     extract,
     fetch,
+    inspect,
     report,
     report_dataset,
     report_head,
@@ -50,7 +51,7 @@ def stage_calls(params: Any, real: Params) -> Iterator[tuple[str, Callable[[], s
                 lambda stage=stage, dataset=dataset: stage.run(dataset, params),
             )
         for backbone in real.backbones:
-            for stage in (extract, train, evaluate):
+            for stage in (extract, inspect, train, evaluate):
                 yield (
                     f"{name_of(stage)}@{dataset}-{backbone}",
                     lambda stage=stage, names=(dataset, backbone): stage.run(*names, params),

@@ -61,6 +61,7 @@ def test_every_artefact_has_the_same_bytes_in_another_folder(
             paths.manifest_file(dataset),
             paths.copies_file(dataset),
             paths.features_file(dataset, BACKBONE),
+            paths.inspection_file(dataset, BACKBONE),
             paths.predictions_file(dataset, BACKBONE),
             paths.data_metrics_file(dataset),
             paths.classes_file(dataset),
@@ -196,6 +197,7 @@ STAGES = [
     "augment@pets",
     f"weights@{BACKBONE}",
     f"extract@pets-{BACKBONE}",
+    f"inspect@pets-{BACKBONE}",
     f"train@pets-{BACKBONE}",
     f"evaluate@pets-{BACKBONE}",
     "report_dataset@pets",
@@ -313,7 +315,7 @@ def test_a_setting_runs_only_the_stages_that_read_it(reproduced: Project) -> Non
         reproduced.settings[section][key] = old
         reproduced.write_settings()
     assert {section: stages[0] for section, stages in wanted.items()} == {
-        "head": STAGES[5],
+        "head": f"train@pets-{BACKBONE}",
         "extract": STAGES[4],
         "augment": STAGES[2],
         "split": STAGES[1],

@@ -129,7 +129,7 @@ def test_the_exempt_modules_exist_and_have_reasons() -> None:
 
 def test_slow_stages_are_not_made_of_what_changes_often() -> None:
     often = ("pipeline/cli.py", "pipeline/tools/", "pipeline/reporting/")
-    for stage in ("fetch", "split", "augment", "extract", "train"):
+    for stage in ("fetch", "split", "augment", "extract", "inspect", "train"):
         assert not [file for file in code_of(stage) if file.startswith(often)]
 
 
@@ -160,6 +160,7 @@ def test_commands_are_those_of_the_command_line_with_names_alone(stage: str) -> 
         ),
         ("augment", [paths.augmented_folder("d")]),
         ("extract", [paths.features_file("d", "b")]),
+        ("inspect", [paths.inspection_file("d", "b")]),
         ("train", [paths.model_folder("d", "b"), paths.history_file("d", "b")]),
         (
             "evaluate",
@@ -227,7 +228,7 @@ def test_axes_are_the_names_in_params() -> None:
     assert PIPELINE["stages"]["weights"]["foreach"] == "${backbones}"
     for stage in ("split", "augment", "report_dataset"):
         assert STAGES[stage]["matrix"] == {"dataset": "${datasets}"}
-    for stage in ("extract", "train", "evaluate", "report_head"):
+    for stage in ("extract", "inspect", "train", "evaluate", "report_head"):
         assert STAGES[stage]["matrix"] == {"dataset": "${datasets}", "backbone": "${backbones}"}
         assert list(STAGES[stage]["matrix"]) == ["dataset", "backbone"], (
             "their order makes the stage's name"

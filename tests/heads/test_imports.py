@@ -22,7 +22,9 @@ def loaded(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("stage", ["train", "evaluate", "report", "report_head", "report_dataset"])
+@pytest.mark.parametrize(
+    "stage", ["inspect", "train", "evaluate", "report", "report_head", "report_dataset"]
+)
 def test_a_stage_loads_no_networks_library(stage: str) -> None:
     assert loaded(f"import pipeline.stages.{stage}") & {*HEAVY} == set()
 

@@ -1,0 +1,1 @@
+"""Looking at a dataset through its features: labels that seem wrong, outliers, a map, neighbours."""

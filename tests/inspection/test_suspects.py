@@ -1,0 +1,76 @@
+"""Wrong labels are found by heads that have not seen them, and tiny data sets are taken as they are."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.heads.rows import Rows
+from pipeline.inspection import suspects
+from pipeline.inspection.suspects import judge_labels, predict_out_of_fold
+from tests.heads.examples import blobs, rows_of
+
+
+def with_wrong_labels(rows: Rows, wrong: list[int]) -> Rows:
+    labels = rows.labels.copy()
+    labels[wrong] = (labels[wrong] + 1) % rows.classes
+    return replace(rows, labels=labels)
+
+
+def test_changed_labels_have_the_lowest_quality_and_their_own_class_is_suggested() -> None:
+    rows, wrong = blobs([60, 60, 60]), [3, 50, 117, 160]
+    verdicts = judge_labels(with_wrong_labels(rows, wrong))
+    assert set(np.argsort(verdicts.quality)[:4]) == set(wrong)
+    assert verdicts.suggested[wrong].tolist() == rows.labels[wrong].tolist()
+    assert set(np.flatnonzero(verdicts.suspect)) <= set(wrong)
+    assert verdicts.suspect.sum() >= 3
+    assert verdicts.judged.all()
+
+
+def test_right_labels_are_not_suspect() -> None:
+    rows = blobs([60, 60])
+    verdicts = judge_labels(rows)
+    assert not verdicts.suspect.any()
+    assert (verdicts.suggested == rows.labels).all()
+    assert verdicts.quality.min() > 0.5
+
+
+def test_near_duplicates_with_the_same_wrong_label_do_not_vouch_for_one_another() -> None:
+    rows = blobs([40, 40])
+    wrong = [5, 6, 7, 8]
+    features = rows.features.copy()
+    features[wrong] = features[5]
+    labels = rows.labels.copy()
+    labels[wrong] = 1 - labels[5]
+    groups = np.arange(80)
+    groups[wrong] = 5
+    verdicts = judge_labels(rows_of(features, labels, 2, groups))
+    assert set(np.argsort(verdicts.quality)[:4]) == set(wrong)
+
+
+def test_no_head_has_seen_an_image_that_it_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = blobs([20, 20])
+    fitted, fit = [], suspects.fit_head
+    monkeypatch.setattr(suspects, "fit_head", lambda *one: fitted.append(one[0]) or fit(*one))
+    probabilities, judged = predict_out_of_fold(rows)
+    assert judged.all()
+    assert sum(len(rows) - len(some) for some in fitted) == len(rows)
+    assert np.allclose(probabilities.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("groups", [[0, 1], [0, 1, 2], [0, 0, 1, 1]])
+def test_a_label_that_no_other_image_can_vouch_for_is_taken_for_right(groups: list[int]) -> None:
+    labels = np.array([0, 1, 1, 1][: len(groups)]) if len(groups) < 4 else np.array([0, 0, 1, 1])
+    verdicts = judge_labels(rows_of(np.eye(len(groups), 3, dtype=np.float32), labels, 2, groups))
+    alone = ~verdicts.judged
+    assert alone.any()
+    assert (verdicts.quality[alone] == 1).all()
+    assert (verdicts.suggested[alone] == labels[alone]).all()
+    assert not verdicts.suspect[alone].any()
+
+
+def test_features_that_are_all_the_same_make_no_label_better_than_another() -> None:
+    rows = rows_of(np.ones((40, 4), np.float32), np.arange(40) % 2, 2)
+    verdicts = judge_labels(rows)
+    assert np.isfinite(verdicts.quality).all()
+    assert np.allclose(verdicts.quality, 0.5, atol=0.2)
