@@ -5,10 +5,11 @@ import json
 import logging
 import shutil
 import sys
+from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeVar
 
 import typer
 
@@ -18,12 +19,33 @@ if TYPE_CHECKING:
     from pipeline.params import Params
     from pipeline.tools.store_maintenance import StoreSummary
 
+T = TypeVar("T")
+
 app = typer.Typer(
-    help="Prepare images, compute a frozen network's features once, train small heads on them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"bottleneck {version('frozen-bottleneck')}")
+        raise typer.Exit
+
+
+@app.callback()
+def whole(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Say it, and end."),
+    ] = False,
+) -> None:
+    """Prepare images, compute a frozen network's features once, train small heads on them."""
+
+
 store_app = typer.Typer(help="Look after the feature store.", no_args_is_help=True)
 app.add_typer(store_app, name="store")
 
@@ -297,26 +319,30 @@ def sweep(
 
 @app.command(rich_help_panel="Tools")
 def datasets() -> None:
-    """List the datasets that the catalogue knows, and your own of params.yaml."""
-    from pipeline import paths
-    from pipeline.catalogue.datasets import CATALOGUE
-    from pipeline.urls import plain_url
+    """List the datasets of params.yaml, and how far each is."""
+    from pipeline.tools.listings import describe_catalogue, describe_datasets
 
-    for dataset in CATALOGUE.values():
-        print(f"{dataset.name:20} {dataset.title}: {', '.join(dataset.classes)}")
-    if not paths.PARAMS.exists():
-        print(f"There is no {paths.PARAMS} here, so none of your own.", file=sys.stderr)
-        return
-    for name, settings in _params().datasets.items():
-        if settings.archive and name not in CATALOGUE:
-            print(f"{name:20} your own, from {plain_url(settings.archive)}")
+    if (params := _params_if_there()) is None:
+        print("There is no params.yaml here; these are known by name:", file=sys.stderr)
+    for line in describe_datasets(params.datasets) if params else describe_catalogue():
+        print(line)
 
 
 @app.command(rich_help_panel="Tools")
-def backbones() -> None:
-    """List the backbones that the catalogue knows."""
+def backbones(
+    name: Annotated[
+        str | None, typer.Argument(help="List the layers of this one.", show_default=False)
+    ] = None,
+) -> None:
+    """List the backbones that the catalogue knows, or the layers of one."""
     from pipeline.catalogue.backbones import CATALOGUE
 
+    if name is not None:
+        from pipeline.tools.listings import describe_layers
+
+        for line in describe_layers(name, _params_if_there()):
+            print(line)
+        return
     for backbone in CATALOGUE.values():
         print(f"{backbone.name:20} {backbone.title}")
 
@@ -339,9 +365,11 @@ def stats() -> None:
     """Say which fingerprints the store holds, what they are made of and how much they take."""
     from pipeline import paths
     from pipeline.tools.store_maintenance import inspect_store
+    from pipeline.tools.words import count_of
 
-    for summary in inspect_store(paths.store_folder()):
-        print(_counted(summary, f"in {summary.shards} shards, {summary.bytes:,} bytes"))
+    for summary in _or_empty(inspect_store(paths.store_folder())):
+        shards = count_of(summary.shards, "shard")
+        print(_counted(summary, f"in {shards}, {summary.bytes:,} bytes"))
         for name, value in sorted(summary.fingerprint_parts.items()):
             print(f"    {name:12} {json.dumps(value) if isinstance(value, dict) else value}")
 
@@ -351,11 +379,12 @@ def verify() -> None:
     """Read and check every feature; what is damaged is quarantined and will be computed again."""
     from pipeline import paths
     from pipeline.tools.store_maintenance import inspect_store
+    from pipeline.tools.words import count_of
 
     damaged = 0
-    for summary in inspect_store(paths.store_folder(), check_rows=True):
+    for summary in _or_empty(inspect_store(paths.store_folder(), check_rows=True)):
         damaged += len(summary.damaged)
-        print(_counted(summary, f"sound, {len(summary.damaged)} shards quarantined"))
+        print(_counted(summary, f"sound, {count_of(len(summary.damaged), 'shard')} quarantined"))
         for name in summary.damaged:
             print(f"    {name}")
     if damaged:
@@ -374,7 +403,8 @@ def gc(
     from pipeline.tools.store_maintenance import collect_garbage, features_in_use
 
     verb = "would drop" if dry_run else "dropped"
-    for one in collect_garbage(paths.store_folder(), features_in_use(experiments), dry_run=dry_run):
+    used = features_in_use(experiments)
+    for one in _or_empty(collect_garbage(paths.store_folder(), used, dry_run=dry_run)):
         dropped = f"{verb} {one.features:,} features, {one.bytes:,} bytes"
         print(f"{one.fingerprint}: {dropped}; {one.kept:,} features stay")
 
@@ -410,6 +440,17 @@ def _fail(message: str) -> NoReturn:
     raise SystemExit(1) from None
 
 
+def _or_empty(found: Iterator[T]) -> Iterator[T]:
+    """Pass on what is found in the store; say so where there is nothing."""
+    if (first := next(found, None)) is None:
+        from pipeline import paths
+
+        print(f"the store is empty ({paths.store_folder()})")
+        return
+    yield first
+    yield from found
+
+
 def _counted(summary: "StoreSummary", rest: str) -> str:
     return f"{summary.fingerprint}: {summary.features:,} features {rest}"
 
@@ -418,3 +459,9 @@ def _params() -> "Params":
     from pipeline.params import load_params
 
     return load_params()
+
+
+def _params_if_there() -> "Params | None":
+    from pipeline import paths
+
+    return _params() if paths.PARAMS.exists() else None

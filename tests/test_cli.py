@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
         ["experiments", "--help"],
         ["store", "--help"],
         ["datasets"],
+        ["--version"],
     ],
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
@@ -465,11 +467,9 @@ def test_predict_takes_a_list_on_standard_input(
     assert "no image in the list on standard input" in capsys.readouterr().err
 
 
-def test_the_catalogues_are_listed(
+def test_the_backbones_of_the_catalogue_are_listed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "datasets") == 0
-    assert capsys.readouterr().out.split("\n")[0].startswith("cats_vs_dogs ")
     assert run(monkeypatch, "backbones") == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert "efficientnet_lite0" in names
@@ -498,15 +498,30 @@ def test_progress_of_nothing_is_silent(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr() == ("", "")
 
 
-def test_datasets_lists_your_own_too(
+def test_datasets_lists_those_of_params_and_elsewhere_those_that_are_known(
     params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "datasets") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["cats_vs_dogs", "flowers", "pets"]
-    assert re.fullmatch("pets +your own, from pets", lines[-1])
+    assert capsys.readouterr() == ("pets  archive pets  not fetched yet\n", "")
     Path("params.yaml").unlink()
     assert run(monkeypatch, "datasets") == 0
     out, err = capsys.readouterr()
-    assert len(out.splitlines()) == 2
-    assert err == "There is no params.yaml here, so none of your own.\n"
+    assert [line.split()[0] for line in out.splitlines()] == ["cats_vs_dogs", "flowers"]
+    assert err == "There is no params.yaml here; these are known by name:\n"
+
+
+def test_the_version_is_that_of_the_package(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"bottleneck {version('frozen-bottleneck')}\n"
+
+
+@pytest.mark.usefixtures("params")
+@pytest.mark.parametrize("command", ["stats", "verify", "gc"])
+def test_an_empty_store_is_called_empty(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipeline.tools.store_maintenance.features_in_use", lambda _: {})
+    assert run(monkeypatch, "store", command) == 0
+    assert capsys.readouterr().out == "the store is empty (features/.store)\n"

@@ -21,6 +21,7 @@ from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import BackboneError, ParamsError
 from pipeline.params import BackboneParams, DatasetParams, ExtractParams, Params, load_params
 from pipeline.tools.disk_space import bytes_to_come
+from pipeline.tools.words import count_of
 from pipeline.urls import is_url, plain_url
 
 PYTHONS = ((3, 11), (3, 12), (3, 13))
@@ -104,8 +105,8 @@ def read_params(load: Callable[[], Params]) -> tuple[Params | None, Check]:
         params = load()
     except ParamsError as error:
         return None, Check(name="params.yaml", ok=False, text=f"{error}")
-    counts = f"{len(params.datasets)} datasets, {len(params.backbones)} backbones"
-    return params, judge("params.yaml", f"valid, {counts}")
+    counts = count_of(len(params.datasets), "dataset"), count_of(len(params.backbones), "backbone")
+    return params, judge("params.yaml", f"valid, {', '.join(counts)}")
 
 
 def judge(name: str, found: str, todo: str | None = None) -> Check:
@@ -134,7 +135,9 @@ def check_command(name: str, command: Sequence[str], well: str) -> Check:
 
 def check_store(sizes: Sequence[int]) -> Check:
     """Say how large the store is, given the bytes of each fingerprint's folder."""
-    return judge("store", f"{len(sizes)} fingerprints, {_giga(sum(sizes))}" if sizes else "empty")
+    return judge(
+        "store", f"{count_of(len(sizes), 'fingerprint')}, {_giga(sum(sizes))}" if sizes else "empty"
+    )
 
 
 def check_archives(datasets: Mapping[str, DatasetParams]) -> Iterator[Check]:

@@ -60,6 +60,7 @@ def only(name: str, found: Probe, changes: dict[str, Any] | None = None) -> Chec
         (check_command("git", (sys.executable, "-c", ""), "a repository"), "^a repository$"),
         (check_store([]), "empty"),
         (check_store([2_000_000_000, 500_000_000]), "2 fingerprints, 2.5 GB"),
+        (check_store([2_000_000_000]), "1 fingerprint, 2.0 GB"),
         (check_disk(10**9, {"pets": 2 * 10**8, "own": None}), "about 0.2 GB to come.*own unknown"),
         (check_kaggle("found", ["pets"]), "found, needed by pets"),
         (check_kaggle(NONE_FOUND, []), "none found, none needed"),
@@ -165,7 +166,7 @@ def test_faults_of_the_settings_are_shown_whole() -> None:
     params, check = read_params(load)
     assert params is None
     assert (check.ok, check.text) == (False, "params.yaml has 2 faults:\n  a\n  b")
-    assert read_params(make_params)[1].text == "valid, 1 datasets, 1 backbones"
+    assert read_params(make_params)[1].text == "valid, 1 dataset, 1 backbone"
 
 
 def test_an_archive_that_is_not_there_is_named_with_its_key(tmp_path: Path) -> None:
