@@ -30,6 +30,7 @@ $(LOCKED): requirements.lock
 
 $(READY): $(LOCKED) pyproject.toml
 	$(PIP) --no-build-isolation --editable .
+	$(RUN) -m pipeline plots-page  # so that `dvc plots` works before the first `dvc repro`
 	touch $@
 
 $(TESTED): $(READY) requirements-dev.lock

@@ -156,6 +156,14 @@ def report() -> None:
     print(stage.run(_params()))
 
 
+@app.command(**STAGE)
+def plots_page() -> None:
+    """Write the page that `dvc plots` fills."""
+    from pipeline.stages import plots_page as stage
+
+    print(stage.run())
+
+
 @app.command(rich_help_panel="Tools")
 def add(
     path: Annotated[str, typer.Argument(help="A folder, .zip, .tar or .tgz.", show_default=False)],

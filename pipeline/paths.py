@@ -16,6 +16,7 @@ from pipeline.errors import SourceError
 PARAMS = Path("params.yaml")
 REPORT = Path("report/index.html")
 REPORT_PARTS = Path("report/parts")
+PLOTS_PAGE = Path("report/plots_page.html")
 METRICS = Path("metrics")
 PLOTS = Path("plots")
 SWEEP = Path("studies/sweep.yaml")

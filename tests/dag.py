@@ -18,6 +18,7 @@ from pipeline.stages import (
     extract,
     fetch,
     inspect,
+    plots_page,
     report,
     report_dataset,
     report_head,
@@ -37,6 +38,7 @@ def light_stages() -> Iterator[None]:
         use_mean_colour(patch)
         for module in (screening, augment):
             patch.setattr(module, "open_processes", lambda _: ThreadPoolExecutor(1))
+        patch.setattr(plots_page, "javascript_bundle", lambda snippet: "")  # takes seconds
         yield
 
 
@@ -67,6 +69,7 @@ def stage_calls(params: Any, real: Params) -> Iterator[tuple[str, Callable[[], s
                 lambda names=(dataset, backbone): report_head.run(*names, params),
             )
     yield "report", lambda: report.run(params)
+    yield "plots_page", plots_page.run
 
 
 def name_of(stage: Any) -> str:

@@ -23,7 +23,7 @@ def write_outputs(stage: str, names: list[str]) -> None:
             text = next(iter(out)) if isinstance(out, dict) else out
             for variable, name in zip(("${item.dataset}", "${item.backbone}"), names, strict=False):
                 text = text.replace(variable, name)
-            path = Path(entry.get("wdir", "."), text.replace("${key}", names[0]))
+            path = Path(entry.get("wdir", "."), text.replace("${key}", "".join(names[:1])))
             file = path if path.suffix else path / "made.txt"
             file.parent.mkdir(parents=True, exist_ok=True)
             part = '{"name": "", "metrics": {}}'

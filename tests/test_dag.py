@@ -203,6 +203,7 @@ STAGES = [
     "report_dataset@pets",
     f"report_head@pets-{BACKBONE}",
     "report",
+    "plots_page",
 ]
 
 
@@ -228,6 +229,9 @@ def test_metrics_and_plots_are_shown_without_options(reproduced: Project) -> Non
     assert "accuracy_low" in shown[f"metrics/pets/{BACKBONE}.json"]["data"]["val"]
     page = reproduced.run("dvc", "plots", "show", "--out", "dvc_plots")
     assert page.strip().endswith("index.html")
+    html = (reproduced.folder / "dvc_plots" / "index.html").read_text(encoding="utf-8")
+    assert html.count("vegaEmbed('#") == 5
+    assert "<script src" not in html, "Vega is in it, and no network is needed"
 
 
 @pytest.mark.slow

@@ -29,7 +29,10 @@ EXEMPT = {
     "pipeline.errors": "messages change no result",
     "pipeline.cli": "arguments and printing change no result; progress.py is reached through it alone",
 }
-DATA = {"report": sorted((PACKAGE / "page" / "templates").iterdir())}  # listed, no modules
+DATA = {  # listed, no modules
+    "plots_page": [PACKAGE / "stages" / "plots_page.html"],
+    "report": sorted((PACKAGE / "page" / "templates").iterdir()),
+}
 NAMES = {"${item.dataset}": "d", "${item.backbone}": "b"}
 
 
@@ -136,7 +139,7 @@ def test_slow_stages_are_not_made_of_what_changes_often() -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_commands_are_those_of_the_command_line_with_names_alone(stage: str) -> None:
     one = dict.fromkeys(("fetch", "split", "augment", "report_dataset"), " d")
-    arguments = {**one, "weights": " b", "report": ""}.get(stage, " d b")
+    arguments = {**one, "weights": " b", "report": "", "plots_page": ""}.get(stage, " d b")
     command = command_of(stage)
     quoted = "".join(f" '{name}'" for name in arguments.split())
     to_root = "cd .. && " if "wdir" in STAGES[stage] else ""
@@ -177,6 +180,7 @@ def test_commands_are_those_of_the_command_line_with_names_alone(stage: str) -> 
         ("report_dataset", [paths.dataset_part("d")]),
         ("report_head", [paths.head_part("d", "b")]),
         ("report", [paths.REPORT]),
+        ("plots_page", [paths.PLOTS_PAGE]),
     ],
 )
 def test_outputs_lie_where_the_layout_says(stage: str, expected: list[Path]) -> None:
@@ -206,9 +210,8 @@ def test_metrics_and_plots_are_files_of_git_and_plots_say_how_they_are_drawn() -
             is_gits &= stage != "split"  # DVC's run-cache serves no stage with other files of git
             assert (options.get("cache") is False) == is_gits, path
         for path, options in paths_of(stage, "plots"):
-            assert {"template", "x", "y"} <= options.keys(), path
-            own = ROOT / ".dvc" / "plots" / f"{options['template']}.json"
-            assert own.is_file() or options["template"] == "confusion", path
+            assert {"template", "x", "y", "title"} <= options.keys(), path
+            assert (ROOT / ".dvc" / "plots" / f"{options['template']}.json").is_file(), path
 
 
 def test_only_heads_have_metrics_so_that_they_can_be_read_side_by_side() -> None:

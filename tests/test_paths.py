@@ -14,6 +14,7 @@ from pipeline.errors import SourceError
     [
         (paths.PARAMS, "params.yaml"),
         (paths.REPORT, "report/index.html"),
+        (paths.PLOTS_PAGE, "report/plots_page.html"),
         (paths.raw_folder("d"), "data/raw/d"),
         (paths.provenance_file("d"), "data/raw/d/provenance.json"),
         (paths.split_folder("d"), "data/split/d"),

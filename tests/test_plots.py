@@ -20,12 +20,14 @@ COLUMNS = {
     "roc": ("class", *ROC_COLUMNS, "threshold"),
     "precision_recall": ("class", *PRECISION_RECALL_COLUMNS, "threshold"),
     "calibration": CALIBRATION_COLUMNS,
+    "confusion": ("actual", "predicted"),
 }
 AXES = {
     "history": ("epoch", "log_loss"),
     "roc": ("fpr", "tpr"),
     "precision_recall": ("recall", "precision"),
     "calibration": ("confidence", "accuracy"),
+    "confusion": ("predicted", "actual"),
 }
 
 
