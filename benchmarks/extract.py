@@ -258,10 +258,11 @@ def store_and_assemble(rows: list[Any], fingerprint: Any, features: Any) -> None
     from pipeline.extraction.assembly import assemble
     from pipeline.extraction.plan import make_plan
     from pipeline.features import Header
+    from pipeline.store.side_by_side import SideBySide
     from pipeline.store.store import Store
 
     with tempfile.TemporaryDirectory() as folder:
-        store, plan = Store(Path(folder), fingerprint), make_plan(rows)
+        store, plan = SideBySide([Store(Path(folder), fingerprint)]), make_plan(rows)
         store.add(features)
         header = Header(
             dataset="benchmark",

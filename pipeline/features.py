@@ -37,6 +37,7 @@ class Header:
         backbone: Name.
         fingerprint: Key of the fingerprint.
         fingerprint_parts: What the fingerprint is made of, as JSON.
+        widths: How many numbers of a feature are each layer's, in order; empty for one layer.
     """
 
     dataset: str
@@ -44,6 +45,7 @@ class Header:
     backbone: str
     fingerprint: str
     fingerprint_parts: str
+    widths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -196,6 +198,8 @@ def _write_header(file: h5py.File, header: Header) -> None:
     _write_text(file, "backbone", header.backbone)
     _write_text(file, "fingerprint", header.fingerprint)
     _write_text(file, "fingerprint_parts", header.fingerprint_parts)
+    if header.widths:
+        file.attrs["widths"] = np.array(header.widths, np.int64)
 
 
 def _write_text(file: h5py.File, name: str, value: str | tuple[str, ...]) -> None:
@@ -303,6 +307,7 @@ def _read_header(path: Path, file: h5py.File) -> Header:
         backbone=_text(attrs["backbone"]),
         fingerprint=_text(attrs["fingerprint"]),
         fingerprint_parts=_text(attrs["fingerprint_parts"]),
+        widths=tuple(int(width) for width in attrs.get("widths", ())),
     )
 
 

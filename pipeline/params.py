@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -82,18 +83,36 @@ class DatasetParams(Section):
         return self
 
 
+def _as_layers(value: object) -> object:
+    """Return one layer as it is, several as a tuple."""
+    layers = tuple(value) if isinstance(value, list | tuple) else (value,)
+    named = all(one is None or isinstance(one, str) for one in layers)
+    if not layers or not named or len(set(layers)) < len(layers):
+        raise ValueError(
+            f"input should be a layer's name, null, or a list of different ones (found {_shown(value)})"
+        )
+    return layers if len(layers) > 1 else layers[0]
+
+
 class BackboneParams(Section):
     """Which frozen network, and where it is cut.
 
     Attributes:
         network: Its name in the catalogue; None: the key of params.yaml is that name.
+        layer: Where it is cut, None: the last one; several, whose features stand side by side.
     """
 
     network: str | None = None
-    layer: str | None = None
-    pooling: Literal["avg", "max", None] = "avg"
+    layer: Annotated[str | tuple[str | None, ...] | None, BeforeValidator(_as_layers)] = None
+    pooling: Literal["avg", "max", "flatten", None] = "avg"
     input_size: int = Field(default=224, ge=32, le=1024)
     weights: Annotated[str, AfterValidator(_check_path)] = Field(default="imagenet", min_length=1)
+
+    @model_validator(mode="after")
+    def _several_layers_give_vectors(self) -> Self:
+        if isinstance(self.layer, tuple) and self.pooling is None:
+            raise ValueError("several layers need pooling: avg, max or flatten (found null)")
+        return self
 
 
 class SplitParams(Section):

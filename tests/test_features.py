@@ -116,6 +116,18 @@ def test_what_is_written_is_read_back(
     )
 
 
+def test_widths_of_layers_are_kept_and_stand_there_only_where_there_are_several(
+    tmp_path: Path,
+) -> None:
+    layers = replace(HEADER, widths=(3, 1))
+    path = _write(tmp_path / "f.h5", _blocks(), layers)
+    assert read_header(path) == layers
+    with h5py.File(path) as file:
+        assert file.attrs["widths"].tolist() == [3, 1]
+    with h5py.File(_write(tmp_path / "one.h5", _blocks())) as file:
+        assert "widths" not in file.attrs
+
+
 def test_equal_rows_give_equal_bytes(tmp_path: Path) -> None:
     first = _write(tmp_path / "a/f.h5", _blocks())
     again = _write(tmp_path / "b/another name.h5", _blocks())

@@ -104,6 +104,29 @@ def test_a_backbones_key_is_free_where_it_names_its_network() -> None:
     assert params.backbone("vgg16").network is None
 
 
+def test_a_backbone_is_cut_at_one_layer_or_several() -> None:
+    def layer(value: object) -> object:
+        return parse_params(changed({"backbones.vgg16": {"layer": value}})).backbone("vgg16").layer
+
+    assert layer(["block4_pool", None]) == ("block4_pool", None)
+    assert layer(["block4_pool"]) == "block4_pool"
+    assert layer([None]) is None
+
+
+@pytest.mark.parametrize("value", [[], ["a", "a"], ["a", 1], 3, {"a": 1}, [["a"]]])
+def test_layers_that_are_none_are_told(value: object) -> None:
+    message = faults_of({"backbones.vgg16": {"layer": value}})
+    assert (
+        "backbones.vgg16.layer: input should be a layer's name, null, or a list of diff" in message
+    )
+    assert f"(found {value!r})" in message
+
+
+def test_maps_of_several_layers_do_not_stand_side_by_side() -> None:
+    message = faults_of({"backbones.vgg16": {"layer": ["block4_pool", None], "pooling": None}})
+    assert "backbones.vgg16: several layers need pooling: avg, max or flatten" in message
+
+
 def test_a_network_that_is_not_known_is_a_fault_of_its_own_key() -> None:
     message = faults_of(
         {"backbones.vgg16": {"network": "vgg-19"}, "backbones.small": {"network": 3}}
@@ -161,7 +184,11 @@ def test_a_network_that_is_not_known_is_a_fault_of_its_own_key() -> None:
             {"source": "mirror"},
             r"datasets\.mine: no known dataset is called 'mine'",
         ),
-        ("backbones.resnet50", {"pooling": "mean"}, r"resnet50\.pooling: .*'avg', 'max' or None "),
+        (
+            "backbones.resnet50",
+            {"pooling": "mean"},
+            r"resnet50\.pooling: .*'avg', 'max', 'flatten' or None ",
+        ),
         ("backbones.resnet50", {"weights": ""}, r"resnet50\.weights: .* at least 1 character"),
         (
             "backbones.resnet50",
@@ -302,7 +329,7 @@ def test_the_choices_in_comments_are_the_ones_that_are_known() -> None:
             parse_params(changed({f"{section}.{key}": choice}))
         described = faults_of({f"{section}.{key}": "?"})
         assert sorted(re.findall(r"'(\w+)'", described)) == sorted(choices(key))
-    assert choices("pooling") == ["avg", "max", "null"]
+    assert choices("pooling") == ["avg", "max", "flatten", "null"]
 
 
 def test_every_key_of_params_yaml_is_there_so_that_experiments_can_set_it() -> None:

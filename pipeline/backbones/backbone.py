@@ -61,12 +61,26 @@ class Backbone:
         """Height and width of the images it takes, pixels."""
         return self.settings.input_size
 
+    @property
+    def layers(self) -> tuple[str | None, ...]:
+        """Where it is cut, None: behind the last map; the features of several stand side by side."""
+        layer = self.settings.layer
+        return layer if isinstance(layer, tuple) else (layer,)
+
+    def cut_at(self, layer: str | None) -> "Backbone":
+        """Return this backbone cut at one layer alone; the network is the same."""
+        alone = Backbone(
+            self.name, self.settings.model_copy(update={"layer": layer}), self.precision
+        )
+        alone._network = self._network
+        return alone
+
     def describe(self) -> dict[str, Any]:
         """Return what decides this network's values, for fingerprints.
 
         Builds the network only where Keras alone knows its weights.
         """
-        cut = self.settings.model_dump(include={"layer", "pooling", "input_size"})
+        cut = self.settings.model_dump(mode="json", include={"layer", "pooling", "input_size"})
         return {
             "backbone": self.network,
             "builder": self._info.builder,
@@ -104,26 +118,46 @@ class Backbone:
         Raises:
             BackboneError: The weights cannot be had or do not fit, or there is no such layer.
         """
-        with pinned_keras(self.precision):
-            return self._build()
-
-    def _build(self) -> "keras.Model":
-        """Put scaling before the network, and its cut and pooling behind."""
         import keras
 
-        network = self._network
-        output = self._cut(network)
-        pixels = keras.Input((self.input_size, self.input_size, 3), dtype="uint8")
-        features = keras.Model(network.input, output)(_scale(pixels, self._info.scaling))
-        if self.settings.pooling is not None and len(features.shape) == 4:
-            pool = {
-                "avg": keras.layers.GlobalAveragePooling2D,
-                "max": keras.layers.GlobalMaxPooling2D,
-            }
-            features = pool[self.settings.pooling](dtype="float32")(features)
-        model = keras.Model(pixels, features, name=self.network)
+        with pinned_keras(self.precision):
+            pixels, features = self._cuts
+            joined = features[0]
+            if len(features) > 1:
+                joined = keras.layers.Concatenate(dtype="float32")(features)
+            model = keras.Model(pixels, joined, name=self.network)
         model.trainable = False
         return model
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How many numbers of a feature `(d,)` are each layer's, in order; builds the network."""
+        return tuple(features.shape[-1] for features in self._cuts[1])
+
+    @cached_property
+    def _cuts(self) -> tuple[Any, list[Any]]:
+        """Pixels, and each layer's features: scaling before the network, cut and pooling behind."""
+        import keras
+
+        with pinned_keras(self.precision):
+            outputs = [self._cut(self._network, layer) for layer in self.layers]
+            pixels = keras.Input((self.input_size, self.input_size, 3), dtype="uint8")
+            scaled = _scale(pixels, self._info.scaling)
+            maps = keras.Model(self._network.input, outputs)(scaled)
+            return pixels, [self._pool(one) for one in maps]
+
+    def _pool(self, features: Any) -> Any:
+        """Make a map `(b, h, w, d)` a vector, as `pooling` says; vectors stay."""
+        from keras import layers
+
+        if self.settings.pooling is None or len(features.shape) != 4:
+            return features
+        pool = {
+            "avg": layers.GlobalAveragePooling2D,
+            "max": layers.GlobalMaxPooling2D,
+            "flatten": layers.Flatten,
+        }
+        return pool[self.settings.pooling](dtype="float32")(features)
 
     @cached_property
     def _network(self) -> "keras.Model":
@@ -201,8 +235,7 @@ class Backbone:
             digest.update(value.tobytes())
         return digest.hexdigest()
 
-    def _cut(self, network: "keras.Model") -> Any:
-        layer = self.settings.layer
+    def _cut(self, network: "keras.Model", layer: str | None) -> Any:
         if layer is None:
             return network.output
         names = [one.name for one in network.layers]

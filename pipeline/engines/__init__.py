@@ -6,7 +6,9 @@ On a GPU batches have one fixed size, which is part of the fingerprint; the last
 """
 
 import importlib.util
+import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +25,7 @@ from pipeline.params import ExtractParams
 
 GPU_STREAMS = 3  # one batch on the device, one decoded, one being written
 BYTES_PER_PIXEL = 600  # a generous bound of what a pixel of a batch takes in activations
+log = logging.getLogger(__name__)
 GPU_DEVICE_FILES = ("/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 
 
@@ -165,10 +168,47 @@ def open_engine(config: EngineConfig, backbone: Backbone) -> Engine:
     """
     check_pins()
     with pinned_keras(config.precision):
-        if config.engine == "openvino":
-            from pipeline.engines.openvino import OpenVinoEngine
+        engine = _compile(config, backbone)
+        if len(backbone.layers) == 1:
+            return engine
+        alone = OneByOne([_compile(config, backbone.cut_at(layer)) for layer in backbone.layers])
+    if _give_same_bits(engine, alone, backbone.input_size):
+        return engine
+    log.warning(
+        "%s: of the layers %s in one pass some have other last bits than alone, so each gets its own.",
+        backbone.name, list(backbone.layers),
+    )  # fmt: skip
+    return alone
 
-            return OpenVinoEngine(config, backbone)
-        from pipeline.engines.tensorflow import TensorFlowEngine
 
-        return TensorFlowEngine(config, backbone)
+def _compile(config: EngineConfig, backbone: Backbone) -> Engine:
+    if config.engine == "openvino":
+        from pipeline.engines.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(config, backbone)
+    from pipeline.engines.tensorflow import TensorFlowEngine
+
+    return TensorFlowEngine(config, backbone)
+
+
+class OneByOne:
+    """Engines of the same pixels, whose features `(b, d)` stand side by side."""
+
+    def __init__(self, engines: Sequence[Engine]) -> None:
+        self.batch_size, self.streams = engines[0].batch_size, engines[0].streams
+        self._engines = engines
+
+    def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Turn uint8 `(batch_size, h, w, 3)`, RGB, into features float32 `(batch_size, d)`."""
+        return np.concatenate([engine.run(pixels) for engine in self._engines], axis=1)
+
+
+def _give_same_bits(one: Engine, other: Engine, input_size: int) -> bool:
+    """Compare two engines on noise.
+
+    A layer that is an output cannot be folded into the next one, which may move last bits; the
+    store must not hold other features for it than it would without its neighbours.
+    """
+    shape = (one.batch_size, input_size, input_size, 3)
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    return np.array_equal(one.run(noise), other.run(noise))

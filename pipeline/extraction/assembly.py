@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +20,15 @@ from pipeline.features import (
     stream_features,
 )
 from pipeline.store.shards import Features, Keys
-from pipeline.store.store import Found, Store, names_of
+from pipeline.store.side_by_side import FoundInAll, SideBySide
+from pipeline.store.store import names_of
 
 BLOCK_BYTES = 8 << 20  # of features read and written at once
 
 log = logging.getLogger(__name__)
 
 
-def refill(store: Store, path: Path, fingerprint: str) -> int:
+def refill(store: SideBySide, path: Path, fingerprint: str) -> int:
     """Put the rows of a features file into the store where it lacks them; return how many.
 
     So a features file that came by `dvc pull` saves its forward passes. One of another
@@ -35,12 +37,15 @@ def refill(store: Store, path: Path, fingerprint: str) -> int:
     if not path.exists():
         return 0
     try:
-        if read_header(path).fingerprint != fingerprint:
+        header = read_header(path)
+        if header.fingerprint != fingerprint:
             return 0
         # Keys first: where the store has all of them, the large column is not read.
         keys = read_keys(path)
         missing = store.find(keys).missing
-        return store.add(_missing_features(path, keys, missing)) if missing.any() else 0
+        if not missing.any():
+            return 0
+        return store.add(_missing_features(path, keys, missing), header.widths)
     except FeaturesError as error:
         log.warning("%s Its features are not used.", error)
         return 0
@@ -59,7 +64,7 @@ def _missing_features(
 
 
 def assemble(
-    path: Path, header: Header, plan: Plan, store: Store, found: Found, dtype: str
+    path: Path, header: Header, plan: Plan, store: SideBySide, found: FoundInAll, dtype: str
 ) -> None:
     """Write the features file from the store, a block at a time.
 
@@ -71,15 +76,14 @@ def assemble(
     size = max(1, BLOCK_BYTES // (math.prod(shape) * np.dtype(dtype).itemsize))
     parents, first = plan.parents, 0
     # A damaged shard ends this block by its error, and with it the file that was begun.
-    with create_features(path, header) as writer:
+    with create_features(path, replace(header, widths=store.widths())) as writer:
         for split, rows in plan.splits.items():
             writer.add_split(split, rows, shape, dtype, plan.paths.itemsize)
             for start in range(first, first + rows, size):
                 here = slice(start, min(start + size, first + rows))
                 # From the store once more, block by block: a million features do not fit memory.
-                places = Found(shards=found.shards[here], rows=found.rows[here])
                 block = Block(
-                    features=store.read(places, plan.keys[here]),
+                    features=store.read(found[here], plan.keys[here]),
                     labels=plan.labels[here],
                     sha256=names_of(plan.keys[here]),
                     parent=names_of(plan.keys[parents[here]]),
@@ -91,9 +95,9 @@ def assemble(
             first += rows
 
 
-def first_missing(plan: Plan, found: Found) -> NDArray[np.bool_]:
+def first_missing(plan: Plan, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Mark the rows to compute, bool `(n,)`: those that the store lacks, each image once."""
-    places = np.flatnonzero(found.missing)
+    places = np.flatnonzero(missing)
     # As one value of 32 bytes each; `np.unique` gives the first row where there are equals.
     keys = np.ascontiguousarray(plan.keys[places]).view("V32").ravel()
     first = np.zeros(len(plan.keys), bool)

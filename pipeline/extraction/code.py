@@ -32,13 +32,13 @@ BY_BUILDER = {"lite0": LITE, "lite1": LITE, "lite2": LITE}
 # the stores hold, so that nothing is computed again. Only for changes whose features files were seen
 # to have the same bytes; with the next change of what features are, it is emptied.
 SAME_BITS: dict[str, str] = {
-    "24388aa6f9eca07ee85fb1debe374d6500a673801408dfadc84a5b10d6543d2d":
+    "4248ec7210399e1de2c0fff05bc855c9d3da550f8adc9dc46b5a1775bf8ae549":
         "6e7d8a7a3c0e68719d6be6ae13d0a4c428f785f3f199cfeb7f78c51db508faaf",
-    "50232ae9add6093bc9b3c5bbc102d84a9f3db1bd89d000a4c0d4ef1441fd6b1a":
+    "44c7fc8d16c81721218b269800b0f55df0a0d6e0787d4bd385d455ead18ee3b7":
         "b0a90a14feb5c1d85655c6632a5a8ad4bbe43ab47c951ce32b1a66c45965f64b",
-    "b1b3d8f50d3cd7af3add1d62c0e8b9ef002f73319ffce51a06dfed9d6be7a7f4":
+    "901aa2c6aade437f773cce8652945e95e89a643e6ce8114938f7db0145afba15":
         "dfbe7a91c81ead13dbefacee17565a92af8464df89ffbdaee477afafa4971156",
-    "3aeea5a1973f2121aa7c5756c4d48ec0dee33bc44ba37bf7bf145bbb6ce903d7":
+    "d76e0fe35d047111204f3f0fe0951fee6713aae5ec011a772fd61cd5c68217d5":
         "4d529969f9db56495b0764498a15bb09101ece1bba74745e7d1eb96338a15853",
 }  # fmt: skip
 

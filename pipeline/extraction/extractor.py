@@ -49,12 +49,28 @@ class Extractor:
     def __init__(self, name: str, settings: BackboneParams, extract: ExtractParams) -> None:
         self.config = choose(extract, find_hardware(), settings.input_size)
         self.dtype = extract.dtype
+        self._extract = extract
         self._backbone = Backbone(name, settings, self.config.precision)
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """All that decides the features; no network is built but where Keras alone knows its weights."""
         return fingerprint_of(self._backbone, self.config, self.dtype)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How many numbers of a feature are each layer's, in order; empty for one layer."""
+        return self._backbone.widths if len(self._backbone.layers) > 1 else ()
+
+    def only(self, places: Sequence[int]) -> "Extractor":
+        """Return what computes some of the layers, this one where those are all."""
+        layers = self._backbone.layers
+        if len(places) == len(layers):
+            return self
+        some = tuple(layers[place] for place in places)
+        layer = some if len(some) > 1 else some[0]
+        settings = self._backbone.settings.model_copy(update={"layer": layer})
+        return Extractor(self._backbone.name, settings, self._extract)
 
     @cached_property
     def engine(self) -> Engine:

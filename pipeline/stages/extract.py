@@ -12,6 +12,7 @@ from pipeline.features import Header
 from pipeline.parallel import Progress, no_progress
 from pipeline.params import Params
 from pipeline.store.shards import ShardDamaged
+from pipeline.store.side_by_side import SideBySide
 from pipeline.store.store import Store
 
 
@@ -27,7 +28,7 @@ def run(dataset: str, backbone: str, params: Params, progress: Progress = no_pro
     params.dataset(dataset)
     extractor = Extractor(backbone, params.backbone(backbone), params.extract)
     fingerprint = extractor.fingerprint
-    store = Store(paths.store_folder(), fingerprint)
+    store = SideBySide([Store(paths.store_folder(), one) for one in fingerprint.of_each_layer()])
     plan = make_plan(iterate_rows(dataset))
     if not plan.splits:
         raise ManifestError(
@@ -57,18 +58,21 @@ def run(dataset: str, backbone: str, params: Params, progress: Progress = no_pro
 
 
 def _compute_missing(
-    dataset: str, plan: Plan, store: Store, extractor: Extractor, progress: Progress
+    dataset: str, plan: Plan, store: SideBySide, extractor: Extractor, progress: Progress
 ) -> tuple[int, float]:
     """Run the backbone on the images that the store lacks; return how many they were, and the seconds.
 
-    Building the network is not counted.
+    Of several layers, those that the store has of every image are not computed. Building the
+    network is not counted.
     """
-    wanted = first_missing(plan, store.find(plan.keys))
+    found = store.find(plan.keys)
+    wanted = first_missing(plan, found.missing)
     if not wanted.any():
         return 0, 0.0
+    extractor, store = extractor.only(found.lacking), store.only(found.lacking)
     _ = extractor.engine
     began = time.monotonic()
     rows = compress(iterate_rows(dataset), wanted)
     features = extractor.extract(ImageFile(row.file, row.sha256) for row in rows)
-    stored = store.add(progress(features, int(wanted.sum())))
+    stored = store.add(progress(features, int(wanted.sum())), extractor.widths)
     return stored, time.monotonic() - began

@@ -30,6 +30,13 @@ class Fingerprint:
         """32 hexadecimal digits: the name of these features in the store."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:KEY_LENGTH]
 
+    def of_each_layer(self) -> tuple["Fingerprint", ...]:
+        """Return those under which the store keeps the features: one a layer where there are several."""
+        layers = self.parts.get("layer")
+        if not isinstance(layers, list):
+            return (self,)
+        return tuple(Fingerprint(parts={**self.parts, "layer": layer}) for layer in layers)
+
     def to_json(self) -> str:
         """Return the parts as JSON text, the same for equal parts."""
         return json.dumps(self.parts, sort_keys=True, separators=(",", ":"))

@@ -58,6 +58,10 @@ class Found:
         """Bool `(n,)`: the store has no feature."""
         return self.shards < 0
 
+    def __getitem__(self, rows: slice) -> "Found":
+        """Return where some of the rows lie."""
+        return Found(shards=self.shards[rows], rows=self.rows[rows])
+
 
 class Store:
     """The features of one fingerprint.
@@ -161,36 +165,17 @@ class Store:
         Raises:
             StoreError: The disk is full or cannot be written; earlier shards stay valid.
         """
-        waiting: list[tuple[Keys, Features]] = []
-        rows = size = stored = 0
-        began = time.monotonic()
+        writer = self.writer()
         try:
             for keys, batch in features:
-                waiting.append((keys, batch))
-                rows, size = rows + len(keys), size + batch.nbytes
-                if (
-                    rows >= SHARD_ROWS
-                    or size >= SHARD_BYTES
-                    or time.monotonic() - began >= SHARD_SECONDS
-                ):
-                    stored += self._flush(waiting)
-                    rows, size, began = 0, 0, time.monotonic()
+                writer.append(keys, batch)
         finally:  # after an error or Ctrl-C, too: what was computed need not be computed again
-            stored += self._flush(waiting)
-        return stored
+            writer.flush()
+        return writer.stored
 
-    def _flush(self, waiting: list[tuple[Keys, Features]]) -> int:
-        """Write what waits as one shard, and empty the list."""
-        if not waiting:
-            return 0
-        keys = np.concatenate([keys for keys, _ in waiting])
-        features = np.concatenate([batch for _, batch in waiting])
-        waiting.clear()  # before writing: what a full disk refuses, `add` would else try again
-        try:
-            write_shard(self.folder, self._key, keys, features)
-        except OSError as error:
-            raise _cannot_write(self.folder, error) from None
-        return len(keys)
+    def writer(self) -> "ShardWriter":
+        """Return what gathers features and writes them as shards; end with its `flush`."""
+        return ShardWriter(self.folder, self._key)
 
     def _open_all(self) -> Iterator[Shard]:
         for path in sorted(self.folder.glob(f"[!.]*{SUFFIX}")):  # a dot: still being written
@@ -200,6 +185,58 @@ class Store:
                 continue  # another process set it aside
             except ShardDamaged as damage:
                 quarantine_shard(damage)
+
+
+class ShardWriter:
+    """Gathers features, and writes a shard whenever they are many, large or old.
+
+    Attributes:
+        stored: How many features were written.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self.stored = 0
+        self._folder = folder
+        self._fingerprint = fingerprint
+        self._begin()
+
+    def _begin(self) -> None:
+        self._waiting: list[tuple[Keys, Features]] = []
+        self._rows = self._size = 0
+        self._began = time.monotonic()
+
+    def append(self, keys: Keys, features: Features) -> None:
+        """Take features `(b, ...)` of images, sha256 uint8 `(b, 32)`.
+
+        Raises:
+            StoreError: As `flush`.
+        """
+        self._waiting.append((keys, features))
+        self._rows, self._size = self._rows + len(keys), self._size + features.nbytes
+        if (
+            self._rows >= SHARD_ROWS
+            or self._size >= SHARD_BYTES
+            or time.monotonic() - self._began >= SHARD_SECONDS
+        ):
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits as one shard.
+
+        Raises:
+            StoreError: The disk is full or cannot be written; earlier shards stay valid.
+        """
+        waiting = self._waiting
+        self._begin()  # before writing: what a full disk refuses is not tried again
+        if not waiting:
+            return
+        keys = np.concatenate([keys for keys, _ in waiting])
+        features = np.concatenate([batch for _, batch in waiting])
+        try:
+            write_shard(self._folder, self._fingerprint, keys, features)
+        except OSError as error:
+            raise _cannot_write(self._folder, error) from None
+        self.stored += len(keys)
 
 
 def keys_of(sha256: Iterable[str]) -> Keys:

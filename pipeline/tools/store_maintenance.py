@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import FeaturesError, StoreError
-from pipeline.features import read_header, read_keys
+from pipeline.features import Header, read_header, read_keys
+from pipeline.store.fingerprint import Fingerprint
 from pipeline.store.shards import (
     SUFFIX,
     Keys,
@@ -104,11 +105,18 @@ def features_in_use(experiments: int) -> dict[str, set[bytes]]:
     cached = {path for revision in revisions for path in _cached_features(revision, cache)}
     for path in sorted([*Path(FEATURES).glob("*/*.h5"), *cached]):
         try:
-            keys = used.setdefault(read_header(path).fingerprint, set())
-            keys.update(key.tobytes() for key in read_keys(path))
+            keys = {key.tobytes() for key in read_keys(path)}
+            for fingerprint in _kept_under(read_header(path)):
+                used.setdefault(fingerprint, set()).update(keys)
         except FeaturesError as error:
             raise _unknown(str(error)) from None
     return used
+
+
+def _kept_under(header: Header) -> set[str]:
+    """Return the fingerprints under which the store keeps what a features file holds."""
+    whole = Fingerprint(parts=json.loads(header.fingerprint_parts))
+    return {header.fingerprint, *(one.key for one in whole.of_each_layer())}
 
 
 def collect_garbage(

@@ -60,7 +60,8 @@ def test_describing_needs_no_keras_but_for_its_own_weights() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("pooling", "shape"), [("avg", (2, 1280)), ("max", (2, 1280)), (None, (2, 2, 2, 1280))]
+    ("pooling", "shape"),
+    [("avg", (2, 1280)), ("max", (2, 1280)), ("flatten", (2, 5120)), (None, (2, 2, 2, 1280))],
 )
 def test_pooling_decides_the_shape(pooling: str | None, shape: tuple[int, ...]) -> None:
     assert _run(_backbone(pooling=pooling), _pixels()).shape == shape
@@ -75,6 +76,8 @@ def test_pooling_is_over_the_map_without_it() -> None:
     np.testing.assert_allclose(
         _run(_backbone(pooling="max"), _pixels()), maps.max(axis=(1, 2)), atol=1e-5
     )
+    flat = _run(_backbone(pooling="flatten"), _pixels())
+    np.testing.assert_allclose(flat, maps.reshape(2, -1), atol=1e-5)
 
 
 @pytest.mark.slow
@@ -89,12 +92,23 @@ def test_a_layer_cuts_the_network() -> None:
 
 
 @pytest.mark.slow
+def test_several_layers_stand_side_by_side() -> None:
+    layers = ("block0_project_bn", "block7_add", None)
+    backbone = _backbone(layer=layers)
+    assert backbone.describe()["layer"] == list(layers)
+    assert backbone.widths == (16, 80, 1280)
+    alone = [_run(backbone.cut_at(layer), _pixels()) for layer in layers]
+    np.testing.assert_allclose(_run(backbone, _pixels()), np.concatenate(alone, axis=1), atol=1e-5)
+
+
+@pytest.mark.slow
 def test_an_unknown_layer_is_an_error_that_guesses() -> None:
-    with pytest.raises(
-        BackboneError,
-        match=r"no layer 'block0_projekt'.*head_bn.*Did you mean 'block0_project'\?.*layer",
-    ):
-        _ = _backbone(layer="block0_projekt").model
+    for layer in ("block0_projekt", (None, "block0_projekt")):
+        with pytest.raises(
+            BackboneError,
+            match=r"no layer 'block0_projekt'.*head_bn.*Did you mean 'block0_project'\?.*layer",
+        ):
+            _ = _backbone(layer=layer).model
 
 
 @pytest.mark.slow

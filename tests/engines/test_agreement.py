@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pipeline.backbones.backbone import Backbone
-from pipeline.engines import Engine, EngineConfig, open_engine
+from pipeline.engines import Engine, EngineConfig, OneByOne, open_engine
 from pipeline.params import BackboneParams
 
 pytestmark = pytest.mark.slow
@@ -62,6 +62,12 @@ def images() -> Any:
     return np.array([*grains, *gradients, *flat, *more], np.uint8)
 
 
+def _open_layers(engine: Any, *layers: str | None) -> Engine:
+    choice = EngineConfig(engine=engine, device="cpu", precision="float32", batch_size=1, streams=2)
+    settings = BackboneParams(layer=layers if len(layers) > 1 else layers[0])
+    return open_engine(choice, Backbone("efficientnet_lite0", settings))
+
+
 def _run_each(engine: Engine, images: Any) -> Any:
     return np.concatenate([engine.run(image[None]) for image in images])
 
@@ -98,6 +104,31 @@ def test_neighbours_and_padding_do_not_change_a_bit(images: Any, name: str) -> N
     np.testing.assert_array_equal(
         engine.run(np.roll(images[:4], 1, axis=0)), np.roll(first, 1, axis=0)
     )
+
+
+@pytest.mark.parametrize("name", ["tensorflow", OPENVINO])
+def test_early_middle_and_last_layer_in_one_pass_are_those_of_a_pass_each(
+    engines: Callable[[str], Engine], images: Any, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    layers = ("block2_add", "block7_add", None)
+    together = _open_layers(name, *layers)
+    assert not isinstance(together, OneByOne)
+    assert caplog.text == ""
+    alone = [_run_each(_open_layers(name, layer), images[:3]) for layer in layers[:2]]
+    alone.append(_run_each(engines(name), images[:3]))
+    np.testing.assert_array_equal(_run_each(together, images[:3]), np.concatenate(alone, axis=1))
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+def test_a_layer_that_would_move_anothers_bits_gets_a_pass_of_its_own(
+    engines: Callable[[str], Engine], images: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A convolution that is an output is not folded into what follows."""
+    together = _open_layers("openvino", "block10_project", None)
+    assert isinstance(together, OneByOne)
+    assert "efficientnet_lite0: of the layers ['block10_project', None] in one pass" in caplog.text
+    last = _run_each(together, images[:3])[:, 112:]
+    np.testing.assert_array_equal(last, _run_each(engines("openvino"), images[:3]))
 
 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")

@@ -125,7 +125,7 @@ def test_each_missing_image_is_marked_once() -> None:
     row = Row("train", "cat", "", "", "", 1, "a.jpg", Path())
     plan = make_plan(row._replace(sha256=digit * 64) for digit in "abacbd")
     found = Found(shards=np.array([-1, 0, -1, -1, 0, -1], np.int32), rows=np.zeros(6, np.int32))
-    assert first_missing(plan, found).tolist() == [True, False, False, True, False, True]
+    assert first_missing(plan, found.missing).tolist() == [True, False, False, True, False, True]
 
 
 def test_without_a_sha256_any_file_will_do_and_its_own_is_the_key(images: list[ImageFile]) -> None:

@@ -224,6 +224,75 @@ def test_two_keys_of_one_network_share_their_features(engine: MeanColour) -> Non
     assert shared.header.fingerprint == original.header.fingerprint
 
 
+class OfLayers(MeanColour):
+    """Gives each layer three features: the mean colour plus a number of its own."""
+
+    def __init__(self, layers: tuple[str | None, ...]) -> None:
+        super().__init__()
+        self._own = [0.0 if layer is None else float(len(layer)) for layer in layers]
+
+    def run(self, pixels: Any) -> Any:
+        colour = super().run(pixels)
+        return np.concatenate([colour + own for own in self._own], axis=1)
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str | None, ...], OfLayers]]:
+    """Give the engines that were opened, each with its layers."""
+    opened: list[tuple[tuple[str | None, ...], OfLayers]] = []
+
+    def open_layers(_: EngineConfig, backbone: Backbone) -> OfLayers:
+        opened.append((backbone.layers, OfLayers(backbone.layers)))
+        return opened[-1][1]
+
+    monkeypatch.setattr(extractor, "open_engine", open_layers)
+    monkeypatch.setattr(Backbone, "widths", property(lambda self: (3,) * len(self.layers)))
+    return opened
+
+
+def _layers(*layers: str | None) -> dict[str, Any]:
+    return {f"backbones.{BACKBONE}.layer": list(layers)}
+
+
+def test_a_layer_more_costs_a_pass_of_its_own_and_one_less_none(
+    passes: list[tuple[tuple[str | None, ...], OfLayers]],
+) -> None:
+    _place(_images(30))
+    assert _extract() == (52, 52)
+    last = read_features(FEATURES).splits["val"].features
+    assert _extract(changes=_layers("early", None)) == (52, 52)
+    features = read_features(FEATURES)
+    assert features.header.widths == (3, 3)
+    np.testing.assert_array_equal(features.splits["val"].features, np.hstack([last + 5, last]))
+    assert _extract(changes=_layers(None, "early")) == (52, 0)
+    features = read_features(FEATURES)
+    np.testing.assert_array_equal(features.splits["val"].features, np.hstack([last, last + 5]))
+    assert _extract(changes=_layers("early")) == (52, 0)
+    assert _extract() == (52, 0)
+    assert read_features(FEATURES).header.widths == ()
+    assert [layers for layers, _ in passes] == [(None,), ("early",)]
+
+
+def test_layers_that_are_new_together_take_one_pass_and_refill_from_the_file(
+    passes: list[tuple[tuple[str | None, ...], OfLayers]],
+) -> None:
+    _place(_images(30))
+    changes = _layers("early", None)
+    assert _extract(changes=changes) == (52, 52)
+    ((layers, engine),) = passes
+    assert (layers, engine.computed) == (("early", None), 52)
+    before = sha256_of(FEATURES)
+    shutil.rmtree(paths.store_folder())
+    assert _extract(changes=changes) == (52, 0)
+    assert sha256_of(FEATURES) == before
+    _place(_images(30) | _images(4, first=101, val_every=1))
+    assert _extract(changes=changes) == (56, 4)
+    _place(_images(30))
+    assert _extract(changes=changes) == (52, 0)
+    assert sha256_of(FEATURES) == before
+    assert _extract() == (52, 0), "each layer is in the store by itself"
+
+
 @pytest.mark.usefixtures("engine")
 def test_a_manifest_that_uses_an_image_twice_is_refused() -> None:
     one = draw_image(1)

@@ -147,6 +147,20 @@ def test_the_weights_of_lite0_count_by_their_bytes(monkeypatch: pytest.MonkeyPat
     assert _key("efficientnet_lite0", BackboneParams()) != before
 
 
+def test_a_layer_among_several_has_the_fingerprint_that_it_has_alone() -> None:
+    whole = fingerprint_of(Backbone("vgg16", _with(layer=("block4_pool", None))), CPU, "float16")
+    assert [one.key for one in whole.of_each_layer()] == [
+        _key(settings=_with(layer="block4_pool")),
+        _key(),
+    ]
+    assert whole.key != _key(settings=_with(layer=(None, "block4_pool")))
+    read = Fingerprint(parts=json.loads(whole.to_json()))
+    assert [one.key for one in read.of_each_layer()] == [one.key for one in whole.of_each_layer()]
+    assert [one.key for one in Fingerprint(parts={"a": 1}).of_each_layer()] == [
+        Fingerprint(parts={"a": 1}).key
+    ]
+
+
 def test_the_key_is_a_short_name_for_a_folder() -> None:
     assert len(_key()) == 32
     assert set(_key()) <= set("0123456789abcdef")

@@ -54,6 +54,21 @@ def write_file(path: Path, keys: np.ndarray, fingerprint: Fingerprint = PRINT) -
             )
 
 
+def test_the_layers_of_a_features_file_in_use_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(store_maintenance, "_output", lambda *_: "cache")
+    monkeypatch.setattr(store_maintenance, "_revisions", lambda _: [])
+    whole = Fingerprint(parts={"backbone": "fake", "layer": ["early", None]})
+    single = [one.key for one in whole.of_each_layer()]
+    keys = fill(tmp_path, 5)
+    write_file(tmp_path / "features/d/fake.h5", keys, whole)
+    used = features_in_use(20)
+    assert set(used) == {whole.key, *single}
+    assert all(used[key] == {one.tobytes() for one in keys} for key in single)
+
+
 def test_the_summary_counts_shards_features_and_what_they_are_made_of(tmp_path: Path) -> None:
     fill(tmp_path, 5)
     fill(tmp_path, 7, first=1)
