@@ -21,6 +21,7 @@ ARGUMENTS = {
     "extract": ["PHOTOS", "--images", "8", "--rounds", "1"],
     "heads": ["--quick", "--rounds", "1"],
     "kills": ["PHOTOS", "--kills", "1"],
+    "precision": ["PHOTOS"],
     "predict": ["PHOTOS", "--rounds", "1"],
     "prepare": ["PHOTOS", "--rounds", "1"],
     "store": ["--stored", "1000", "--sizes", "100", "200"],

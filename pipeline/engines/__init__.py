@@ -27,6 +27,8 @@ GPU_STREAMS = 3  # one batch on the device, one decoded, one being written
 BYTES_PER_PIXEL = 600  # a generous bound of what a pixel of a batch takes in activations
 log = logging.getLogger(__name__)
 GPU_DEVICE_FILES = ("/dev/nvidia0", "/dev/dxg", "/dev/kfd")
+BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")  # as Linux calls them, the faster one first
+CPU_INFO = Path("/proc/cpuinfo")
 
 
 class Engine(Protocol):
@@ -53,11 +55,13 @@ class Hardware:
         gpu_bytes: Memory of the first GPU that TensorFlow sees; None without one.
         openvino: Whether OpenVINO is installed.
         cores: Processors that this process may use.
+        bfloat16: What the processor multiplies bfloat16 with, of BFLOAT16_UNITS; None without one.
     """
 
     gpu_bytes: int | None
     openvino: bool
     cores: int
+    bfloat16: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +74,20 @@ class EngineConfig:
         precision: What it computes in.
         batch_size: Images a call.
         streams: Calls at once.
+        bfloat16: What multiplies bfloat16; None in another precision.
     """
 
     engine: Literal["tensorflow", "openvino"]
     device: Literal["cpu", "gpu"]
-    precision: Literal["float32", "float16"]
+    precision: Literal["float32", "bfloat16", "float16"]
     batch_size: int
     streams: int
+    bfloat16: str | None = None
+
+    @property
+    def network_precision(self) -> str:
+        """What the network is built in: OpenVINO itself turns float32 into bfloat16."""
+        return "float32" if self.precision == "bfloat16" else self.precision
 
     def describe(self) -> dict[str, Any]:
         """Return what of this decides a feature's value, for fingerprints."""
@@ -89,6 +100,9 @@ class EngineConfig:
         }
         if self.device == "gpu":
             parts["batch_size"] = self.batch_size
+        # Another order of sums moves the last bits, which bfloat16 rounds to steps of 1/256.
+        if self.bfloat16 is not None:
+            parts["bfloat16"] = self.bfloat16
         return {**parts, "versions": {name: _version(name) for name in libraries}}
 
 
@@ -108,7 +122,19 @@ def find_hardware() -> Hardware:
 
         gpu_bytes = find_gpu_bytes()
     openvino = importlib.util.find_spec("openvino") is not None
-    return Hardware(gpu_bytes=gpu_bytes, openvino=openvino, cores=_count_cores())
+    return Hardware(
+        gpu_bytes=gpu_bytes, openvino=openvino, cores=_count_cores(), bfloat16=find_bfloat16()
+    )
+
+
+def find_bfloat16() -> str | None:
+    """Return what this processor multiplies bfloat16 with, None where it has nothing or no Linux."""
+    try:
+        text = CPU_INFO.read_text(encoding="utf-8")
+    except OSError:
+        return None
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "").split()
+    return next((unit for unit in BFLOAT16_UNITS if unit in flags), None)
 
 
 def _count_cores() -> int:
@@ -140,9 +166,16 @@ def choose(settings: ExtractParams, hardware: Hardware, input_size: int) -> Engi
             f"extract.precision is float16, which needs a GPU; {engine} would run on the CPU here. "
             "Set extract.precision to float32 (params.yaml)"
         )
+    if settings.precision == "bfloat16":
+        _check_bfloat16(engine, on_gpu, hardware)
     if not on_gpu:
         return EngineConfig(
-            engine=engine, device="cpu", precision="float32", batch_size=1, streams=hardware.cores
+            engine=engine,
+            device="cpu",
+            precision=settings.precision,
+            batch_size=1,
+            streams=hardware.cores,
+            bfloat16=hardware.bfloat16 if settings.precision == "bfloat16" else None,
         )
     batch_size = settings.batch_size or fitting_batch_size(hardware.gpu_bytes or 0, input_size)
     return EngineConfig(
@@ -152,6 +185,22 @@ def choose(settings: ExtractParams, hardware: Hardware, input_size: int) -> Engi
         batch_size=batch_size,
         streams=GPU_STREAMS,
     )
+
+
+def _check_bfloat16(engine: str, on_gpu: bool, hardware: Hardware) -> None:
+    """Refuse bfloat16 where it would be no faster, as in TensorFlow on a CPU."""
+    if engine != "openvino":
+        place = "GPU" if on_gpu else "CPU"
+        raise BackboneError(
+            f"extract.precision is bfloat16, for OpenVINO; {engine} would run on the {place} here. "
+            "Install OpenVINO and set extract.engine to it, or extract.precision to float32 (params.yaml)"
+        )
+    if hardware.bfloat16 is None:
+        raise BackboneError(
+            "extract.precision is bfloat16, which needs a processor with AMX or AVX512-BF16; "
+            f"this one has neither ({CPU_INFO}: no {' and no '.join(BFLOAT16_UNITS)}). "
+            "Set extract.precision to float32 (params.yaml)"
+        )
 
 
 def fitting_batch_size(gpu_bytes: int, input_size: int) -> int:
@@ -167,7 +216,7 @@ def open_engine(config: EngineConfig, backbone: Backbone) -> Engine:
         BackboneError: The backbone cannot be built, or the environment was pinned too late.
     """
     check_pins()
-    with pinned_keras(config.precision):
+    with pinned_keras(config.network_precision):
         engine = _compile(config, backbone)
         if len(backbone.layers) == 1:
             return engine

@@ -13,6 +13,10 @@ from openvino.frontend.tensorflow import utils
 
 from pipeline.backbones.backbone import Backbone
 from pipeline.engines import EngineConfig
+from pipeline.errors import BackboneError
+
+# Without a hint, newer processors would compute in bfloat16.
+HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 class OpenVinoEngine:
@@ -29,9 +33,10 @@ class OpenVinoEngine:
         settings = {
             "NUM_STREAMS": self.streams,
             "INFERENCE_NUM_THREADS": self.streams,
-            "INFERENCE_PRECISION_HINT": "f32",  # newer processors would compute in bfloat16
+            "INFERENCE_PRECISION_HINT": HINTS[config.precision],
         }
         self._compiled = openvino.Core().compile_model(model, "CPU", settings)
+        _check_precision(self._compiled, config.precision)
         self._own = threading.local()
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -41,6 +46,16 @@ class OpenVinoEngine:
         self._own.request.infer([pixels], share_inputs=True)
         values: NDArray[np.float32] = self._own.request.get_output_tensor().data.copy()
         return values
+
+
+def _check_precision(compiled: openvino.CompiledModel, precision: str) -> None:
+    """Refuse to compute in another precision than the features' fingerprint says."""
+    found = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    if found != HINTS[precision]:
+        raise BackboneError(
+            f"OpenVINO computes in {found} here, not in {precision}: "
+            "set extract.precision to float32 (params.yaml)"
+        )
 
 
 @contextmanager

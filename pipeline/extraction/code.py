@@ -32,13 +32,13 @@ BY_BUILDER = {"lite0": LITE, "lite1": LITE, "lite2": LITE}
 # the stores hold, so that nothing is computed again. Only for changes whose features files were seen
 # to have the same bytes; with the next change of what features are, it is emptied.
 SAME_BITS: dict[str, str] = {
-    "4248ec7210399e1de2c0fff05bc855c9d3da550f8adc9dc46b5a1775bf8ae549":
+    "e94c1f46e7652ee7a1935a310834f673f5ec801433553fba4504d37ea8c63844":
         "6e7d8a7a3c0e68719d6be6ae13d0a4c428f785f3f199cfeb7f78c51db508faaf",
-    "44c7fc8d16c81721218b269800b0f55df0a0d6e0787d4bd385d455ead18ee3b7":
+    "7135a76794b41529e69d59872a1b4204cfa515616002694db4c5c4d6e58ade44":
         "b0a90a14feb5c1d85655c6632a5a8ad4bbe43ab47c951ce32b1a66c45965f64b",
-    "901aa2c6aade437f773cce8652945e95e89a643e6ce8114938f7db0145afba15":
+    "045738aa6aac76664aea7c1b72f7204326d4f691e93576ea7bb534b8be376e14":
         "dfbe7a91c81ead13dbefacee17565a92af8464df89ffbdaee477afafa4971156",
-    "d76e0fe35d047111204f3f0fe0951fee6713aae5ec011a772fd61cd5c68217d5":
+    "434dd45dffdaafdda6e1e0fa8ce2bb8e125a0fd82646b24bdef11bb275d18d21":
         "4d529969f9db56495b0764498a15bb09101ece1bba74745e7d1eb96338a15853",
 }  # fmt: skip
 

@@ -50,7 +50,7 @@ class Extractor:
         self.config = choose(extract, find_hardware(), settings.input_size)
         self.dtype = extract.dtype
         self._extract = extract
-        self._backbone = Backbone(name, settings, self.config.precision)
+        self._backbone = Backbone(name, settings, self.config.network_precision)
 
     @cached_property
     def fingerprint(self) -> Fingerprint:

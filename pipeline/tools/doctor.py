@@ -19,6 +19,7 @@ from pipeline import paths
 from pipeline.backbones.weights import pip_weights_file
 from pipeline.catalogue.backbones import CATALOGUE as NETWORKS
 from pipeline.catalogue.datasets import CATALOGUE
+from pipeline.engines import find_bfloat16
 from pipeline.errors import BackboneError, ParamsError
 from pipeline.params import BackboneParams, DatasetParams, ExtractParams, Params, load_params
 from pipeline.tools.disk_space import bytes_to_come
@@ -96,6 +97,7 @@ def examine_machine() -> Iterator[Check]:
         layers = {name: pool.submit(layer_fault, name, one) for name, one in backbones.items()}
         probes = dict(zip(MODULES, pool.map(probe, MODULES.values()), strict=True))
         yield from check_modules(probes, params)
+        yield check_processor(find_bfloat16(), params.extract if params else None)
         for name, settings in backbones.items():
             yield check_backbone(name, weights_fault(name, settings), layers[name].result())
 
@@ -177,8 +179,9 @@ def check_kaggle(found: str, needed_by: Sequence[str]) -> Check:
 def check_modules(found: Mapping[str, Probe], params: Params | None) -> Iterator[Check]:
     """Judge what must be imported, and TensorFlow's devices by the precision that is wanted."""
     settings = params.extract if params else None
+    openvino = settings and (settings.engine == "openvino" or settings.precision == "bfloat16")
     spared = {
-        "OpenVINO": None if settings and settings.engine == "openvino" else "extract.engine does not name it",
+        "OpenVINO": None if openvino else "extract.engine does not name it",
         "imgaug": "augment.copies is 0" if params and params.augment.copies == 0 else None,
     }  # fmt: skip
     for name, one in found.items():
@@ -203,6 +206,18 @@ def check_devices(found: Probe, settings: ExtractParams | None) -> Check:
         "extract.precision float16 needs one: set it to float32 (params.yaml), or see docs/gpu.md"
     )
     return judge("TensorFlow", f"{found.version}, {devices}", todo if lacking else None)
+
+
+def check_processor(bfloat16: str | None, settings: ExtractParams | None) -> Check:
+    """Say whether the processor multiplies bfloat16, and judge it by the precision that is wanted."""
+    wanted = settings is not None and settings.precision == "bfloat16"
+    if bfloat16 is None:
+        todo = "extract.precision bfloat16 needs one that has: set it to float32 (params.yaml)"
+        return judge("processor", "no AMX and no AVX512-BF16", todo if wanted else None)
+    offer = (
+        "which extract.precision uses" if wanted else "so extract.precision bfloat16 can be faster"
+    )
+    return judge("processor", f"{bfloat16}, {offer} (docs/benchmarks.md)")
 
 
 def check_backbone(name: str, *faults: str | None) -> Check:

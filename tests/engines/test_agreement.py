@@ -6,16 +6,27 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from pipeline.backbones.backbone import Backbone
-from pipeline.engines import Engine, EngineConfig, OneByOne, open_engine
-from pipeline.params import BackboneParams
+from pipeline.engines import (
+    Engine,
+    EngineConfig,
+    OneByOne,
+    choose,
+    find_bfloat16,
+    find_hardware,
+    open_engine,
+)
+from pipeline.errors import BackboneError
+from pipeline.params import BackboneParams, ExtractParams
 
 pytestmark = pytest.mark.slow
 
@@ -60,6 +71,13 @@ def images() -> Any:
     flat = [np.full((SIZE, SIZE, 3), value) for value in (0, 255)]
     more = [rng.permutation(grains[k % 4].reshape(-1, 3)).reshape(SIZE, SIZE, 3) for k in range(2)]
     return np.array([*grains, *gradients, *flat, *more], np.uint8)
+
+
+def _open_bfloat16(streams: int) -> Engine:
+    settings = {"engine": "openvino", "precision": "bfloat16", "batch_size": 1, "dtype": "float16"}
+    hardware = replace(find_hardware(), cores=streams)
+    choice = choose(ExtractParams.model_validate(settings), hardware, SIZE)
+    return open_engine(choice, Backbone("efficientnet_lite0", BackboneParams()))
 
 
 def _open_layers(engine: Any, *layers: str | None) -> Engine:
@@ -129,6 +147,29 @@ def test_a_layer_that_would_move_anothers_bits_gets_a_pass_of_its_own(
     assert "efficientnet_lite0: of the layers ['block10_project', None] in one pass" in caplog.text
     last = _run_each(together, images[:3])[:, 112:]
     np.testing.assert_array_equal(last, _run_each(engines("openvino"), images[:3]))
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+@pytest.mark.skipif(find_bfloat16() is None, reason="the processor has no bfloat16")
+def test_bfloat16_is_near_float32_and_the_same_each_time(
+    engines: Callable[[str], Engine], images: Any
+) -> None:
+    exact = _run_each(engines("openvino"), images)
+    found = [_run_each(_open_bfloat16(streams), images) for streams in (1, 2)]
+    np.testing.assert_array_equal(found[0], found[1])
+    assert (exact != found[0]).mean() > 0.1, "it is computed in another precision"
+    cosines = (exact * found[0]).sum(1) / np.linalg.norm(exact, axis=1)
+    assert (cosines / np.linalg.norm(found[0], axis=1)).min() > 0.9
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+def test_another_precision_than_the_fingerprints_is_refused() -> None:
+    from pipeline.engines.openvino import _check_precision
+
+    model = SimpleNamespace(get_property=lambda _: SimpleNamespace(get_type_name=lambda: "f32"))
+    _check_precision(model, "float32")
+    with pytest.raises(BackboneError, match=r"computes in f32 here, not in bfloat16: set extract"):
+        _check_precision(model, "bfloat16")
 
 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")

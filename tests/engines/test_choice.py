@@ -1,5 +1,6 @@
 """Which engine runs, where, in what precision and batch size, by what there is to compute on."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from pipeline.engines import (
     EngineConfig,
     Hardware,
     choose,
+    find_bfloat16,
     find_hardware,
     fitting_batch_size,
 )
@@ -23,9 +25,18 @@ def _settings(**changes: Any) -> ExtractParams:
     return ExtractParams.model_validate(base | changes)
 
 
-def _hardware(gpu_gb: int | None = None, *, openvino: bool = True, cores: int = 4) -> Hardware:
+def _hardware(
+    gpu_gb: int | None = None,
+    *,
+    openvino: bool = True,
+    cores: int = 4,
+    bfloat16: str | None = "amx_bf16",
+) -> Hardware:
     return Hardware(
-        gpu_bytes=None if gpu_gb is None else gpu_gb * GB, openvino=openvino, cores=cores
+        gpu_bytes=None if gpu_gb is None else gpu_gb * GB,
+        openvino=openvino,
+        cores=cores,
+        bfloat16=bfloat16,
     )
 
 
@@ -92,6 +103,60 @@ def test_float16_is_for_a_gpu() -> None:
         choose(_settings(precision="float16"), _hardware(), 224)
     with pytest.raises(BackboneError, match=r"needs a GPU; openvino"):
         choose(_settings(precision="float16", engine="openvino"), _hardware(8), 224)
+
+
+@pytest.mark.parametrize("unit", ["amx_bf16", "avx512_bf16"])
+def test_bfloat16_is_for_openvino_on_a_processor_that_has_it(unit: str) -> None:
+    choice = choose(_settings(precision="bfloat16"), _hardware(bfloat16=unit), 224)
+    assert (choice.engine, choice.device, choice.precision) == ("openvino", "cpu", "bfloat16")
+    assert choice.network_precision == "float32", "OpenVINO itself turns it into bfloat16"
+    assert choice.describe()["bfloat16"] == unit
+    on_cpu = _settings(precision="bfloat16", engine="openvino")
+    assert choose(on_cpu, _hardware(8, bfloat16=unit), 224).device == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("hardware", "engine", "message"),
+    [
+        (_hardware(bfloat16=None), "auto", r"AMX or AVX512-BF16; this one has neither .* float32"),
+        (_hardware(bfloat16=None), "openvino", r"this one has neither .*no amx_bf16 and no avx5"),
+        (_hardware(), "tensorflow", r"tensorflow would run on the CPU here\. Install OpenVINO"),
+        (_hardware(openvino=False), "auto", r"tensorflow would run on the CPU here"),
+        (_hardware(8), "auto", r"tensorflow would run on the GPU here.* or extract\.precision to"),
+    ],
+)
+def test_bfloat16_is_refused_elsewhere(hardware: Hardware, engine: str, message: str) -> None:
+    with pytest.raises(BackboneError, match=rf"extract\.precision is bfloat16.*{message}"):
+        choose(_settings(precision="bfloat16", engine=engine), hardware, 224)
+
+
+def test_what_multiplies_bfloat16_counts_in_that_precision_alone() -> None:
+    for unit in ("amx_bf16", None):
+        choice = choose(_settings(), _hardware(bfloat16=unit), 224)
+        assert "bfloat16" not in choice.describe()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "model name\t: x\nflags\t\t: fpu avx512_bf16 amx_tile amx_bf16\nflags\t\t: fpu\n",
+            "amx_bf16",
+        ),
+        ("flags\t\t: fpu avx512_bf16 amx_int8\n", "avx512_bf16"),
+        ("flags\t\t: fpu avx512f amx_bf16_not\n", None),
+        ("Features\t: fp asimd bf16\n", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_processors_flags_tell_whether_it_has_bfloat16(
+    text: str | None, expected: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.engines.CPU_INFO", tmp_path / "cpuinfo")
+    if text is not None:
+        (tmp_path / "cpuinfo").write_text(text)
+    assert find_bfloat16() == expected
 
 
 def test_an_engine_that_is_not_installed_is_an_error() -> None:

@@ -25,6 +25,7 @@ from pipeline.tools.doctor import (
     check_disk,
     check_kaggle,
     check_modules,
+    check_processor,
     check_python,
     check_store,
     competitions,
@@ -44,6 +45,7 @@ FOUND, MISSING = (
 )
 WITH_GPU = Probe(version="1.2", gpus=("/physical_device:GPU:0",))
 FLOAT16 = make_params({"extract.precision": "float16"}).extract
+BFLOAT16 = make_params({"extract.precision": "bfloat16"}).extract
 AUTO = make_params().extract
 NONE_FOUND = "none found"
 
@@ -67,6 +69,9 @@ def only(name: str, found: Probe, changes: dict[str, Any] | None = None) -> Chec
         (check_kaggle(NONE_FOUND, []), "none found, none needed"),
         (check_kaggle("kaggle.json has no key", []), "none needed"),
         (check_devices(FOUND, AUTO), "no GPU"),
+        (check_processor("amx_bf16", AUTO), "amx_bf16, so extract.precision bfloat16 can be faster"),
+        (check_processor("avx512_bf16", BFLOAT16), "avx512_bf16, which extract.precision uses"),
+        (check_processor(None, AUTO), "no AMX and no AVX512-BF16"),
         (check_devices(WITH_GPU, FLOAT16), "GPU: /physical_device:GPU:0"),
         (only("OpenVINO", FOUND, {"extract.engine": "openvino"}), "1.2"),
         (only("OpenVINO", MISSING), "not needed"),
@@ -99,8 +104,10 @@ def test_what_is_there_or_is_not_needed_is_ok(check: Check, text: str) -> None:
         (check_kaggle(NONE_FOUND, ["pets"]), "none found, needed by pets: make a token at https"),
         (check_kaggle("no key in it", ["pets"]), "no key in it, needed by pets: make"),
         (only("TensorFlow", MISSING), "No module named 'x'.*make install"),
+        (check_processor(None, BFLOAT16), r"no AMX .*set it to float32 \(params\.yaml\)"),
         (only("TensorFlow", FOUND, {"extract.precision": "float16"}), r"no GPU.*set it to float32"),
         (only("OpenVINO", MISSING, {"extract.engine": "openvino"}), "make install"),
+        (only("OpenVINO", MISSING, {"extract.precision": "bfloat16"}), "make install"),
         (only("imgaug", MISSING), "make install"),
         (check_backbone("resnet50", "no weights", "no layer"), "no weights; no layer"),
     ],
