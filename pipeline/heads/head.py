@@ -1,5 +1,6 @@
 """A head: weights of some kind that turn features into probabilities."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.heads.kind import KindSettings, known_kinds, softmax
 from pipeline.heads.rows import Float, Scaler, Scaling, Tensors, block_slices, round_weights
+from pipeline.heads.steps import Step, apply_steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,12 +33,16 @@ class Head:
     def scores(self, features: NDArray[Any]) -> Float:
         """Return float64 `(n, k)`, of features float16 or float32 `(n, *shape)`."""
         rows = features.reshape(len(features), -1)
-        to_scores = known_kinds()[self.kind].scores
+        steps = self.steps()
         parts = [
-            to_scores(self.tensors, self.settings, self.scaler.apply(rows[block]))
+            apply_steps(steps, self.scaler.apply(rows[block]))
             for block in block_slices(*rows.shape)
         ]
         return np.concatenate(parts) / self.temperature
+
+    def steps(self) -> Sequence[Step]:
+        """Return what turns scaled features `(b, d)` into scores, before the temperature."""
+        return known_kinds()[self.kind].steps(self.tensors, self.settings)
 
     def probabilities(self, features: NDArray[Any]) -> Float:
         """Return float64 `(n, k)`, each row a distribution over the classes.

@@ -1,6 +1,6 @@
 """What a kind of head is, and which there are: every module of `kinds` is one, under its name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.heads import kinds
 from pipeline.heads.rows import Float, Rows, Scaler, Tensors
+from pipeline.heads.steps import Step
 
 
 class KindSettings(BaseModel):
@@ -58,15 +59,15 @@ class HeadKind(Generic[Settings]):
         fit: Fits it to rows, scaled; the same bits, but for rounding in the last, for the same
             settings, rows and seed. Where it learns by epochs, it calls `watch` after each with
             the epoch, counted from 1, and the weights, and stops when that returns True.
-        scores: float64 `(b, k)`, given tensors, settings and scaled rows `(b, d)`; softmax turns
-            them into probabilities.
+        steps: From scaled rows `(b, d)` to scores `(b, k)`, given tensors and settings; softmax
+            turns scores into probabilities.
         needs_temperature: Are the scores no logarithms of probabilities until divided by a number?
     """
 
     settings: type[Settings]
     shapes: Callable[[Settings, int, int, int], Shapes]
     fit: Callable[[Rows, Scaler, Settings, int, Watch], Fit]
-    scores: Callable[[Tensors, Settings, Float], Float]
+    steps: Callable[[Tensors, Settings], Sequence[Step]]
     needs_temperature: bool = False
 
 

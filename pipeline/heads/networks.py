@@ -16,6 +16,7 @@ from pipeline.errors import HeadError
 from pipeline.heads.kind import Fit, KindSettings, Shapes, Watch, softmax
 from pipeline.heads.optimizers import Gradient, Optimizer, Parameter, Schedule, decay, make_rule
 from pipeline.heads.rows import Float, Rows, Scaler, Tensors
+from pipeline.heads.steps import Affine, Relu, Step
 
 ClassWeight = Literal["balanced"] | None
 
@@ -79,13 +80,13 @@ def network_shapes(hidden: Sequence[int], width: int, classes: int) -> Shapes:
     return shapes
 
 
-def network_scores(tensors: Tensors, hidden: Sequence[int], x: Float) -> Float:
-    """Return what the last layer gives, float64 `(b, k)`, before softmax."""
-    *inner, last = _layer_names(len(hidden))
-    for name in inner:
-        x = np.maximum(x @ tensors[f"{name}/kernel"] + tensors[f"{name}/bias"], 0)
-    scores: Float = x @ tensors[f"{last}/kernel"] + tensors[f"{last}/bias"]
-    return scores
+def network_steps(tensors: Tensors, hidden: Sequence[int]) -> list[Step]:
+    """Return the layers of a network, the last one's units before softmax."""
+    *inner, last = [
+        Affine(kernel=tensors[f"{name}/kernel"], bias=tensors[f"{name}/bias"])
+        for name in _layer_names(len(hidden))
+    ]
+    return [*(step for layer in inner for step in (layer, Relu())), last]
 
 
 def train_networks(

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from pipeline.heads.kind import Fit, KindSettings, known_kinds, no_watch, softmax
 from pipeline.heads.rows import Rows, Scaler
+from pipeline.heads.steps import apply_steps
 from pipeline.heads.training import Recipe
 
 KINDS = ("centroid", "knn", "lda", "linear", "logistic", "mlp")
@@ -81,7 +82,5 @@ def fit_alone(kind: str, rows: Rows, scaling: Any = "none", **changes: Any) -> F
 
 def probabilities(kind: str, fit: Fit, features: NDArray[Any], **changes: Any) -> NDArray[Any]:
     """Return what unrounded weights say of features."""
-    scores = known_kinds()[kind].scores(
-        fit.tensors, own(kind, **changes), features.astype(np.float64)
-    )
-    return softmax(scores)
+    steps = known_kinds()[kind].steps(fit.tensors, own(kind, **changes))
+    return softmax(apply_steps(steps, features.astype(np.float64)))

@@ -14,11 +14,12 @@ from pipeline.heads.networks import (
     _Networks,
     class_weights,
     fit_network,
-    network_scores,
     network_shapes,
+    network_steps,
     train_networks,
 )
 from pipeline.heads.rows import Rows, Scaler, Tensors, round_weights
+from pipeline.heads.steps import apply_steps
 from tests.heads.examples import blobs, fit_alone, own, rows_of
 
 SEED = 7
@@ -27,7 +28,7 @@ NONE = Scaler.fit("none", ROWS.features)
 
 
 def log_losses(tensors: Tensors, hidden: tuple[int, ...], rows: Rows) -> Any:
-    p = softmax(network_scores(tensors, hidden, rows.features.astype(np.float64)))
+    p = softmax(apply_steps(network_steps(tensors, hidden), rows.features.astype(np.float64)))
     return -np.log(p[np.arange(len(rows)), rows.labels])
 
 

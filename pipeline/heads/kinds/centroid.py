@@ -4,7 +4,8 @@ import numpy as np
 
 from pipeline.heads.kind import Fit, HeadKind, KindSettings, Shapes, Watch
 from pipeline.heads.networks import class_weights
-from pipeline.heads.rows import Float, Rows, Scaler, Tensors, to_unit_length
+from pipeline.heads.rows import Rows, Scaler, Tensors, to_unit_length
+from pipeline.heads.steps import Affine, Standardize, Step, UnitLength
 
 
 class CentroidSettings(KindSettings):
@@ -31,15 +32,16 @@ def _fit(rows: Rows, scaler: Scaler, settings: CentroidSettings, seed: int, watc
     return Fit(tensors={"centre": centre, "centroids": sums / np.maximum(counts, 1)[:, None]})
 
 
-def _scores(tensors: Tensors, settings: CentroidSettings, x: Float) -> Float:
-    """Return minus the squared distance to each class mean, less what is the same for all."""
-    centroids = tensors["centroids"]
-    near: Float = 2 * to_unit_length(x - tensors["centre"]) @ centroids.T - (centroids**2).sum(
-        axis=1
-    )
-    return near
+def _steps(tensors: Tensors, settings: CentroidSettings) -> list[Step]:
+    """Lead to minus the squared distance to each class mean, less what is the same for all."""
+    centre, centroids = tensors["centre"], tensors["centroids"]
+    return [
+        Standardize(mean=centre, factor=np.ones_like(centre)),
+        UnitLength(),
+        Affine(kernel=2 * centroids.T, bias=-(centroids**2).sum(axis=1)),
+    ]
 
 
 KIND = HeadKind(
-    settings=CentroidSettings, shapes=_shapes, fit=_fit, scores=_scores, needs_temperature=True
+    settings=CentroidSettings, shapes=_shapes, fit=_fit, steps=_steps, needs_temperature=True
 )

@@ -4,11 +4,8 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.heads.kind import Fit, HeadKind, KindSettings, Shapes, Watch
-from pipeline.heads.rows import Float, Rows, Scaler, Tensors, to_unit_length
-
-LEAST_SHARE = 1e-7  # the share of a class with no neighbour
-AT_ONCE = 256  # rows asked for at once: their likeness to all neighbours is in memory
-DIGITS = 9  # of a cosine: of equal neighbours the first counts, however a processor sums
+from pipeline.heads.rows import Rows, Scaler, Tensors, to_unit_length
+from pipeline.heads.steps import NearestShares, Step, UnitLength
 
 
 class KnnSettings(KindSettings):
@@ -33,18 +30,14 @@ def _fit(rows: Rows, scaler: Scaler, settings: KnnSettings, seed: int, watch: Wa
     return Fit(tensors={"neighbours": neighbours, "labels": np.eye(rows.classes)[originals.labels]})
 
 
-def _scores(tensors: Tensors, settings: KnnSettings, x: Float) -> Float:
-    neighbours, labels = to_unit_length(tensors["neighbours"]), tensors["labels"]
-    k = min(settings.k, len(labels))
-    shares = np.zeros((len(x), labels.shape[1]))
-    for start in range(0, len(x), AT_ONCE):
-        cosines = np.round(to_unit_length(x[start : start + AT_ONCE]) @ neighbours.T, DIGITS)
-        nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
-        near = np.take_along_axis(cosines, nearest, axis=1)
-        votes = np.exp((near - near[:, :1]) / settings.temperature)
-        votes /= votes.sum(axis=1, keepdims=True)
-        shares[start : start + AT_ONCE] = np.einsum("bn,bnk->bk", votes, labels[nearest])
-    return np.log(np.maximum(shares, LEAST_SHARE))
+def _steps(tensors: Tensors, settings: KnnSettings) -> list[Step]:
+    nearest = NearestShares(
+        neighbours=to_unit_length(tensors["neighbours"]),
+        labels=tensors["labels"],
+        count=min(settings.k, len(tensors["labels"])),
+        temperature=settings.temperature,
+    )
+    return [UnitLength(), nearest]
 
 
-KIND = HeadKind(settings=KnnSettings, shapes=_shapes, fit=_fit, scores=_scores)
+KIND = HeadKind(settings=KnnSettings, shapes=_shapes, fit=_fit, steps=_steps)

@@ -8,7 +8,7 @@ from pydantic import Field
 from pipeline.errors import HeadError
 from pipeline.heads.cores import on_all_cores
 from pipeline.heads.kind import Fit, HeadKind, KindSettings, Shapes, Watch
-from pipeline.heads.networks import network_scores, network_shapes
+from pipeline.heads.networks import network_shapes, network_steps
 from pipeline.heads.rows import Float, Rows, Scaler, block_slices, deviations
 
 WIDEST = 16_384  # a covariance of so many features takes 2 GB
@@ -124,6 +124,6 @@ KIND = HeadKind(
     settings=LdaSettings,
     shapes=_shapes,
     fit=_fit,
-    scores=lambda tensors, settings, x: network_scores(tensors, (), x),
+    steps=lambda tensors, settings: network_steps(tensors, ()),
     needs_temperature=True,
 )

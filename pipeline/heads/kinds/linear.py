@@ -1,11 +1,11 @@
 """Kind `linear`: one layer, trained by gradient descent."""
 
 from pipeline.heads.kind import HeadKind
-from pipeline.heads.networks import TrainingSettings, fit_network, network_scores, network_shapes
+from pipeline.heads.networks import TrainingSettings, fit_network, network_shapes, network_steps
 
 KIND = HeadKind(
     settings=TrainingSettings,
     shapes=lambda settings, rows, width, classes: network_shapes((), width, classes),
     fit=fit_network,
-    scores=lambda tensors, settings, x: network_scores(tensors, (), x),
+    steps=lambda tensors, settings: network_steps(tensors, ()),
 )

@@ -10,7 +10,7 @@ from pipeline.errors import HeadError
 from pipeline.heads.cores import on_all_cores
 from pipeline.heads.folds import TRAINED_ON, assign_folds
 from pipeline.heads.kind import Fit, HeadKind, KindSettings, Shapes, Watch, softmax
-from pipeline.heads.networks import ClassWeight, class_weights, network_scores, network_shapes
+from pipeline.heads.networks import ClassWeight, class_weights, network_shapes, network_steps
 from pipeline.heads.rows import Float, Rows, Scaler
 from pipeline.predictions import log_losses
 
@@ -238,5 +238,5 @@ KIND = HeadKind(
     settings=LogisticSettings,
     shapes=_shapes,
     fit=_fit,
-    scores=lambda tensors, settings, x: network_scores(tensors, (), x),
+    steps=lambda tensors, settings: network_steps(tensors, ()),
 )

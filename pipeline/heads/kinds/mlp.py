@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from pipeline.heads.kind import HeadKind
-from pipeline.heads.networks import TrainingSettings, fit_network, network_scores, network_shapes
+from pipeline.heads.networks import TrainingSettings, fit_network, network_shapes, network_steps
 
 WIDEST, DEEPEST = 65536, 8
 
@@ -48,5 +48,5 @@ KIND = HeadKind(
     settings=MlpSettings,
     shapes=lambda settings, rows, width, classes: network_shapes(settings.units, width, classes),
     fit=fit_network,
-    scores=lambda tensors, settings, x: network_scores(tensors, settings.units, x),
+    steps=lambda tensors, settings: network_steps(tensors, settings.units),
 )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.heads.kind import known_kinds
+from pipeline.heads.steps import apply_steps
 from tests.heads.examples import blobs, fit_alone, own, probabilities
 
 
@@ -23,9 +24,8 @@ def test_scikit_learn_names_the_same_class(sizes: list[int]) -> None:
 def test_scores_differ_as_minus_the_squared_distances() -> None:
     rows = blobs([30, 20, 10], noise=1.0)
     fit = fit_alone("centroid", rows)
-    scores = known_kinds()["centroid"].scores(
-        fit.tensors, own("centroid"), rows.features.astype(float)
-    )
+    steps = known_kinds()["centroid"].steps(fit.tensors, own("centroid"))
+    scores = apply_steps(steps, rows.features.astype(float))
     x = rows.features.astype(float) - fit.tensors["centre"]
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     means = np.stack([x[rows.labels == label].mean(axis=0) for label in range(3)])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.heads.kinds import knn
+from pipeline.heads import steps
 from tests.heads.examples import blobs, fit_alone, probabilities, rows_of
 
 
@@ -14,7 +14,7 @@ def test_scikit_learn_gives_the_same_probabilities(
     at_once: int, temperature: float, k: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sklearn = pytest.importorskip("sklearn.neighbors")
-    monkeypatch.setattr(knn, "AT_ONCE", at_once)
+    monkeypatch.setattr(steps, "AT_ONCE", at_once)
     rows, asked = blobs([60, 25, 10], noise=1.5), blobs([20, 20, 20], noise=1.5, seed=1)
     other = sklearn.KNeighborsClassifier(
         k, metric="cosine", algorithm="brute", weights=lambda far: np.exp((1 - far) / temperature)
