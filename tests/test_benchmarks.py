@@ -26,8 +26,8 @@ ARGUMENTS = {
     "prepare": ["PHOTOS", "--rounds", "1"],
     "store": ["--stored", "1000", "--sizes", "100", "200"],
 }
-# They build networks, run Keras or all stages.
-LONG_ONES = {"experiment", "extract", "heads", "kills", "predict"}
+# They build networks, run Keras or all stages, or write much.
+LONG_ONES = {"decoding", "experiment", "extract", "heads", "kills", "predict", "store"}
 LONG = pytest.mark.long
 
 

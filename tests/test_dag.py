@@ -147,6 +147,7 @@ def finish(project: Project) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_nothing_is_to_do_after_another_branch_or_a_clone_with_other_datasets(
     quick: Project, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ WANTED = (
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_no_change_keeps_the_fingerprint_and_moves_a_feature() -> None:
     chosen = [one for one in all_mutations() if any(word in one.name for word in WANTED)]
     results = list(run(chosen))

@@ -127,7 +127,13 @@ def test_the_network_is_frozen_and_takes_raw_pixels() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["mobilenetv2", "densenet121", "mobilenetv3small", "efficientnetb0"]
+    "name",
+    [
+        "mobilenetv2",
+        "mobilenetv3small",
+        pytest.param("densenet121", marks=pytest.mark.long),
+        pytest.param("efficientnetb0", marks=pytest.mark.long),
+    ],
 )
 def test_keras_networks_see_pixels_scaled_by_their_own_rule(name: str) -> None:
     import keras

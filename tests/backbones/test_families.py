@@ -28,6 +28,7 @@ GOLDEN = [
     ("vgg16", 64, 512, [121, 432, 249], [238.11, 211.77, 187.62]),
     ("xception", 71, 2048, [1126, 794, 684], [95235, 82831, 73896]),
 ]  # fmt: skip
+QUICK = {"convnexttiny", "mobilenet", "mobilenetv2", "resnet50", "vgg16"}
 
 
 def _features_of(name: str, size: int) -> Any:
@@ -42,7 +43,10 @@ def _features_of(name: str, size: int) -> Any:
     return np.asarray(backbone.model(image[None], training=False))[0]
 
 
-@pytest.mark.parametrize(("name", "size", "width", "places", "values"), GOLDEN)
+@pytest.mark.parametrize(
+    ("name", "size", "width", "places", "values"),
+    [pytest.param(*one, marks=() if one[0] in QUICK else pytest.mark.long) for one in GOLDEN],
+)
 def test_known_features_of_a_gradient_image(
     name: str, size: int, width: int, places: list[int], values: list[float]
 ) -> None:
