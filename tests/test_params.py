@@ -21,7 +21,7 @@ TEXT = FILE.read_text(encoding="utf-8")
 def changed(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the project's settings with some changed, by dotted key; `...` takes a key out."""
     tree: dict[str, Any] = yaml.safe_load(TEXT)
-    tree["head"]["learning_rate"], tree["head"]["l2"] = 4e-3, 1e-2
+    tree["head"]["learning_rate"], tree["head"]["l2"] = 9e-3, 1.3e-2
     for dotted, value in changes.items():
         *sections, key = dotted.split(".")
         section = tree
@@ -41,7 +41,7 @@ def faults_of(changes: Mapping[str, Any]) -> str:
 
 def test_the_projects_own_settings_are_right() -> None:
     params = load_params(FILE)
-    assert params.head.learning_rate == 4e-3
+    assert params.head.learning_rate == 9e-3
     assert params.datasets["flowers"].source == "drawn"
     assert params == parse_params(changed({}))
 
@@ -49,13 +49,13 @@ def test_the_projects_own_settings_are_right() -> None:
 @pytest.mark.parametrize("text", ["1e-5", "1E-5", "0.1e-4", "1.e-5", ".1e-4", "1e-05", "+1e-5"])
 def test_a_number_in_scientific_notation_is_a_number(text: str, tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
-    file.write_text(TEXT.replace("learning_rate: 4.0e-3", f"learning_rate: {text}"))
+    file.write_text(TEXT.replace("learning_rate: 9.0e-3", f"learning_rate: {text}"))
     assert load_params(file).head.learning_rate == 1e-5
 
 
 def test_text_in_quotation_marks_stays_text(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
-    file.write_text(TEXT.replace("learning_rate: 4.0e-3", "learning_rate: '1e-5'"))
+    file.write_text(TEXT.replace("learning_rate: 9.0e-3", "learning_rate: '1e-5'"))
     with pytest.raises(ParamsError, match=r"head\.learning_rate: .*valid number \(found '1e-5'\)"):
         load_params(file)
 
