@@ -6,11 +6,15 @@ depends on when or where it was made, so the same parts give the same bytes.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pipeline.page.defaults import BACKBONE_DEFAULTS, DEFAULTS
+from pipeline.page.ranking import rank_heads
+from pipeline.page.revision import Revision
 from pipeline.params import Params
 from pipeline.urls import plain_url
 
@@ -20,21 +24,38 @@ TEMPLATES = Path(__file__).parent / "templates"
 NARROW_SPACE = "\u202f"
 
 
-def render_report(datasets: Sequence[View], params: Params) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A setting as the page shows it.
+
+    Attributes:
+        key: Dotted.
+        value: As in params.yaml.
+        default: What the project comes with, if that is another.
+    """
+
+    key: str
+    value: str
+    default: str | None
+
+
+def render_report(datasets: Sequence[View], params: Params, revision: Revision | None) -> str:
     """Return the page, as HTML, for any number of datasets and backbones.
 
     Args:
         datasets: What the page says of each, as `dataset_view` gives it, with its `heads`, as
-            `head_view` gives them.
+            `head_view` gives them. Those that are somebody's own come first.
         params: The settings that gave the results.
+        revision: The commit of code and settings, if it is known.
     """
     page = _environment().get_template("report.html.j2")
-    heads = [head for dataset in datasets for head in dataset["heads"]]
+    own_first = sorted(datasets, key=lambda dataset: dataset["archive"]["source"] != "archive")
     return page.render(
-        datasets=datasets,
-        pictures=_all_pictures(datasets),
-        lowest=_lowest_of_scale([head["metrics"]["val"]["accuracy_low"] for head in heads]),
-        settings=list(_flat(params.model_dump())),
+        datasets=[_with_ranks(dataset) for dataset in own_first],
+        pictures=_all_pictures(own_first),
+        settings=_settings(params),
+        fingerprints=_fingerprints(own_first),
+        revision=revision,
         split=params.split,
     )
 
@@ -43,6 +64,24 @@ def _all_pictures(datasets: Sequence[View]) -> dict[str, View]:
     """Return every picture of the page once, by sha256, however many parts show it."""
     parts = [part for dataset in datasets for part in (dataset, *dataset["heads"])]
     return {sha256: picture for part in parts for sha256, picture in part["pictures"].items()}
+
+
+def _with_ranks(dataset: View) -> View:
+    """Return what the page says of a dataset with how its heads compare, on a scale of their own."""
+    heads = dataset["heads"]
+    ranks = rank_heads(heads)
+    return {
+        **dataset,
+        "is_drawn": dataset["archive"]["source"] == "drawn",
+        "lowest": _lowest_of_scale([head["metrics"]["val"]["accuracy_low"] for head in heads]),
+        "heads": [{**head, "rank": rank} for head, rank in zip(heads, ranks, strict=True)],
+    }
+
+
+def _fingerprints(datasets: Sequence[View]) -> dict[str, list[tuple[str, str]]]:
+    """Return what each fingerprint on the page is made of, dotted."""
+    heads = [head for dataset in datasets for head in dataset["heads"]]
+    return {head["fingerprint"]: list(_flat(head["fingerprint_parts"])) for head in heads}
 
 
 def _environment() -> Environment:
@@ -54,13 +93,26 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"percent": _percent, "thousands": _thousands, "fixed": _fixed}
+    environment.filters |= {
+        "percent": _percent, "thousands": _thousands, "fixed": _fixed, "small": _small,
+    }  # fmt: skip
     return environment
 
 
 def _lowest_of_scale(bounds: Sequence[float]) -> float:
     """Return where the common scale of accuracies begins: the tenth below the lowest bound, 0.9 at most."""
     return min(0.9, math.floor(min(bounds) * 10) / 10)
+
+
+def _settings(params: Params) -> list[Setting]:
+    """Return every setting, with the default of those that have another value."""
+    backbones = dict.fromkeys(params.backbones, BACKBONE_DEFAULTS)
+    defaults = dict(_flat({**DEFAULTS, "backbones": backbones}))
+    found = []
+    for key, value in _flat(params.model_dump()):
+        default = defaults.get(key)
+        found.append(Setting(key=key, value=value, default=None if default == value else default))
+    return found
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -75,6 +127,9 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
 def _as_yaml(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list | tuple):
+        texts = [_as_yaml(one) for one in value]
+        return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     return plain_url(str(value))
 
 
@@ -88,3 +143,7 @@ def _thousands(count: int) -> str:
 
 def _fixed(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}"
+
+
+def _small(probability: float) -> str:
+    return "below 0.001" if probability < 0.001 else f"{probability:.3f}"

@@ -8,6 +8,7 @@ time, the machine or the order of drawing.
 import io
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
@@ -19,10 +20,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from pipeline.reporting.findings import ConfidenceBin
+
 Column = NDArray[np.float64]
 Curves = Mapping[str, Mapping[str, Column]]
 
-SERIES_COLOURS = 8  # the page defines --series-0 to --series-7; a ninth curve begins again, dashed
+SERIES_COLOURS = 8  # the page defines --series-0 to --series-7; no chart has more curves
 BINS = 32  # of a histogram
 HISTORY_STYLES = {"val": "-", "train": "--", "holdout": ":"}
 _INK, _MUTED, _RULE = "#00fe00", "#00fe01", "#00fe02"
@@ -58,14 +61,36 @@ _STYLE: dict[str, Any] = {
 }
 
 
-def draw_history(name: str, history: Curves, measure: str) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """A chart as the page shows it.
+
+    Attributes:
+        title: What it shows.
+        svg: The drawing.
+        alt: What can be seen on it, in words.
+        words: What it says, under it; may be empty.
+        key: Label and line (`solid`, `dashed`, `dotted`) of each curve, in the order of the colours.
+    """
+
+    title: str
+    svg: str
+    alt: str
+    words: str = ""
+    key: Sequence[tuple[str, str]] = ()
+
+
+def draw_history(
+    name: str, history: Curves, measure: str, overfits_after: int | None = None
+) -> str:
     """Draw a measure by epoch: val solid, train dashed, images held out of train dotted.
 
     Args:
         name: Of the chart; different from all others on the page.
         history: Columns `epoch` and `measure` of `train`, `val` and perhaps `holdout`. A head that
-            knows no epochs has one, drawn as a dot.
+            has had one epoch has a dot.
         measure: `log_loss` or `accuracy`.
+        overfits_after: The epoch after which the chart is shaded, if any.
     """
     with _page_style():
         figure, axes = _axes("epoch", measure.replace("_", " "))
@@ -73,6 +98,8 @@ def draw_history(name: str, history: Curves, measure: str) -> str:
             if split in history:
                 epoch, values = history[split]["epoch"], history[split][measure]
                 axes.plot(epoch, values, style if len(epoch) > 1 else "o", color=colour)
+        if overfits_after is not None:
+            axes.axvspan(overfits_after, epoch[-1], color=_MUTED, alpha=0.15, linewidth=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         return _as_svg(figure, name)
 
@@ -82,7 +109,7 @@ def draw_roc(name: str, curves: Curves) -> str:
 
     Args:
         name: Of the chart; different from all others on the page.
-        curves: Columns `fpr` and `tpr`, 0..1, for each class.
+        curves: Columns `fpr` and `tpr`, 0..1, for each of at most eight classes.
     """
     with _page_style():
         figure, axes = _axes("false positive rate", "true positive rate")
@@ -96,7 +123,7 @@ def draw_precision_recall(name: str, curves: Curves) -> str:
 
     Args:
         name: Of the chart; different from all others on the page.
-        curves: Columns `recall`, rising, and `precision`, 0..1, for each class.
+        curves: Columns `recall`, rising, and `precision`, 0..1, for each of at most eight classes.
     """
     with _page_style():
         figure, axes = _axes("recall", "precision")
@@ -106,21 +133,24 @@ def draw_precision_recall(name: str, curves: Curves) -> str:
         return _as_svg(figure, name)
 
 
-def draw_calibration(name: str, points: Mapping[str, Column]) -> str:
-    """Draw accuracy by confidence; a dot's area is its share of the images.
+def draw_calibration(name: str, bins: Sequence[ConfidenceBin]) -> str:
+    """Draw accuracy by confidence, each with its interval; on the diagonal they agree.
 
     Args:
         name: Of the chart; different from all others on the page.
-        points: Columns `confidence` and `accuracy`, 0..1, and `n`, images, one row a bin.
+        bins: In the order of confidence.
     """
     with _page_style():
         figure, axes = _axes("confidence", "accuracy")
         _draw_diagonal(axes)
-        x, y, n = points["confidence"], points["accuracy"], points["n"]
-        axes.plot(x, y, color=_SERIES[0], linewidth=1, alpha=0.6, clip_on=False)
-        axes.scatter(
-            x, y, s=12 + 150 * n / n.sum(), color=_SERIES[0], alpha=0.8, linewidths=0, clip_on=False
-        )
+        x, y = [one.confidence for one in bins], [one.accuracy for one in bins]
+        reach = [
+            [one.accuracy - one.low for one in bins],
+            [one.high - one.accuracy for one in bins],
+        ]
+        bars = axes.errorbar(x, y, reach, fmt="o", color=_SERIES[0], capsize=3, elinewidth=1.2)
+        for artist in (bars.lines[0], *bars.lines[1], *bars.lines[2]):
+            artist.set_clip_on(False)
         return _as_svg(figure, name)
 
 
@@ -165,11 +195,9 @@ def _draw_diagonal(axes: Axes) -> None:
 
 
 def _draw_classes(axes: Axes, lines: Sequence[tuple[Column, Column]], **options: Any) -> None:
-    """Draw x and y of each class in its colour; the page's key has the same order."""
-    for index, (x, y) in enumerate(lines):
-        cycle, colour = divmod(index, SERIES_COLOURS)
-        line_style = "-" if cycle == 0 else "--"
-        axes.plot(x, y, line_style, color=_SERIES[colour], clip_on=False, **options)
+    """Draw x and y of at most eight curves, each in its colour; the page's key has the same order."""
+    for (x, y), colour in zip(lines, _SERIES[: len(lines)], strict=True):
+        axes.plot(x, y, color=colour, clip_on=False, **options)
 
 
 def _as_svg(figure: Figure, name: str) -> str:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from pipeline import paths
 from pipeline.archives import read_members
 from pipeline.errors import PipelineError
-from pipeline.heads.folder import is_fitted_to_all, read_head_predictions
+from pipeline.heads.folder import damage_told, read_description, read_head_predictions
 from pipeline.manifest import SPLITS, USED, read_manifest
 from pipeline.predictions import Predictions
+from pipeline.provenance import Provenance, read_provenance
 from pipeline.reporting.dataset_gallery import DatasetGallery, build_dataset_gallery
 from pipeline.reporting.prediction_gallery import PredictionGallery, build_prediction_gallery
 from pipeline.reporting.thumbnails import Thumbnail, thumbnails_of_files
@@ -29,6 +30,30 @@ CALIBRATION_COLUMNS = ("confidence", "accuracy", "n")
 ROC_COLUMNS = ("fpr", "tpr")
 PRECISION_RECALL_COLUMNS = ("recall", "precision")
 FIGURES = ("precision", "recall", "specificity", "f1", "roc_auc", "average_precision")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadMaking:
+    """How a head was made, as `head.json` has it.
+
+    Attributes:
+        kind: As `pipeline.heads.kind` knows it.
+        settings: Those that the kind reads.
+        fitted_to_all: Is it fitted to val too? All that the page says is of its twin, fitted to train.
+        fingerprint: Of the features that it takes.
+        fingerprint_parts: What that is made of: backbone, weights, decoder, engine, versions.
+    """
+
+    kind: str
+    settings: dict[str, Any]
+    fitted_to_all: bool
+    fingerprint: str
+    fingerprint_parts: dict[str, Any]
+
+    @property
+    def has_epochs(self) -> bool:
+        """Does its kind learn by epochs, so that it has a history?"""
+        return "epochs" in self.settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +71,7 @@ class HeadResult:
         precision_recall: Columns `recall` and `precision` of each class.
         calibration: Columns `confidence`, `accuracy`, `n`.
         val: The predictions for split `val`.
-        fitted_to_all: Is the saved head fitted to val too? All else here is of its twin, fitted to train.
+        made: What the head's description says of how it was made.
         gallery: Images worth a look.
         thumbnails: Of the images of the gallery, by sha256.
     """
@@ -60,9 +85,14 @@ class HeadResult:
     precision_recall: dict[str, Columns]
     calibration: Columns
     val: Predictions
-    fitted_to_all: bool
+    made: HeadMaking
     gallery: PredictionGallery
     thumbnails: dict[str, Thumbnail]
+
+    @property
+    def name(self) -> str:
+        """Dataset and backbone, which no other head on the page has."""
+        return f"{self.dataset}/{self.backbone}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +104,14 @@ class DatasetResult:
         data: As `pipeline.splitting.summary.count_rows` returns it.
         classes: As `pipeline.splitting.summary.count_classes` returns them.
         gallery: Images that tell of its health.
+        archive: What its archive is, and where it came from.
     """
 
     name: str
     data: dict[str, Any]
     classes: list[dict[str, Any]]
     gallery: DatasetGallery
+    archive: Provenance
 
 
 def read_dataset_result(dataset: str) -> DatasetResult:
@@ -98,7 +130,13 @@ def read_dataset_result(dataset: str) -> DatasetResult:
         lambda: read_members(paths.raw_archive(dataset)),
         paths.thumbnails_folder(),
     )
-    return DatasetResult(name=dataset, data=data, classes=classes, gallery=gallery)
+    return DatasetResult(
+        name=dataset,
+        data=data,
+        classes=classes,
+        gallery=gallery,
+        archive=read_provenance(paths.provenance_file(dataset)),
+    )
 
 
 def read_head_result(dataset: str, backbone: str) -> HeadResult:
@@ -134,10 +172,23 @@ def read_head_result(dataset: str, backbone: str) -> HeadResult:
         precision_recall=precision_recall,
         calibration=calibration,
         val=val,
-        fitted_to_all=is_fitted_to_all(paths.model_folder(dataset, backbone)),
+        made=_read_making(paths.model_folder(dataset, backbone)),
         gallery=gallery,
         thumbnails=_thumbnails_of(gallery, dataset),
     )
+
+
+def _read_making(folder: Path) -> HeadMaking:
+    """Read what the page says of how a head was made."""
+    with damage_told(folder):
+        description = read_description(folder)
+        return HeadMaking(
+            kind=description["kind"],
+            settings=description["settings"],
+            fitted_to_all=description["fit_on"] == "all",
+            fingerprint=description["fingerprint"],
+            fingerprint_parts=description["fingerprint_parts"],
+        )
 
 
 def _read_members_of(dataset: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The page's parts: all that it says of a dataset and of a head, as plain values that JSON can hold."""
 
 import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -8,32 +9,54 @@ from typing import Any
 import numpy as np
 
 from pipeline.catalogue.datasets import CATALOGUE
+from pipeline.metrics import wilson_interval
 from pipeline.predictions import Predictions
-from pipeline.reporting.charts import (
-    SERIES_COLOURS,
-    draw_calibration,
-    draw_histogram,
-    draw_history,
-    draw_precision_recall,
-    draw_roc,
-)
+from pipeline.provenance import Provenance
+from pipeline.reporting.charts import Chart, draw_histogram
 from pipeline.reporting.dataset_gallery import DatasetGallery
+from pipeline.reporting.findings import (
+    Baseline,
+    Counts,
+    Learning,
+    count_confusions,
+    find_baseline,
+    find_learning,
+    find_mixes,
+)
+from pipeline.reporting.head_charts import draw_charts
 from pipeline.reporting.results import DatasetResult, HeadResult
+from pipeline.reporting.story import Outcome, tell_story
 from pipeline.reporting.thumbnails import Thumbnail
 
 View = dict[str, Any]
 
+TABLE_CLASSES = 15  # a table of more is no longer readable
+LISTED_MIXES = 100
+HEAT_LEVELS = 5
+PUBLISHED = ("kaggle", "mirror")  # sources whose images are those that the catalogue describes
+
 
 def dataset_view(result: DatasetResult) -> View:
     """Return all that the page says of one dataset, but for its heads."""
-    known = CATALOGUE.get(result.name)
     return {
         "name": result.name,
-        "title": known.title if known else result.name,
+        "title": _title(result.name, result.archive),
+        "archive": asdict(result.archive),
         "data": _data_view(result.data, result.classes),
         "health": _health_view(result.name, result.gallery),
         "pictures": pictures_view(result.gallery.thumbnails),
     }
+
+
+def _title(dataset: str, archive: Provenance) -> str:
+    """Say what the images are: the catalogue's words hold for what it describes alone."""
+    if archive.source == "drawn":
+        return (
+            "Cartoons that this project draws itself, so that all can be tried without a download"
+        )
+    if archive.source in PUBLISHED:
+        return CATALOGUE[dataset].title
+    return f"From {archive.origin}"
 
 
 def _data_view(data: Mapping[str, Any], sizes: Sequence[Mapping[str, Any]]) -> View:
@@ -71,7 +94,7 @@ def _health_view(dataset: str, gallery: DatasetGallery) -> View:
             svg = draw_histogram(f"{dataset}/{kind}", values, label)
             middle = int(np.median(values))
             alt = f"Images by {label}: from {values.min()} to {values.max()}, half of them below {middle}"
-            charts.append({"title": f"Images by {kind}", "svg": svg, "alt": alt})
+            charts.append(asdict(Chart(title=f"Images by {kind}", svg=svg, alt=alt)))
     return {
         "charts": charts,
         "quarantined": [asdict(image) for image in gallery.quarantined],
@@ -82,24 +105,25 @@ def _health_view(dataset: str, gallery: DatasetGallery) -> View:
 
 def head_view(head: HeadResult) -> View:
     """Return all that the page says of one head."""
-    name = f"{head.dataset}/{head.backbone}"
+    made, counts = head.made, count_confusions(head.val)
+    losses = [head.history[split]["log_loss"] for split in ("train", "val")]
+    learning = find_learning(*losses) if made.has_epochs else None
+    baseline = find_baseline(head.val)
     return {
         "backbone": head.backbone,
+        "kind": made.kind,
+        "fitted_to_all": made.fitted_to_all,
+        "has_epochs": made.has_epochs,
+        "fingerprint": made.fingerprint,
+        "fingerprint_parts": made.fingerprint_parts,
+        "story": tell_story(_outcome(head, counts, baseline, learning)),
         "metrics": head.metrics,
+        "baseline": asdict(baseline),
+        "answers": _answers(head.val),
         "classes": list(head.val.classes),
         "per_class": head.per_class,
-        "confusion": _confusion_view(head.val),
-        "epochs": len(head.history["val"]["epoch"]),
-        "fitted_to_all": head.fitted_to_all,
-        "held_out": "holdout" in head.history,
-        "loss_chart": draw_history(f"{name}/loss", head.history, "log_loss"),
-        "accuracy_chart": draw_history(f"{name}/accuracy", head.history, "accuracy"),
-        "roc_chart": draw_roc(f"{name}/roc", head.roc),
-        "precision_recall_chart": draw_precision_recall(
-            f"{name}/precision_recall", head.precision_recall
-        ),
-        "calibration_chart": draw_calibration(f"{name}/calibration", head.calibration),
-        "series_colours": SERIES_COLOURS,
+        "confusion": _confusion_view(counts, head.val.classes),
+        "charts": draw_charts(head, learning),
         "gallery": asdict(head.gallery),
         "pictures": pictures_view(head.thumbnails),
     }
@@ -117,16 +141,70 @@ def pictures_view(thumbnails: Mapping[str, Thumbnail]) -> View:
     }
 
 
-def _confusion_view(val: Predictions) -> list[View]:
+def _outcome(
+    head: HeadResult, counts: Counts, baseline: Baseline, learning: Learning | None
+) -> Outcome:
+    """Return the figures that the head's story is made of."""
+    right, n = int(counts.trace()), len(head.val)
+    low, high = wilson_interval(right, n)
+    sizes = zip(head.val.classes, counts.sum(axis=1), strict=True)
+    return Outcome(
+        right=right,
+        n=n,
+        low=low,
+        high=high,
+        mixes=find_mixes(counts, head.val.classes),
+        absent=[name for name, size in sizes if not size],
+        baseline=baseline,
+        learning=learning,
+    )
+
+
+def _answers(val: Predictions) -> View:
+    """Return which images were asked, and of each, in the order of their sha256, whether it is right."""
+    order = sorted(range(len(val)), key=lambda row: val.sha256[row])
+    is_right = val.predicted_labels() == val.labels
+    images = hashlib.sha256(" ".join(val.sha256[row] for row in order).encode()).hexdigest()
+    return {"images": images, "right": "".join(str(int(is_right[row])) for row in order)}
+
+
+def _confusion_view(counts: Counts, classes: Sequence[str]) -> View:
+    """Return the table of few classes; of many the worst pairs, and a picture of all."""
+    if len(classes) <= TABLE_CLASSES:
+        return {"rows": _confusion_rows(counts, classes)}
+    mixes = find_mixes(counts, classes)
+    return {
+        "mixes": [asdict(mix) for mix in mixes[:LISTED_MIXES]],
+        "mix_count": len(mixes),
+        "heat_map": _heat_map(counts),
+    }
+
+
+def _confusion_rows(counts: Counts, classes: Sequence[str]) -> list[View]:
     """Return a row an actual class: its name and, for each predicted class, count and share of the row."""
-    k = len(val.classes)
-    counts = np.zeros((k, k), np.int64)
-    np.add.at(counts, (val.labels, val.predicted_labels()), 1)
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     return [
         {
             "actual": name,
             "cells": list(zip(counts[row].tolist(), shares[row].tolist(), strict=True)),
         }
-        for row, name in enumerate(val.classes)
+        for row, name in enumerate(classes)
     ]
+
+
+def _heat_map(counts: Counts) -> list[View]:
+    """Return the cells that hold images as paths of squares, one for each of five strengths.
+
+    A mistake's strength is its share of the class's images; the diagonal is told apart.
+    """
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    strengths = np.ceil(shares * HEAT_LEVELS)
+    is_hit = np.eye(len(counts), dtype=bool)
+    paths = []
+    for hit in (True, False):
+        for level in range(1, HEAT_LEVELS + 1):
+            cells = np.argwhere((strengths == level) & (is_hit == hit))
+            if len(cells):
+                path = "".join(f"M{column} {row}h1v1h-1z" for row, column in cells)
+                paths.append({"hit": hit, "strength": level / HEAT_LEVELS, "path": path})
+    return paths

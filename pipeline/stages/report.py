@@ -8,6 +8,7 @@ from pipeline import paths
 from pipeline.errors import PipelineError
 from pipeline.files import atomic_write_text
 from pipeline.page.rendering import render_report
+from pipeline.page.revision import read_revision
 from pipeline.params import Params
 
 
@@ -35,6 +36,7 @@ def run(params: Params) -> str:
             for dataset, heads in parts.items()
         ],
         params,
+        read_revision(Path()),
     )
     atomic_write_text(paths.REPORT, page)
     named = {*parts, *(head for heads in parts.values() for head in heads)}

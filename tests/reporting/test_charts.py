@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
@@ -17,6 +18,7 @@ from pipeline.reporting.charts import (
     draw_precision_recall,
     draw_roc,
 )
+from pipeline.reporting.findings import ConfidenceBin
 
 EPOCHS = np.arange(1.0, 5.0)
 HISTORY = {
@@ -26,18 +28,17 @@ HISTORY = {
 }
 LINE = {"fpr": np.array([0.0, 0.2, 1.0]), "tpr": np.array([0.0, 0.9, 1.0])}
 STEPS = {"recall": np.array([0.0, 0.5, 1.0]), "precision": np.array([1.0, 1.0, 0.6])}
-POINTS = {
-    "confidence": np.array([0.6, 0.9]),
-    "accuracy": np.array([0.5, 1.0]),
-    "n": np.array([1.0, 3.0]),
-}
+BINS = [
+    ConfidenceBin(confidence=0.6, n=2, accuracy=0.5, low=0.1, high=0.9),
+    ConfidenceBin(confidence=0.9, n=4, accuracy=1.0, low=0.5, high=1.0),
+]
 
 CHARTS = {
     "history": lambda name: draw_history(name, HISTORY, "log_loss"),
     "roc": lambda name: draw_roc(name, {"cat": LINE, "dog": LINE}),
     "precision_recall": lambda name: draw_precision_recall(name, {"cat": STEPS, "dog": STEPS}),
     "histogram": lambda name: draw_histogram(name, np.array([7, 9, 9, 300]), "pixels"),
-    "calibration": lambda name: draw_calibration(name, POINTS),
+    "calibration": lambda name: draw_calibration(name, BINS),
 }
 
 
@@ -82,13 +83,27 @@ def test_the_users_own_style_changes_nothing(kind: str) -> None:
         assert CHARTS[kind]("a") == plain
 
 
+def test_the_epochs_of_overfitting_are_shaded() -> None:
+    assert draw_history("a", HISTORY, "log_loss", 2) != draw_history("a", HISTORY, "log_loss", 3)
+    plain, shaded = (draw_history("a", HISTORY, "log_loss", after) for after in (None, 2))
+    assert "opacity: 0.15" in shaded
+    assert "opacity: 0.15" not in plain
+
+
+def test_a_wider_interval_is_drawn_longer() -> None:
+    """The bars are the intervals: another bound gives another drawing."""
+    wider = [BINS[0], replace(BINS[1], low=0.2)]
+    assert draw_calibration("a", wider) != draw_calibration("a", BINS)
+
+
 @pytest.mark.parametrize(("draw", "line"), [(draw_roc, LINE), (draw_precision_recall, STEPS)])
-def test_more_classes_than_colours_are_drawn(
+def test_each_curve_has_a_colour_of_its_own(
     draw: Callable[..., str], line: dict[str, NDArray[np.float64]]
 ) -> None:
-    svg = draw("a", {str(index): line for index in range(SERIES_COLOURS + 2)})
-    assert f"var(--series-{SERIES_COLOURS - 1})" in svg
-    assert f"var(--series-{SERIES_COLOURS})" not in svg
+    svg = draw("a", {str(index): line for index in range(SERIES_COLOURS)})
+    assert set(re.findall(r"--series-(\d+)", svg)) == set(map(str, range(SERIES_COLOURS)))
+    with pytest.raises(ValueError, match="shorter"):
+        draw("a", {str(index): line for index in range(SERIES_COLOURS + 1)})
 
 
 def test_precision_falls_in_a_step_at_the_recall_before() -> None:

@@ -1,0 +1,137 @@
+"""What came out, in one sentence a head, made from its figures alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.comparison import SIGNIFICANT
+from pipeline.reporting.findings import Baseline, ConfidenceBin, Learning, Mix
+
+NARROW_SPACE = "\u202f"
+WIDE_INTERVAL = 0.2  # a wider one leaves open whether a head is good
+NAMED_CLASSES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The figures that the story of a head is made of.
+
+    Attributes:
+        right: Images of val whose class it names.
+        n: Images of val, >= 1.
+        low: Lower bound of the 95 % interval of `right / n`.
+        high: Its upper bound.
+        mixes: Pairs of classes mixed up, the most images first.
+        absent: Classes that have no image in val.
+        baseline: What always naming the largest class would give.
+        learning: How it learned; None for a kind that knows no epochs.
+    """
+
+    right: int
+    n: int
+    low: float
+    high: float
+    mixes: Sequence[Mix]
+    absent: Sequence[str]
+    baseline: Baseline
+    learning: Learning | None
+
+
+def tell_story(outcome: Outcome) -> str:
+    """Return one sentence: how often it is right, what it mixes up, what guessing gives, how it learned."""
+    clauses = [
+        tell_accuracy(outcome),
+        tell_mixes(outcome.mixes),
+        tell_baseline(outcome),
+        tell_absent(outcome.absent),
+        tell_learning(outcome.learning),
+    ]
+    sentence = "; ".join(clause for clause in clauses if clause)
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def tell_accuracy(outcome: Outcome) -> str:
+    """Say on how many images it is right, and how sure that is where the images are few."""
+    right, n = outcome.right, outcome.n
+    if right == n:
+        text = "right on the one image" if n == 1 else f"right on all {n:,} images"
+    else:
+        text = f"right on {right:,} of {n:,} images ({percent(right / n)})"
+    if outcome.high - outcome.low <= WIDE_INTERVAL:
+        return text
+    return (
+        f"{text}, too few to tell much (the true accuracy may be anywhere from "
+        f"{percent(outcome.low, 0)} to {percent(outcome.high, 0)})"
+    )
+
+
+def tell_mixes(mixes: Sequence[Mix]) -> str:
+    """Say which two classes are mixed up most; nothing where no mistake was made."""
+    if not mixes:
+        return ""
+    first = mixes[0]
+    if first.count > 1:
+        return f"most often {first.actual} is taken for {first.predicted}: {first.count:,} times"
+    if len(mixes) == 1:
+        return f"the one mistake takes {first.actual} for {first.predicted}"
+    return "no two classes are mixed up more than once one way"
+
+
+def tell_baseline(outcome: Outcome) -> str:
+    """Say what always naming the largest class would give, and whether the head is better than that."""
+    baseline = outcome.baseline
+    text = (
+        f"always saying {baseline.name} would be right on {percent(baseline.right / outcome.n, 0)}"
+    )
+    if baseline.p_value >= SIGNIFICANT:
+        return f"{text}, and the head is not better than that beyond chance"
+    if outcome.right < baseline.right:
+        return f"{text}: the head is worse than that"
+    return text
+
+
+def tell_absent(absent: Sequence[str]) -> str:
+    """Say of which classes nothing is known, because val has none of them."""
+    if not absent:
+        return ""
+    names = ", ".join(absent[:NAMED_CLASSES])
+    more = len(absent) - NAMED_CLASSES
+    return f"nothing is known of {names}{f' and {more:,} more' if more > 0 else ''}, without an image in val"
+
+
+def tell_learning(learning: Learning | None) -> str:
+    """Say when learning stopped helping; nothing of a head that knows no epochs, or has had but one."""
+    if learning is None or learning.epochs == 1:
+        return ""
+    if learning.overfits:
+        return f"learning stopped helping after epoch {learning.best} of {learning.epochs}"
+    return f"no overfitting in {learning.epochs} epochs"
+
+
+def tell_history(learning: Learning) -> str:
+    """Say what the curves of learning show."""
+    lowest = f"lowest after epoch {learning.best} ({learning.lowest:.3f})"
+    if learning.overfits:
+        return (
+            f"On val the log loss is {lowest}. In the shaded epochs after it, train still improves and val "
+            f"does not ({learning.last:.3f} at the end): the head learns its images by heart."
+        )
+    return f"On val the log loss is {lowest}, and {learning.last:.3f} at the end: no overfitting to speak of."
+
+
+def tell_calibration(bins: Sequence[ConfidenceBin]) -> str:
+    """Say whether the head is as sure as it is right."""
+    n = sum(one.n for one in bins)
+    confidence = sum(one.confidence * one.n for one in bins) / n
+    accuracy = sum(one.accuracy * one.n for one in bins) / n
+    text = f"On average it is {percent(confidence)} sure and {percent(accuracy)} right"
+    off = sum(not one.low <= one.confidence <= one.high for one in bins)
+    if not off:
+        return f"{text}; nowhere is the difference beyond chance."
+    verdict = "promises too much" if confidence > accuracy else "is better than it says"
+    where = "In the only bin" if len(bins) == 1 else f"In {off} of {len(bins)} bins"
+    return f"{text}. {where} the difference is beyond chance: it {verdict}."
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share as a percentage."""
+    return f"{share * 100:.{digits}f}{NARROW_SPACE}%"
