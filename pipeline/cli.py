@@ -221,6 +221,31 @@ def predict(
 
 
 @app.command(rich_help_panel="Tools")
+def export(
+    dataset: Dataset,
+    backbone: Backbone,
+    to: Annotated[
+        Path,
+        typer.Option(
+            metavar="PATH",
+            help="Its ending says the format: .keras, .onnx, .tflite; none: a SavedModel.",
+            show_default=False,
+        ),
+    ],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a model that was not exported by this.")
+    ] = False,
+) -> None:
+    """Write a trained head with its network as one model, for programs without this project."""
+    params = _params()
+    from pipeline.exporting import export as tool
+
+    with redirect_stdout(sys.stderr):  # where converters say what they do
+        line = tool.run(dataset, backbone, params, to, force=force)
+    print(line)
+
+
+@app.command(rich_help_panel="Tools")
 def experiments(
     compare: Annotated[
         str | None, typer.Option(metavar="NAME", help="Ask whether this one is really better.")
@@ -343,15 +368,16 @@ def backbones(
     ] = None,
 ) -> None:
     """List the backbones that the catalogue knows, or the layers of one."""
-    from pipeline.tools import listings
+    from pipeline.catalogue.backbones import CATALOGUE
 
-    lines = (
-        listings.describe_networks()
-        if name is None
-        else listings.describe_layers(name, _params_if_there())
-    )
-    for line in lines:
-        print(line)
+    if name is not None:
+        from pipeline.tools.listings import describe_layers
+
+        for line in describe_layers(name, _params_if_there()):
+            print(line)
+        return
+    for backbone in CATALOGUE.values():
+        print(f"{backbone.name:20} {backbone.title}")
 
 
 @app.command(rich_help_panel="Tools")

@@ -79,6 +79,10 @@ class HeadError(PipelineError):
     """A saved head is missing, damaged, or does not fit the features."""
 
 
+class ExportError(PipelineError):
+    """A model cannot be exported as asked, or not to there."""
+
+
 class PredictionsError(PipelineError):
     """A table of predictions is missing or damaged."""
 

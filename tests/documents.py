@@ -53,6 +53,12 @@ def blocks_of(document: Path) -> list[Block]:
     ]
 
 
+def python_in(text: str) -> list[str]:
+    """Return the blocks of Python in a piece of Markdown."""
+    tokens = MarkdownIt("commonmark").parse(text)
+    return [one.content for one in tokens if one.type == "fence" and one.info.strip() == "python"]
+
+
 def all_blocks(*languages: str) -> list[Block]:
     return [
         block

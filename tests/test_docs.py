@@ -18,7 +18,9 @@ from typer.main import get_command
 
 from pipeline import paths
 from pipeline.cli import app
-from pipeline.params import Params, parse_params
+from pipeline.exporting import export
+from pipeline.exporting.formats import FORMATS
+from pipeline.params import Params, load_params, parse_params
 from tests.documents import (
     DOCUMENTS,
     NOTEBOOK,
@@ -33,6 +35,8 @@ from tests.documents import (
     text_of,
     tokens_of,
 )
+from tests.exporting.tiny import use_tiny_backbone
+from tests.project import BACKBONE
 from tests.trained_project import make_trained
 
 LANGUAGES = {
@@ -74,12 +78,27 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("document", WITH_PYTHON, ids=lambda path: path.name)
-def test_python_in_documents_runs(document: Path, project: Path) -> None:
+def test_python_in_documents_runs(
+    document: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names: dict[str, Any] = {"project": project}
+    if document.name == "export.md":
+        place_exports(project, monkeypatch)
     for block in blocks_of(document):
         if block.language == "python":
             where = f"{block.document}, line {block.line}"
             exec(compile(block.text, where, "exec"), names)
+
+
+def place_exports(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Export the project's head in every format, for pixels as the document has them, beside a photo."""
+    use_tiny_backbone(monkeypatch, size=224)
+    for ending, one in FORMATS.items():
+        for module in one.needs:
+            pytest.importorskip(module, reason="the extra `export` is not installed")
+        export.run("flowers", BACKBONE, load_params(), project / f"flowers{ending}")
+    photo = next((project / "data" / "split").rglob("*.jpg"))
+    (project / "photo.jpg").write_bytes(photo.read_bytes())
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ def build_network(backbone: Backbone, head: Head) -> "keras.Model":
             x = LAYERS[type(step)](step, x)
         calm = keras.layers.Rescaling(1 / head.temperature, name="temperature")(x)
         probabilities = keras.layers.Softmax(name="probabilities")(calm)
-        model = keras.Model(backbone.model.input, probabilities, name=backbone.name)
+        model = keras.Model(backbone.model.input, probabilities, name="classifier")
         model.trainable = False
         return model
 

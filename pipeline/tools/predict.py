@@ -106,7 +106,7 @@ def predict_files(
     faults = _find_faults(files, extractor.config.streams)
     if good := [file for file in files if file not in faults]:
         saved = read_head(paths.model_folder(dataset, backbone))
-        _check_fingerprint(saved.info, extractor.fingerprint, dataset, backbone)
+        check_fingerprint(saved.info, extractor.fingerprint, dataset, backbone)
         familiarity = _learn_familiarity(dataset, backbone, saved.info)
         batches = progress(extractor.extract(map(ImageFile, good)), len(good))
         rows = (row for _, batch in batches for row in batch)
@@ -182,7 +182,12 @@ def _fault_of(file: Path) -> str | None:
     return None
 
 
-def _check_fingerprint(info: HeadInfo, now: Fingerprint, dataset: str, backbone: str) -> None:
+def check_fingerprint(info: HeadInfo, now: Fingerprint, dataset: str, backbone: str) -> None:
+    """Raise where a head was trained on features of another fingerprint than those of now.
+
+    Raises:
+        HeadError: Names what differs.
+    """
     if now.key == info.fingerprint:
         return
     then = dict(_flatten(json.loads(info.fingerprint_parts)))

@@ -1,45 +1,48 @@
-"""A backbone that is built in no time: the mean colours of the parts of an image, in Keras."""
+"""A backbone that is built in no time: mean colours in Keras, as `tests.fakes.MeanColour` computes them."""
 
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from pipeline.heads.head import Head
 from pipeline.heads.training import fit_head
 from tests.heads.examples import recipe, rows_of
 
-SIZE = 32
-CLASSES = ("cat", "dog", "fox")
+CLASSES = 3
 
 
 class TinyBackbone:
-    """Stands for a Backbone; its features are 12 colours, or a map of them."""
+    """Stands for a Backbone; its features are three colours of the image, or a map of four parts."""
 
-    name = "tiny"
-    input_size = SIZE
-
-    def __init__(self, *, is_map: bool = False) -> None:
+    def __init__(self, *, size: int = 32, is_map: bool = False) -> None:
+        self.input_size = size
         self._is_map = is_map
 
     @cached_property
     def model(self) -> Any:
         import keras
 
-        pixels = keras.Input((SIZE, SIZE, 3), dtype="uint8")
-        x = keras.layers.Rescaling(1 / 128, -127 / 128)(keras.ops.cast(pixels, "float32"))
-        x = keras.layers.AveragePooling2D(SIZE // 2)(x)
-        return keras.Model(pixels, x if self._is_map else keras.layers.Flatten()(x), name=self.name)
+        pixels = keras.Input((self.input_size, self.input_size, 3), dtype="uint8")
+        x = keras.layers.Rescaling(1 / 255)(keras.ops.cast(pixels, "float32"))
+        x = keras.layers.AveragePooling2D(self.input_size // 2)(x)
+        return keras.Model(pixels, x if self._is_map else keras.layers.GlobalAveragePooling2D()(x))
+
+
+def use_tiny_backbone(monkeypatch: pytest.MonkeyPatch, size: int = 32) -> None:
+    """Let `export` take this network, which gives the features of MeanColour."""
+    network = TinyBackbone(size=size)
+    monkeypatch.setattr("pipeline.exporting.export.Backbone", lambda *_: network)
 
 
 def pixels_of(count: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return images uint8 `(count, SIZE, SIZE, 3)`, noise in the colour of its class, and labels."""
-    chance = np.random.default_rng(seed)
-    labels = np.arange(count) % len(CLASSES)
-    tints = np.random.default_rng(9).integers(60, 196, (len(CLASSES), 1, 1, 3))
-    blocks = chance.integers(-60, 60, (count, 4, 4, 3)).repeat(SIZE // 4, 1).repeat(SIZE // 4, 2)
-    return (tints[labels] + blocks).astype(np.uint8), labels
+    """Return images uint8 `(count, 32, 32, 3)`, noise in the colour of its class, and labels."""
+    labels = np.arange(count) % CLASSES
+    tints = np.random.default_rng(9).integers(60, 196, (CLASSES, 1, 1, 3))
+    noise = np.random.default_rng(seed).integers(-60, 60, (count, 4, 4, 3))
+    return (tints[labels] + noise.repeat(8, 1).repeat(8, 2)).astype(np.uint8), labels
 
 
 def fit(backbone: TinyBackbone, kind: str, scaling: str = "none", **changes: Any) -> Head:
