@@ -100,10 +100,10 @@ def place(
     write_copies(paths.copies_file(dataset), copy_rows)
 
 
-def place_head(dataset: str, backbone: str, predictions: Predictions) -> None:
+def place_head(dataset: str, backbone: str, predictions: Predictions, kind: str = "linear") -> None:
     """Leave what the stage `train` would, with these predictions; the head itself knows nothing."""
     info = HeadInfo(
-        kind="linear", settings=make_params().head.own_settings().model_dump(mode="json"),
+        kind=kind, settings=make_params({"head.kind": kind}).head.own_settings().model_dump(mode="json"),
         scaling="none", temperature=1.0, shape=(1,), rows=1, fit_on="train", chosen={}, trials=(),
         classes=predictions.classes, backbone=backbone, fingerprint="f" * 32, fingerprint_parts="{}",
     )  # fmt: skip

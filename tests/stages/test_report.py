@@ -6,6 +6,7 @@ import re
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -359,6 +360,78 @@ def test_each_class_answers_three_questions(page: Page) -> None:
     for title in ("Surest and right", "Least sure", "Sure and wrong"):
         assert text.count(title) == len(BACKBONES) * sum(map(len, CLASSES.values()))
     assert "daisy 4 of 4 right" in text or "daisy 3 of 4 right" in text
+
+
+def test_own_datasets_come_first_and_drawn_images_are_marked(page: Page) -> None:
+    headings = [attrs["id"] for tag, attrs in page.tags if tag == "h2" and "id" in attrs]
+    assert [name for name in headings if str(name).startswith("data/")] == [
+        "data/my_<own>", "data/cats_vs_dogs",
+    ]  # fmt: skip
+    # in the summary, the comparison, the dataset's heading and each head's
+    assert page.text.count("drawn images") == 3 + len(BACKBONES)
+    assert "Kaggle" not in page.text
+
+
+def test_each_head_has_a_story_twice_and_its_baseline_once_a_dataset(page: Page) -> None:
+    text = " ".join(page.text.split())
+    assert text.count("no overfitting in 2 epochs.") == 2 * len(BACKBONES) * len(CLASSES)
+    assert text.count("baseline: always") == len(CLASSES)
+
+
+def test_the_page_has_one_title_landmarks_and_a_way_past_the_contents(page: Page) -> None:
+    tags = [tag for tag, _ in page.tags]
+    assert [tags.count(tag) for tag in ("h1", "header", "nav", "main", "footer")] == [1] * 5
+    assert next(attrs["href"] for tag, attrs in page.tags if tag == "a") == "#results"
+
+
+def test_what_decides_features_and_what_is_unknown_of_the_code_is_said(page: Page) -> None:
+    text = " ".join(page.text.split())
+    assert "Of an unknown commit" in text
+    assert "sha256 " + "5" * 64 in text
+    assert "Features with the fingerprint " + "f" * 32 in text
+
+
+def test_a_setting_that_is_another_than_the_project_comes_with_is_marked(
+    project: Path, params: Params
+) -> None:
+    head = params.head.model_copy(update={"seed": 99})
+    report_all(params.model_copy(update={"head": head}))
+    text = " ".join(Page(paths.REPORT.read_text(encoding="utf-8")).text.split())
+    assert re.search(r"1 of \d+ differs from what the project comes with: head\.seed", text)
+    assert "head.seed 99 7" in text
+
+
+def test_a_head_without_epochs_has_no_curves_of_learning(project: Path, params: Params) -> None:
+    shutil.rmtree(paths.model_folder("cats_vs_dogs", "resnet50"))
+    place_head("cats_vs_dogs", "resnet50", predictions_for(("cat", "dog")), kind="lda")
+    report_all(params)
+    page = Page(paths.REPORT.read_text(encoding="utf-8"))
+    assert "it knows no epochs" in page.text
+    assert page.text.count("Log loss by epoch") == len(BACKBONES) * len(CLASSES) - 1
+
+
+def test_many_classes_are_folded_and_only_the_worst_pairs_are_listed(
+    project: Path, params: Params
+) -> None:
+    classes = tuple(f"bird {number:02}" for number in range(60))
+    for file in (paths.data_metrics_file("cats_vs_dogs"), paths.raw_archive("cats_vs_dogs")):
+        shutil.rmtree(file.parent)
+    shutil.rmtree(paths.model_folder("cats_vs_dogs", "resnet50").parent)
+    write_dataset("cats_vs_dogs", classes)
+    rng = np.random.default_rng(7)
+    whole = predictions_for(classes)
+    guesses = replace(whole, probabilities=rng.dirichlet(np.ones(60), len(whole)))
+    for backbone in BACKBONES:
+        place_head("cats_vs_dogs", backbone, guesses)
+        evaluate.run("cats_vs_dogs", backbone, params)
+        paths.history_file("cats_vs_dogs", backbone).write_text(HISTORY)
+    report_all(params)
+    page = Page(paths.REPORT.read_text(encoding="utf-8"))
+    text = " ".join(page.text.split())
+    assert "Images of each of 60 classes: from 8 (bird 00) to 8 (bird 59)" in text
+    assert text.count("Mixed up most") == text.count("90 more pairs") == len(BACKBONES)
+    assert text.count("mean of 60 classes") >= len(BACKBONES)
+    assert len([one for one in page.values("class") if one == "chart heat"]) == len(BACKBONES)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,14 @@
+"""The defaults are those of the params.yaml that the project comes with, and of the code."""
+
+from pathlib import Path
+
+from pipeline.page.defaults import BACKBONE_DEFAULTS, DEFAULTS
+from pipeline.params import load_params
+
+
+def test_the_defaults_are_those_of_params_yaml() -> None:
+    params = load_params(Path(__file__).parents[2] / "params.yaml").model_dump()
+    for section, values in DEFAULTS.items():
+        assert params[section] == dict(values), section
+    for backbone in params["backbones"].values():
+        assert {key: backbone[key] for key in BACKBONE_DEFAULTS} == dict(BACKBONE_DEFAULTS)
