@@ -174,6 +174,7 @@ def measure_large(archive: Path, images: int) -> None:
         ROOT / "pipeline", project / "pipeline", ignore=shutil.ignore_patterns("__pycache__")
     )
     shutil.copy(ROOT / "dvc.yaml", project)
+    shutil.copytree(ROOT / "data" / "labels", project / "data" / "labels")
     (project / "None").touch()
     with contextlib.chdir(project):
         make_project(Path("../small.zip").resolve())

@@ -55,6 +55,10 @@ class InUse(PipelineError):
     """Another run is at work where this one would write."""
 
 
+class CorrectionsError(PipelineError):
+    """A file of corrected labels names what is not there, or contradicts itself."""
+
+
 class SplitError(PipelineError):
     """A dataset has too few images to be split as asked."""
 

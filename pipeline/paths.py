@@ -74,6 +74,11 @@ def manifest_file(dataset: str) -> Path:
     return _in_project("data/manifests", f"{dataset}.csv")
 
 
+def corrections_file(dataset: str) -> Path:
+    """CSV: labels corrected by hand; in Git, and there only if there are any."""
+    return _in_project("data/labels", f"{dataset}.csv")
+
+
 def augmented_folder(dataset: str) -> Path:
     """Folder with `train/<class>/<stem>__copy<N>.jpg` and the index of copies."""
     return _in_project("data/augmented", dataset)

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from pipeline import paths
+from pipeline.manifest import read_manifest
 from tests.dag import hash_artefacts, light_stages, stage_calls
 from tests.project import BACKBONE, SETTINGS, draw_folders, draw_image, make_project
 
@@ -24,6 +25,7 @@ CODE = (
     ".dvcignore",
     ".gitignore",
     "None",
+    "data/labels",
     "weights",
     ".dvc/config",
     ".dvc/.gitignore",
@@ -76,6 +78,24 @@ def test_every_artefact_has_the_same_bytes_in_another_folder(
     assert {path: first[path] for path in first.keys() - shards} == {
         path: second[path] for path in second if ".store" not in path
     }
+
+
+@pytest.mark.slow
+def test_a_corrected_label_computes_no_feature_and_changes_the_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = run_all(tmp_path, monkeypatch)
+    params = make_project(tmp_path, monkeypatch, CHANGES)
+    wrong = next(row for row in read_manifest(paths.manifest_file("pets")) if row.split == "val")
+    paths.corrections_file("pets").parent.mkdir()
+    paths.corrections_file("pets").write_text(f"image,label\n{wrong.path},dog\n")
+    with light_stages():
+        lines = {name: call() for name, call in stage_calls(params, params)}
+    assert "1 relabelled" in lines["split@pets"]
+    assert " 0 computed" in lines[f"extract@pets-{BACKBONE}"]
+    changed = {path for path, digest in hash_artefacts().items() if before.get(path) != digest}
+    assert str(paths.metrics_file("pets", BACKBONE)) in changed
+    assert {path for path in changed if "herbs" in path} == set()
 
 
 class Project:
@@ -325,3 +345,28 @@ def test_a_setting_runs_only_the_stages_that_read_it(reproduced: Project) -> Non
         "augment": STAGES[2],
         "split": STAGES[1],
     }
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_a_corrected_label_shows_in_the_diff_of_the_metrics(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    project.run("git", "config", "user.email", "test@example.com")
+    project.run("git", "config", "user.name", "Test")
+    project.repro()
+    project.run("git", "add", "--all")
+    project.run("git", "commit", "--quiet", "--message", "results")
+    rows = read_manifest(project.folder / paths.manifest_file("pets"))
+    wrong = next(row for row in rows if (row.split, row.label) == ("val", "cat"))
+    corrections = project.folder / paths.corrections_file("pets")
+    corrections.write_text(f"image,label\n{wrong.path},dog\n")
+    printed = project.run("dvc", "repro")
+    assert re.findall(r"Running stage '([^']+)'", printed) == [
+        stage for stage in STAGES if not stage.startswith(("fetch", "weights", "plots_page"))
+    ]
+    assert "corrected by hand: 1 relabelled" in printed
+    assert " 0 computed" in printed
+    diff = json.loads(project.run("dvc", "metrics", "diff", "--json"))
+    figures = diff[f"metrics/pets/{BACKBONE}.json"]
+    assert figures["val.log_loss"]["diff"] != 0
+    assert project.repro() == []

@@ -33,6 +33,7 @@ DATA = {  # listed, no modules
     "plots_page": [PACKAGE / "stages" / "plots_page.html"],
     "report": sorted((PACKAGE / "page" / "templates").iterdir()),
 }
+IN_GIT = str(paths.corrections_file("d").parent)  # a stage's input that people write
 NAMES = {"${item.dataset}": "d", "${item.backbone}": "b"}
 
 
@@ -196,7 +197,7 @@ def test_what_a_stage_reads_an_earlier_stage_writes() -> None:
             if "${item.archive}" in dep or "${item.weights}" in dep:
                 continue
             dep = named(dep)
-            if not dep.startswith("pipeline/"):
+            if not dep.startswith("pipeline/") and dep != IN_GIT:
                 assert any(path == dep or path.startswith(f"{dep}/") for path in written), (
                     f"{stage}: {dep}"
                 )
@@ -237,6 +238,11 @@ def test_axes_are_the_names_in_params() -> None:
             "their order makes the stage's name"
         )
     assert "matrix" not in STAGES["report"]
+
+
+def test_split_depends_on_the_folder_of_corrections_which_git_has() -> None:
+    assert IN_GIT in deps_of("split")
+    assert (ROOT / IN_GIT / "README.md").is_file()
 
 
 def test_fetch_depends_on_the_archive_or_on_a_file_that_stands_for_none() -> None:

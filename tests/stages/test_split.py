@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from pipeline import paths
-from pipeline.errors import ArchiveError, ManifestError, SourceError, SplitError
+from pipeline.errors import ArchiveError, CorrectionsError, ManifestError, SourceError, SplitError
 from pipeline.manifest import QUARANTINED, SPLITS, USED, ImageRow, read_manifest
 from pipeline.parallel import open_processes
 from pipeline.params import Params
@@ -654,3 +654,37 @@ def test_keras_lists_and_reads_exactly_the_images_of_the_manifest(params: Params
         assert sum(len(batch) for batch, _ in images) == len(images.file_paths)
     assert sorted(listed) == sorted(row.path for row in rows() if row.split)
     assert len(listed) == 24 + len(odd_images()) + 1
+
+
+def test_a_corrected_label_moves_its_image_alone_and_is_counted(params: Params) -> None:
+    split.run("pets", params)
+    before = {row.sha256: row for row in rows()}
+    cat, dog = (next(row for row in rows() if row.label == label) for label in ("cat", "dog"))
+    corrections = paths.corrections_file("pets")
+    corrections.parent.mkdir()
+    corrections.write_text(f"image,label\n{cat.path},dog\n{dog.sha256},quarantine\n")
+    line = split.run("pets", params)
+    assert line.endswith("; corrected by hand: 1 relabelled, 1 set aside")
+    counts = json.loads(paths.data_metrics_file("pets").read_text())
+    assert counts["corrections"] == {"relabelled": 1, "quarantined": 1, "unneeded": 0}
+    assert counts["quarantined"] == {"set aside by hand": 1}
+    after = {row.sha256: row for row in rows()}
+    assert {key for key in before if before[key] != after[key]} == {cat.sha256, dog.sha256}
+    moved = after[cat.sha256]
+    assert moved.path.startswith(f"{cat.split}/dog/")
+    placed = paths.split_folder("pets") / moved.path
+    assert sha256(placed.read_bytes()).hexdigest() == cat.sha256
+    assert sum(file.is_file() for file in paths.split_folder("pets").rglob("*")) == 23
+    corrections.unlink()
+    split.run("pets", params)
+    assert {row.sha256: row for row in rows()} == before
+
+
+def test_a_faulty_correction_leaves_the_split_as_it_was(params: Params) -> None:
+    split.run("pets", params)
+    before = results()
+    paths.corrections_file("pets").parent.mkdir()
+    paths.corrections_file("pets").write_text("image,label\ncat/none.jpg,dog\n")
+    with pytest.raises(CorrectionsError, match=r"data/labels/pets\.csv:\n  line 2: no used image"):
+        split.run("pets", params)
+    assert results() == before
