@@ -368,16 +368,15 @@ def backbones(
     ] = None,
 ) -> None:
     """List the backbones that the catalogue knows, or the layers of one."""
-    from pipeline.catalogue.backbones import CATALOGUE
+    from pipeline.tools import listings
 
-    if name is not None:
-        from pipeline.tools.listings import describe_layers
-
-        for line in describe_layers(name, _params_if_there()):
-            print(line)
-        return
-    for backbone in CATALOGUE.values():
-        print(f"{backbone.name:20} {backbone.title}")
+    lines = (
+        listings.describe_networks()
+        if name is None
+        else listings.describe_layers(name, _params_if_there())
+    )
+    for line in lines:
+        print(line)
 
 
 @app.command(rich_help_panel="Tools")

@@ -23,7 +23,7 @@ CODE = [
             ("Rescaling(1 / 128", "Rescaling(1 / 127"),
             ("-127 / 128", "-1.0"),
             ("ops.cast(pixels, \"float32\")", "ops.cast(pixels, \"float16\")"),
-            ("\"avg\": keras.layers.GlobalAveragePooling2D", "\"avg\": keras.layers.GlobalMaxPooling2D"),
+            ("\"avg\": layers.GlobalAveragePooling2D", "\"avg\": layers.GlobalMaxPooling2D"),
             ("        return network.output", "        return network.layers[-3].output"),
             ("if scaling == \"lite\"", "if scaling == \"tf\""),
         ]),
@@ -68,7 +68,7 @@ CODE = [
             ("= features.numpy()", "= features.numpy()[..., ::-1]"),
         ]),
         ("openvino", LITE, "engines/openvino.py", [
-            ("\"INFERENCE_PRECISION_HINT\": \"f32\"", "\"INFERENCE_PRECISION_HINT\": \"bf16\""),
+            ("{\"float32\": \"f32\"", "{\"float32\": \"bf16\""),
             ("get_output_tensor().data.copy()", "get_output_tensor().data.round(3)"),
             ("infer([pixels]", "infer([255 - pixels]"),
         ]),
@@ -87,8 +87,7 @@ CODE = [
             ("scaling=\"lite\"", "scaling=\"tf\""),
         ]),
         ("tensorflow", TF, "catalogue/backbones.py", [
-            ("\"MobileNetV2\")", "\"MobileNetV2\")[:0], BackboneInfo(name=\"mobilenetv2\", "
-             "builder=\"MobileNet\", scaling=\"tf\", title=\"\")"),
+            ("builder=builder,", "builder=builder.replace(\"V2\", \"\"),"),
         ]),
         ("tensorflow", LITE, "params.py", [
             ("= \"avg\"", "= \"max\""),

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline import paths
+from pipeline.catalogue.backbones import CATALOGUE as NETWORKS
+from pipeline.catalogue.backbones import SOURCES
 from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import ManifestError, SourceError
 from pipeline.manifest import DUPLICATE, QUARANTINED
@@ -32,6 +34,17 @@ def describe_datasets(datasets: Mapping[str, DatasetParams]) -> Iterator[str]:
         yield f"{name:{widths[0]}}  {source:{widths[1]}}  {progress}"
 
 
+def describe_networks() -> Iterator[str]:
+    """Yield a line a network of the catalogue, what it takes and gives, and where the accuracies are from."""
+    yield f"{'network':18}  parameters  input_size  width  ImageNet"
+    for one in NETWORKS.values():
+        if one.figures is not None:
+            parameters, input_size, width, top1 = one.figures
+            figures = f"{parameters:9.1f}M  {input_size:10}  {width:5}  {top1:6.1f} %"
+            yield f"{one.name:18} {figures}  {one.title}"
+    yield f"parameters without the classifier; ImageNet: top-1 accuracy with it, from {SOURCES}"
+
+
 def describe_layers(name: str, params: Params | None) -> Iterator[str]:
     """Yield a line a layer of a backbone: its name, its type and the shape of its output.
 
@@ -47,8 +60,8 @@ def describe_layers(name: str, params: Params | None) -> Iterator[str]:
     from pipeline.backbones.backbone import Backbone
 
     found = (params.backbones if params else {}).get(name, BackboneParams())
-    whole = {"layer": None, "pooling": None, "weights": "random"}
-    model = Backbone(name, found.model_copy(update=whole)).model
+    whole = found.without_weights().model_copy(update={"layer": None, "pooling": None})
+    model = Backbone(name, whole).model
     network = next(layer for layer in model.layers if hasattr(layer, "layers"))
     rows = [
         (layer.name, type(layer).__name__, _shape(layer.output.shape)) for layer in network.layers

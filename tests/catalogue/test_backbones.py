@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.backbones.backbone import _scale
-from pipeline.catalogue.backbones import CATALOGUE, NAMES, unknown
+from pipeline.backbones.backbone import Backbone, _scale
+from pipeline.catalogue.backbones import CATALOGUE, NAMES, Figures, unknown
+from pipeline.params import BackboneParams
 
 FAMILIES = {
     "convnext": ("none", "ConvNeXtTiny"),
@@ -102,6 +103,33 @@ def test_each_name_is_its_builders_in_lower_case_and_has_one_line() -> None:
         assert name == info.builder.lower() or name == f"efficientnet_{info.builder}"
         assert "arXiv:" in info.title
         assert "\n" not in info.title
+
+
+def test_the_figures_are_possible() -> None:
+    for name in CATALOGUE:
+        parameters, input_size, width, top1 = _figures(name)
+        assert 0.5 < parameters < 400, name
+        assert 224 <= input_size <= 600, name
+        assert 512 <= width <= 4032, name
+        assert 65 < top1 < 90, name
+
+
+def _figures(name: str) -> Figures:
+    figures = CATALOGUE[name].figures
+    assert figures is not None, name
+    return figures
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["efficientnet_lite2", "mobilenetv2", "mobilenetv3small", "densenet121", "vgg16"]
+)
+def test_parameters_and_width_are_those_of_the_network(name: str) -> None:
+    figures = _figures(name)
+    settings = BackboneParams(input_size=figures.input_size, weights="random")
+    backbone = Backbone(name, settings)
+    assert round(backbone._network.count_params() / 1e6, 1) == figures.parameters
+    assert backbone.widths == (figures.width,)
 
 
 def test_an_unknown_name_lists_the_known_ones_and_guesses() -> None:

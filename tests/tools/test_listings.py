@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from pipeline import paths
+from pipeline.catalogue.backbones import CATALOGUE
 from pipeline.errors import BackboneError, ManifestError
 from pipeline.files import atomic_write_csv, atomic_write_json
 from pipeline.manifest import ImageRow
 from pipeline.params import Params
 from pipeline.splitting.summary import count_classes, count_rows
-from pipeline.tools.listings import describe_datasets, describe_layers
+from pipeline.tools.listings import describe_datasets, describe_layers, describe_networks
 from tests.project import BACKBONE, make_params, make_project
 
 
@@ -71,6 +72,16 @@ def test_counts_that_are_damaged_are_named(text: str, params: Params) -> None:
     paths.data_metrics_file("pets").write_text(text)
     with pytest.raises(ManifestError, match=r"metrics/pets/data\.json is damaged .*stage split"):
         list(describe_datasets(params.datasets))
+
+
+def test_networks_are_listed_with_their_figures_and_where_these_are_from() -> None:
+    head, *networks, sources = describe_networks()
+    assert head.split() == ["network", "parameters", "input_size", "width", "ImageNet"]
+    assert [line.split()[0] for line in networks] == list(CATALOGUE)
+    (vgg16,) = (line for line in networks if line.startswith("vgg16 "))
+    assert re.match(r"vgg16 +14\.7M +224 +512 +71\.3 %  VGG16 \(Simonyan", vgg16)
+    assert len({line.index(" %  ") for line in networks}) == 1, "the columns stand under each other"
+    assert "keras.io/api/applications" in sources
 
 
 @pytest.mark.slow
