@@ -100,6 +100,7 @@ class BackboneParams(Section):
     Attributes:
         network: Its name in the catalogue; None: the key of params.yaml is that name.
         layer: Where it is cut, None: the last one; several, whose features stand side by side.
+        scaling: What happens to pixels first, of a network of one's own; the others know theirs.
     """
 
     network: str | None = None
@@ -107,6 +108,27 @@ class BackboneParams(Section):
     pooling: Literal["avg", "max", "flatten", None] = "avg"
     input_size: int = Field(default=224, ge=32, le=1024)
     weights: Annotated[str, AfterValidator(_check_path)] = Field(default="imagenet", min_length=1)
+    scaling: backbone_catalogue.Scaling | None = None
+
+    @model_validator(mode="after")
+    def _ones_own_network_is_a_file_and_says_its_scaling(self) -> Self:
+        own = self.network == backbone_catalogue.OWN
+        if own and (self.weights in ("imagenet", "random") or self.scaling is None):
+            raise ValueError(
+                "network 'own' needs weights, a .keras file in weights/ or its absolute path, and scaling "
+                f"(found weights {_shown(self.weights)}, scaling {self.scaling})"
+            )
+        if not own and self.scaling is not None:
+            raise ValueError(
+                "scaling is for network 'own' alone: the others have that of their authors"
+            )
+        return self
+
+    def without_weights(self) -> Self:
+        """Return settings for the same layers that need no weights; one's own network is its file."""
+        if self.network == backbone_catalogue.OWN:
+            return self
+        return self.model_copy(update={"weights": "random"})
 
     @model_validator(mode="after")
     def _several_layers_give_vectors(self) -> Self:
@@ -317,7 +339,8 @@ def _unknown_network(name: str, settings: object) -> list[str]:
     network = settings.get("network") if isinstance(settings, Mapping) else None
     if network is None and name not in backbone_catalogue.NAMES:
         return [f"backbones.{name}: {backbone_catalogue.unknown(name, OWN_NAME)}"]
-    if isinstance(network, str) and network not in backbone_catalogue.NAMES:
+    known = (*backbone_catalogue.NAMES, backbone_catalogue.OWN)
+    if isinstance(network, str) and network not in known:
         return [f"backbones.{name}.network: {backbone_catalogue.unknown(network)}"]
     return []
 

@@ -127,6 +127,29 @@ def test_maps_of_several_layers_do_not_stand_side_by_side() -> None:
     assert "backbones.vgg16: several layers need pooling: avg, max or flatten" in message
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"network": "own"}, r"network 'own' needs weights, a \.keras .*'imagenet', scaling None"),
+        (
+            {"network": "own", "weights": "random", "scaling": "tf"},
+            r"needs weights.*'random', scal",
+        ),
+        ({"network": "own", "weights": "a.keras"}, r"and scaling \(found weights 'a\.keras'"),
+        ({"network": "vgg16", "scaling": "tf"}, r"scaling is for network 'own' alone"),
+        (
+            {"network": "own", "weights": "a.keras", "scaling": "x"},
+            r"\.scaling: .*'lite', 'tf'",
+        ),
+        ({"weights": "a.keras", "scaling": "tf"}, r"'mine'.*A name of your own needs the key netw"),
+    ],
+)
+def test_a_network_of_ones_own_is_a_file_and_says_its_scaling(
+    settings: dict[str, str], message: str
+) -> None:
+    assert re.search(rf"backbones\.mine.*{message}", faults_of({"backbones.mine": settings}))
+
+
 def test_a_network_that_is_not_known_is_a_fault_of_its_own_key() -> None:
     message = faults_of(
         {"backbones.vgg16": {"network": "vgg-19"}, "backbones.small": {"network": 3}}

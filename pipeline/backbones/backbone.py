@@ -15,7 +15,7 @@ from pipeline.backbones.weights import (
     pip_weights_file,
     pip_weights_sha256,
 )
-from pipeline.catalogue.backbones import CATALOGUE, Scaling, unknown
+from pipeline.catalogue.backbones import CATALOGUE, OWN, Scaling, describe_own, unknown
 from pipeline.errors import BackboneError, did_you_mean
 from pipeline.files import sha256_of
 from pipeline.params import BackboneParams
@@ -48,13 +48,13 @@ class Backbone:
 
     def __init__(self, name: str, settings: BackboneParams, precision: str = "float32") -> None:
         network = settings.network or name
-        if network not in CATALOGUE:
+        if network not in (*CATALOGUE, OWN):
             raise BackboneError(f"{unknown(network)} (params.yaml, backbones)")
         self.name = name
         self.network = network
         self.settings = settings
         self.precision = precision
-        self._info = CATALOGUE[network]
+        self._info = CATALOGUE.get(network) or describe_own(settings.scaling or "none")
 
     @property
     def input_size(self) -> int:
@@ -179,6 +179,10 @@ class Backbone:
         import keras
 
         keras.utils.set_random_seed(SEED)
+        if self.network == OWN:
+            from pipeline.backbones.own_network import load_own_network
+
+            return load_own_network(self._weights_path(), self.input_size)
         if self._info.scaling == "lite":
             return self._lite(weights)
         builder = getattr(keras.applications, self._info.builder)

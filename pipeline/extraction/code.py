@@ -26,19 +26,24 @@ BY_ENGINE = {
     "tensorflow": ("engines/tensorflow.py",),
 }
 LITE = ("backbones/efficientnet_lite.py", "backbones/torch_file.py")
-BY_BUILDER = {"lite0": LITE, "lite1": LITE, "lite2": LITE}
+BY_BUILDER = {
+    "lite0": LITE,
+    "lite1": LITE,
+    "lite2": LITE,
+    "own": ("backbones/own_network.py",),
+}
 
 # Code that was written anew and gives the same bits: its digest, and that of the code whose features
 # the stores hold, so that nothing is computed again. Only for changes whose features files were seen
 # to have the same bytes; with the next change of what features are, it is emptied.
 SAME_BITS: dict[str, str] = {
-    "e94c1f46e7652ee7a1935a310834f673f5ec801433553fba4504d37ea8c63844":
+    "d5d1906946263728dc8f023552649c207707911fd4eaeea8a52bcf20ff1cd72a":
         "6e7d8a7a3c0e68719d6be6ae13d0a4c428f785f3f199cfeb7f78c51db508faaf",
-    "7135a76794b41529e69d59872a1b4204cfa515616002694db4c5c4d6e58ade44":
+    "8be369878e16aa8628bc87d34ad7be997c61ece70a618aceb551e685c52cf704":
         "b0a90a14feb5c1d85655c6632a5a8ad4bbe43ab47c951ce32b1a66c45965f64b",
-    "045738aa6aac76664aea7c1b72f7204326d4f691e93576ea7bb534b8be376e14":
+    "52a4e4ff7eaeeb357f3e19fa829ccabc8595eaacece95fab0970c326dee03a04":
         "dfbe7a91c81ead13dbefacee17565a92af8464df89ffbdaee477afafa4971156",
-    "434dd45dffdaafdda6e1e0fa8ce2bb8e125a0fd82646b24bdef11bb275d18d21":
+    "53744ec9c1a3128a5c87c81e8887b1ec5654796e72d804f43622eafeed8c0f85":
         "4d529969f9db56495b0764498a15bb09101ece1bba74745e7d1eb96338a15853",
 }  # fmt: skip
 

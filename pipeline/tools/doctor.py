@@ -228,15 +228,15 @@ def check_backbone(name: str, *faults: str | None) -> Check:
 
 def weights_fault(name: str, settings: BackboneParams) -> str | None:
     """Say what is wrong with the weights; those that Keras downloads are not asked for."""
-    weights, published = settings.weights, NETWORKS[settings.network or name].pip_weights
+    weights, known = settings.weights, NETWORKS.get(settings.network or name)
     if weights not in ("imagenet", "random"):
         file = paths.weights_file(weights)
         missing = f"there is no weights file {str(file)!r} (params.yaml, backbones.{name}.weights)"
         return None if file.is_file() else missing
-    if weights == "random" or published is None:
+    if weights == "random" or known is None or known.pip_weights is None:
         return None
     try:
-        file = pip_weights_file(published)
+        file = pip_weights_file(known.pip_weights)
     except BackboneError as error:
         return f"{error}"
     return None if file.is_file() else f"there is no {file}: {INSTALL}"
@@ -250,7 +250,7 @@ def layer_fault(name: str, settings: BackboneParams) -> str | None:
         "import sys, pipeline; from pipeline.params import BackboneParams as Settings\n"
         "from pipeline.backbones.backbone import Backbone, BackboneError\n"
         "settings = Settings.model_validate_json(sys.argv[2])\n"
-        "try: Backbone(sys.argv[1], settings.model_copy(update={'weights': 'random'})).model\n"
+        "try: Backbone(sys.argv[1], settings.without_weights()).model\n"
         "except BackboneError as error: sys.exit(str(error))"
     )
     return _fault([sys.executable, "-c", code, name, settings.model_dump_json()], last=True)

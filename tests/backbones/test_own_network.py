@@ -1,0 +1,134 @@
+"""A network of one's own gives what it gave when it was saved, and is what its file is."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.backbones.backbone import Backbone
+from pipeline.engines import EngineConfig, open_engine
+from pipeline.errors import BackboneError
+from pipeline.params import BackboneParams
+from pipeline.tools.doctor import layer_fault, weights_fault
+
+PIXELS = np.random.default_rng(7).integers(0, 256, (2, 32, 32, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _save(tmp_path_factory.mktemp("weights") / "own.keras")
+
+
+def _save(path: Path, size: int | None = 32) -> Path:
+    """Save a small classifier whose BatchNorm has seen other images than it will."""
+    import keras
+
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((size, size, 3)),
+            keras.layers.Conv2D(8, 3, strides=2, activation="relu", name="first"),
+            keras.layers.BatchNormalization(moving_mean_initializer="ones"),
+            keras.layers.Dropout(0.5),
+            keras.layers.Conv2D(12, 3, activation="relu", name="last_map"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(5, activation="softmax"),
+        ]
+    )
+    model.save(path)
+    return path
+
+
+def _backbone(file: Path, **settings: Any) -> Backbone:
+    given = {"network": "own", "weights": str(file), "scaling": "tf", "input_size": 32, **settings}
+    return Backbone("mine", BackboneParams.model_validate(given))
+
+
+@pytest.mark.slow
+def test_its_features_are_what_it_gives_to_scaled_pixels(file: Path) -> None:
+    import keras
+
+    saved = keras.saving.load_model(file)
+    expected = np.asarray(saved(PIXELS / np.float32(127.5) - 1, training=False))
+    found = np.asarray(_backbone(file).model(PIXELS, training=False))
+    assert expected.std() > 1e-3
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+def test_both_engines_give_its_layers(file: Path) -> None:
+    backbone = _backbone(file, layer=["first", "last_map", None])
+    assert backbone.widths == (8, 12, 5)
+    found = []
+    for name in ("openvino", "tensorflow"):
+        config = EngineConfig(
+            engine=name, device="cpu", precision="float32", batch_size=1, streams=1
+        )  # type: ignore[arg-type]
+        found.append(open_engine(config, backbone).run(PIXELS[:1]))
+    assert found[0].shape == (1, 25)
+    np.testing.assert_allclose(found[0], found[1], rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_its_bytes_and_its_scaling_are_what_it_is(file: Path, tmp_path: Path) -> None:
+    described = _backbone(file).describe()
+    assert (described["backbone"], described["builder"], described["scaling"]) == (
+        "own",
+        "own",
+        "tf",
+    )
+    assert _backbone(file, scaling="none").describe() != described
+    elsewhere = tmp_path / "moved.keras"
+    elsewhere.write_bytes(file.read_bytes())
+    assert _backbone(elsewhere).describe() == described
+    assert _backbone(_save(elsewhere, 48)).describe() != described
+
+
+@pytest.mark.slow
+def test_one_that_takes_any_size_takes_the_one_of_params(tmp_path: Path) -> None:
+    file = _save(tmp_path / "any.keras", None)
+    assert _backbone(file, input_size=40, layer="first", pooling=None).model.output_shape == (
+        None, 19, 19, 8,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_what_cannot_be_used_is_told_with_its_key(file: Path, tmp_path: Path) -> None:
+    import keras
+
+    damaged = tmp_path / "damaged.keras"
+    damaged.write_bytes(b"no zip")
+    two = tmp_path / "two.keras"
+    inputs = [keras.Input((32, 32, 3)) for _ in range(2)]
+    keras.Model(inputs, keras.layers.Add()(inputs)).save(two)
+    weights = tmp_path / "weights.h5"
+    weights.write_bytes(b"")
+    for wrong, settings, message in (
+        (
+            file,
+            {"input_size": 64},
+            r"takes images \(None, 32, 32, 3\), expected \(None, 64, 64, 3\)",
+        ),
+        (damaged, {}, "cannot build mine with weights .*damaged.keras"),
+        (two, {}, "no graph of layers with one input and one output"),
+        (weights, {}, r"a file ending in \.keras, as model\.save writes it"),
+        (tmp_path / "none.keras", {}, r"none\.keras of mine does not exist"),
+        (file, {"layer": "lats_map"}, r"mine has no layer 'lats_map'.*Did you mean 'last_map'"),
+    ):
+        with pytest.raises(BackboneError, match=rf"{message}.*params\.yaml, backbones\.mine"):
+            _ = _backbone(wrong, **settings).model
+
+
+@pytest.mark.slow
+def test_the_doctor_looks_into_its_file(file: Path) -> None:
+    settings = _backbone(file, layer="last_map").settings
+    assert weights_fault("mine", settings) is None
+    assert layer_fault("mine", settings) is None
+    wrong = settings.model_copy(update={"layer": "lats_map"})
+    assert "has no layer 'lats_map'" in (layer_fault("mine", wrong) or "")
+    assert "no weights file" in (
+        weights_fault("mine", _backbone(Path("none.keras")).settings) or ""
+    )
