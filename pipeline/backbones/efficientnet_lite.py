@@ -78,21 +78,15 @@ def build_lite(name: str, input_size: int | None = None) -> keras.Model:
 
 
 def scale_stages(variant: Variant) -> tuple[Stage, ...]:
-    """Return Lite0's stages with more blocks, rounded up, and filters, rounded to eights."""
+    """Return Lite0's stages with more blocks, rounded up, and filters, to the nearest multiple of 8."""
     ends = (0, len(STAGES) - 1)
     return tuple(
         stage._replace(
             blocks=stage.blocks if place in ends else math.ceil(stage.blocks * variant.depth),
-            filters=_round_filters(stage.filters * variant.width),
+            filters=int(stage.filters * variant.width + 4) // 8 * 8,
         )
         for place, stage in enumerate(STAGES)
     )
-
-
-def _round_filters(filters: float) -> int:
-    """Return the nearest multiple of 8, the next one where that would take more than a tenth away."""
-    rounded = max(8, int(filters + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * filters else rounded + 8
 
 
 def load_imagenet_weights(model: keras.Model, path: Path) -> None:

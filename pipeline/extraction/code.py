@@ -37,11 +37,11 @@ BY_BUILDER = {
 # the stores hold, so that nothing is computed again. Only for changes whose features files were seen
 # to have the same bytes; with the next change of what features are, it is emptied.
 SAME_BITS: dict[str, str] = {
-    "d5d1906946263728dc8f023552649c207707911fd4eaeea8a52bcf20ff1cd72a":
+    "d61d85d7611d4f1ebb7ecc4de22ba4bbcac5216a4a564850c12e3c0f6f393246":
         "6e7d8a7a3c0e68719d6be6ae13d0a4c428f785f3f199cfeb7f78c51db508faaf",
     "8be369878e16aa8628bc87d34ad7be997c61ece70a618aceb551e685c52cf704":
         "b0a90a14feb5c1d85655c6632a5a8ad4bbe43ab47c951ce32b1a66c45965f64b",
-    "52a4e4ff7eaeeb357f3e19fa829ccabc8595eaacece95fab0970c326dee03a04":
+    "228276b70b0bd88ed0aeecb639cb552a77631555ee2ac352c2213bf2272ae3c1":
         "dfbe7a91c81ead13dbefacee17565a92af8464df89ffbdaee477afafa4971156",
     "53744ec9c1a3128a5c87c81e8887b1ec5654796e72d804f43622eafeed8c0f85":
         "4d529969f9db56495b0764498a15bb09101ece1bba74745e7d1eb96338a15853",
