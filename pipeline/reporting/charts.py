@@ -1,23 +1,16 @@
-"""Numbers drawn as SVG that takes its colours from the page; the only matplotlib.
+"""Numbers drawn as SVG: axes, curves, bars and points, written by hand and coloured by the page.
 
-A figure is drawn in stand-in colours, which are then replaced by CSS variables: the page
-decides what they are, in a light and in a dark version. Nothing in the SVG depends on the
-time, the machine or the order of drawing.
+Each drawing is an `<svg>` that has no ids and no colours of its own. The page's style sheet decides what
+`series-0` to `series-7`, `grid` and the like are, in a light and in a dark version. Whoever points at a
+curve, bar or point is told its numbers.
 """
 
-import io
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-from xml.etree import ElementTree
+from html import escape
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib import style
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from pipeline.reporting.findings import ConfidenceBin
@@ -25,40 +18,12 @@ from pipeline.reporting.findings import ConfidenceBin
 Column = NDArray[np.float64]
 Curves = Mapping[str, Mapping[str, Column]]
 
-SERIES_COLOURS = 8  # the page defines --series-0 to --series-7; no chart has more curves
+SERIES_COLOURS = 8  # the page knows series-0 to series-7; no chart has more curves
 BINS = 32  # of a histogram
-HISTORY_STYLES = {"val": "-", "train": "--", "holdout": ":"}
-_INK, _MUTED, _RULE = "#00fe00", "#00fe01", "#00fe02"
-_SERIES = [f"#00fd0{index}" for index in range(SERIES_COLOURS)]
-_CSS = {_INK: "var(--ink)", _MUTED: "var(--muted)", _RULE: "var(--rule)"} | {
-    colour: f"var(--series-{index})" for index, colour in enumerate(_SERIES)
-}
-_SVG = "{http://www.w3.org/2000/svg}"
-_LINK = "{http://www.w3.org/1999/xlink}href"
-_NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-_STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "text.color": _INK,
-    "axes.edgecolor": _RULE,
-    "axes.labelcolor": _MUTED,
-    "axes.facecolor": "none",
-    "axes.grid": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": _RULE,
-    "grid.linewidth": 0.6,
-    "xtick.color": _RULE,
-    "ytick.color": _RULE,
-    "xtick.labelcolor": _MUTED,
-    "xtick.major.pad": 6,
-    "ytick.major.pad": 6,
-    "ytick.labelcolor": _MUTED,
-    "lines.linewidth": 1.6,
-    "figure.facecolor": "none",
-    "savefig.facecolor": "none",
-}
+LINES = {"val": "solid", "train": "dashed", "holdout": "dotted"}
+SPLIT_NAMES = {"val": "val", "train": "train", "holdout": "held out of train"}
+CAP = 4  # half the width of the ends of an interval
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 420, 54, 12, 12, 46  # of a drawing and its margins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,152 +45,267 @@ class Chart:
     key: Sequence[tuple[str, str]] = ()
 
 
-def draw_history(
-    name: str, history: Curves, measure: str, overfits_after: int | None = None
-) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """What stands along one side of a drawing.
+
+    Attributes:
+        label: What is measured, with its unit.
+        low: Value at the left or the bottom.
+        high: Value at the right or the top, above `low`.
+        step: From a tick to the next; ticks are multiples of it, and `low`.
+    """
+
+    label: str
+    low: float
+    high: float
+    step: float
+
+    def ticks(self) -> list[float]:
+        """Return the marked values, rising."""
+        first, last = math.ceil(self.low / self.step), math.floor(self.high / self.step + 1e-9)
+        ticks = [number * self.step for number in range(first, last + 1)]
+        return ticks if ticks[0] <= self.low else [self.low, *ticks]
+
+    def text(self, value: float) -> str:
+        """Return a marked value with as many digits as tell it from its neighbours."""
+        digits = max(0, -math.floor(math.log10(self.step) + 1e-9))
+        return f"{value:,.{digits}f}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """Two axes, and where values lie between them.
+
+    Attributes:
+        x: From left to right.
+        y: From bottom to top.
+        height: Of the whole drawing, in its own units; it is `WIDTH` wide.
+    """
+
+    x: Axis
+    y: Axis
+    height: int = 300
+
+    def across(self, value: float) -> float:
+        """Return how far from the left a value of x lies."""
+        share = (value - self.x.low) / (self.x.high - self.x.low)
+        return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
+
+    def down(self, value: float) -> float:
+        """Return how far from the top a value of y lies."""
+        share = (value - self.y.low) / (self.y.high - self.y.low)
+        return round(self.height - BOTTOM - share * (self.height - TOP - BOTTOM), 1)
+
+
+UNIT = {"low": 0.0, "high": 1.0, "step": 0.2}
+
+
+def draw_history(history: Curves, measure: str, overfits_after: int | None = None) -> str:
     """Draw a measure by epoch: val solid, train dashed, images held out of train dotted.
 
     Args:
-        name: Of the chart; different from all others on the page.
-        history: Columns `epoch` and `measure` of `train`, `val` and perhaps `holdout`. A head that
-            has had one epoch has a dot.
+        history: Columns `epoch`, from 1, at least two, and `measure` of `train`, `val` and perhaps
+            `holdout`.
         measure: `log_loss` or `accuracy`.
         overfits_after: The epoch after which the chart is shaded, if any.
     """
-    with _page_style():
-        figure, axes = _axes("epoch", measure.replace("_", " "))
-        for (split, style), colour in zip(HISTORY_STYLES.items(), _SERIES, strict=False):
-            if split in history:
-                epoch, values = history[split]["epoch"], history[split][measure]
-                axes.plot(epoch, values, style if len(epoch) > 1 else "o", color=colour)
-        if overfits_after is not None:
-            axes.axvspan(overfits_after, epoch[-1], color=_MUTED, alpha=0.15, linewidth=0)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        return _as_svg(figure, name)
+    curves = {split: history[split] for split in LINES if split in history}
+    epochs = curves["val"]["epoch"]
+    every = np.concatenate([curve[measure] for curve in curves.values()])
+    frame = Frame(
+        x=Axis(
+            label="epoch", low=1, high=float(epochs[-1]), step=max(1, _step(len(epochs) - 1, 8))
+        ),
+        y=_axis_over(measure.replace("_", " "), float(every.min()), float(every.max())),
+    )
+    parts = [] if overfits_after is None else [_shade(frame, overfits_after)]
+    for number, (split, curve) in enumerate(curves.items()):
+        points = zip(curve["epoch"], curve[measure], strict=True)
+        parts.append(_curve(frame, points, number, SPLIT_NAMES[split], LINES[split]))
+    parts += [_epoch_told(frame, row, curves, measure) for row in range(len(epochs))]
+    return _svg(frame, parts)
 
 
-def draw_roc(name: str, curves: Curves) -> str:
+def draw_roc(curves: Curves) -> str:
     """Draw a receiver operating characteristic a class, over the diagonal of guessing.
 
     Args:
-        name: Of the chart; different from all others on the page.
         curves: Columns `fpr` and `tpr`, 0..1, for each of at most eight classes.
     """
-    with _page_style():
-        figure, axes = _axes("false positive rate", "true positive rate")
-        _draw_diagonal(axes)
-        _draw_classes(axes, [(curve["fpr"], curve["tpr"]) for curve in curves.values()])
-        return _as_svg(figure, name)
+    frame = Frame(
+        x=Axis(label="false positive rate", **UNIT), y=Axis(label="true positive rate", **UNIT)
+    )
+    parts = [
+        _curve(frame, zip(curve["fpr"], curve["tpr"], strict=True), number, name)
+        for number, (name, curve) in enumerate(curves.items())
+    ]
+    return _svg(frame, [_diagonal(frame), *parts])
 
 
-def draw_precision_recall(name: str, curves: Curves) -> str:
+def draw_precision_recall(curves: Curves) -> str:
     """Draw a precision-recall curve a class, in steps: the area under them is the average precision.
 
     Args:
-        name: Of the chart; different from all others on the page.
         curves: Columns `recall`, rising, and `precision`, 0..1, for each of at most eight classes.
     """
-    with _page_style():
-        figure, axes = _axes("recall", "precision")
-        axes.set(xlim=(0, 1), ylim=(0, 1))
-        lines = [(curve["recall"], curve["precision"]) for curve in curves.values()]
-        _draw_classes(axes, lines, drawstyle="steps-pre")
-        return _as_svg(figure, name)
+    frame = Frame(x=Axis(label="recall", **UNIT), y=Axis(label="precision", **UNIT))
+    parts = []
+    for number, (name, curve) in enumerate(curves.items()):
+        recall, precision = curve["recall"], curve["precision"]
+        x, y = np.repeat(recall, 2)[:-1], np.repeat(precision, 2)[1:]
+        parts.append(_curve(frame, zip(x, y, strict=True), number, name))
+    return _svg(frame, parts)
 
 
-def draw_calibration(name: str, bins: Sequence[ConfidenceBin]) -> str:
+def draw_calibration(bins: Sequence[ConfidenceBin]) -> str:
     """Draw accuracy by confidence, each with its interval; on the diagonal they agree.
 
     Args:
-        name: Of the chart; different from all others on the page.
         bins: In the order of confidence.
     """
-    with _page_style():
-        figure, axes = _axes("confidence", "accuracy")
-        _draw_diagonal(axes)
-        x, y = [one.confidence for one in bins], [one.accuracy for one in bins]
-        reach = [
-            [one.accuracy - one.low for one in bins],
-            [one.high - one.accuracy for one in bins],
-        ]
-        bars = axes.errorbar(x, y, reach, fmt="o", color=_SERIES[0], capsize=3, elinewidth=1.2)
-        for artist in (bars.lines[0], *bars.lines[1], *bars.lines[2]):
-            artist.set_clip_on(False)
-        return _as_svg(figure, name)
+    frame = Frame(x=Axis(label="confidence", **UNIT), y=Axis(label="accuracy", **UNIT))
+    return _svg(frame, [_diagonal(frame), *(_point_of(frame, one) for one in bins)])
 
 
-def draw_histogram(name: str, values: NDArray[np.int64], label: str) -> str:
+def draw_histogram(values: NDArray[np.int64], label: str) -> str:
     """Draw how many images have which value, in at most 32 bins of whole numbers.
 
     Args:
-        name: Of the chart; different from all others on the page.
         values: int64 `(n,)`, at least one.
         label: Of the values, with their unit.
     """
     low, high = int(values.min()), int(values.max()) + 1
-    step = -(-(high - low) // BINS)
-    edges = np.arange(low, high + step, step)
+    width = -(-(high - low) // BINS)
+    edges = np.arange(low, high + width, width)
     counts, _ = np.histogram(values, edges)
-    with _page_style():
-        figure, axes = _axes(label, "images", height=2.1)
-        axes.stairs(counts, edges, fill=True, color=_SERIES[0], alpha=0.6)
-        axes.set_ylim(bottom=0)
-        axes.grid(visible=False, axis="x")
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-        return _as_svg(figure, name)
+    frame = Frame(
+        x=Axis(label=label, low=low, high=float(edges[-1]), step=max(1, _step(edges[-1] - low, 6))),
+        y=_axis_over("images", 0, int(counts.max()), ticks=4, least=1),
+        height=210,
+    )
+    bars = [
+        _bar(frame, left, right, count)
+        for left, right, count in zip(
+            edges.tolist(), edges[1:].tolist(), counts.tolist(), strict=False
+        )
+        if count
+    ]
+    return _svg(frame, bars)
 
 
-def _page_style() -> AbstractContextManager[None]:
-    """Return a context in which figures are drawn alike, whatever the user's matplotlibrc says."""
-    return style.context(["default", _STYLE])
+def _step(span: float, ticks: int) -> float:
+    """Return the distance of about so many ticks: 1, 2 or 5 times a power of ten."""
+    least = span / ticks
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(times * power for times in (1, 2, 5, 10) if times * power >= least * (1 - 1e-9))
 
 
-def _axes(x_label: str, y_label: str, height: float = 3.2) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(4.2, height))
-    bottom, top = 0.48 / height, 0.1 / height
-    axes = figure.add_axes((0.135, bottom, 0.85, 1 - bottom - top), xlabel=x_label, ylabel=y_label)
-    axes.tick_params(length=0)
-    return figure, axes
+def _axis_over(label: str, low: float, high: float, ticks: int = 5, least: float = 0) -> Axis:
+    """Return an axis from the tick below all values to the one above."""
+    step = max(least, _step(high - low or abs(high) or 1.0, ticks))
+    bottom, top = math.floor(low / step), math.ceil(high / step)
+    return Axis(label=label, low=bottom * step, high=max(top, bottom + 1) * step, step=step)
 
 
-def _draw_diagonal(axes: Axes) -> None:
-    axes.plot([0, 1], [0, 1], ":", color=_MUTED, linewidth=1)
-    axes.set(xlim=(0, 1), ylim=(0, 1))
+def _svg(frame: Frame, parts: Iterable[str]) -> str:
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {frame.height}" aria-hidden="true">'
+        f"{_axes(frame)}{''.join(parts)}</svg>"
+    )
 
 
-def _draw_classes(axes: Axes, lines: Sequence[tuple[Column, Column]], **options: Any) -> None:
-    """Draw x and y of at most eight curves, each in its colour; the page's key has the same order."""
-    for (x, y), colour in zip(lines, _SERIES[: len(lines)], strict=True):
-        axes.plot(x, y, color=colour, clip_on=False, **options)
+def _axes(frame: Frame) -> str:
+    """Draw the grid, its values and what they are of."""
+    right, bottom = WIDTH - RIGHT, frame.height - BOTTOM
+    middle = (TOP + bottom) / 2
+    parts = []
+    for value in frame.y.ticks():
+        y = frame.down(value)
+        parts.append(f'<path class="grid" d="M{LEFT} {y}H{right}"></path>')
+        parts.append(
+            f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{frame.y.text(value)}</text>'
+        )
+    for value in frame.x.ticks():
+        x = frame.across(value)
+        parts.append(f'<path class="grid" d="M{x} {TOP}V{bottom}"></path>')
+        parts.append(
+            f'<text x="{x}" y="{bottom + 18}" text-anchor="middle">{frame.x.text(value)}</text>'
+        )
+    below = f'x="{(LEFT + right) / 2}" y="{frame.height - 6}"'
+    beside = f'transform="translate(12 {middle})rotate(-90)"'
+    for place, axis in ((below, frame.x), (beside, frame.y)):
+        parts.append(f'<text {place} text-anchor="middle">{escape(axis.label)}</text>')
+    return "".join(parts)
 
 
-def _as_svg(figure: Figure, name: str) -> str:
-    """Return an `<svg>` element whose ids are its own and whose colours are the page's."""
-    stream = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": name}):
-        figure.savefig(stream, format="svg", metadata=_NO_METADATA)
-    root = ElementTree.fromstring(stream.getvalue())  # noqa: S314 (matplotlib's own)
-    _fit_into_page(root)
-    svg = ElementTree.tostring(root, encoding="unicode")
-    for colour, variable in _CSS.items():
-        svg = svg.replace(colour, variable)
-    return svg
+def _curve(
+    frame: Frame,
+    points: Iterable[tuple[float, float]],
+    number: int,
+    name: str,
+    line: str = "solid",
+) -> str:
+    """Draw a curve through points, in the colour of its number."""
+    if number >= SERIES_COLOURS:
+        raise ValueError(f"a chart has at most {SERIES_COLOURS} curves")
+    path = "L".join(f"{frame.across(x)} {frame.down(y)}" for x, y in points)
+    return f'<path class="curve {line} series-{number}" d="M{path}"><title>{escape(name)}</title></path>'
 
 
-def _fit_into_page(root: ElementTree.Element) -> None:
-    """Take out of a drawing what belongs to a file of its own.
+def _diagonal(frame: Frame) -> str:
+    x, y = (frame.across(0), frame.across(1)), (frame.down(0), frame.down(1))
+    return f'<path class="diagonal" d="M{x[0]} {y[0]}L{x[1]} {y[1]}"></path>'
 
-    The page sets its size and hides it from readers, who get words; a style sheet in it would
-    hold for all of the page; and ids such as `axes_1`, to which nothing refers, are in every chart.
-    """
-    root.attrib = {"viewBox": root.attrib["viewBox"], "aria-hidden": "true"}
-    text = ElementTree.tostring(root, encoding="unicode")
-    for element in root.iter():
-        element.tag = element.tag.removeprefix(_SVG)  # which HTML knows by itself
-        for style_sheet in element.findall(f"{_SVG}style"):
-            element.remove(style_sheet)
-        if _LINK in element.attrib:
-            element.set("href", element.attrib.pop(_LINK))
-        if f"#{element.get('id')}" not in text:
-            element.attrib.pop("id", None)
+
+def _shade(frame: Frame, epoch: int) -> str:
+    """Shade what is right of an epoch, and say what that is."""
+    return (
+        f'<rect class="shade" {_strip(frame, epoch, frame.x.high)}></rect>'
+        f'<text x="{WIDTH - RIGHT - 6}" y="{TOP + 14}" text-anchor="end">overfitting</text>'
+    )
+
+
+def _epoch_told(frame: Frame, row: int, curves: Curves, measure: str) -> str:
+    """Return a strip that is not seen, and tells an epoch's figures to whom points at it."""
+    epoch = curves["val"]["epoch"][row]
+    left, right = max(epoch - 0.5, frame.x.low), min(epoch + 0.5, frame.x.high)
+    told = ", ".join(
+        f"{SPLIT_NAMES[split]} {curve[measure][row]:.3f}" for split, curve in curves.items()
+    )
+    return (
+        f'<rect class="strip" {_strip(frame, left, right)}>'
+        f"<title>epoch {epoch:.0f}: {told}</title></rect>"
+    )
+
+
+def _strip(frame: Frame, left: float, right: float) -> str:
+    """Return where a rectangle from bottom to top lies."""
+    x, height = frame.across(left), frame.height - TOP - BOTTOM
+    return f'x="{x}" y="{TOP}" width="{frame.across(right) - x:.1f}" height="{height}"'
+
+
+def _point_of(frame: Frame, one: ConfidenceBin) -> str:
+    """Draw a bin's accuracy and its interval."""
+    x, y = frame.across(one.confidence), frame.down(one.accuracy)
+    low, high = frame.down(one.low), frame.down(one.high)
+    ends = "".join(f"M{x - CAP:.1f} {end}h{2 * CAP}" for end in (low, high))
+    told = (
+        f"{one.confidence:.1%} sure, {one.accuracy:.1%} right on {one.n:,} images "
+        f"({one.low:.1%} to {one.high:.1%})"
+    )
+    return (
+        f'<g class="series-0"><path class="curve" d="M{x} {low}V{high}{ends}"></path>'
+        f'<circle cx="{x}" cy="{y}" r="4.5"></circle><title>{told}</title></g>'
+    )
+
+
+def _bar(frame: Frame, left: int, right: int, count: int) -> str:
+    x, y = frame.across(left), frame.down(count)
+    values = f"{left:,}" if right == left + 1 else f"{left:,} to {right - 1:,}"
+    told = f"{values}: {count:,} image{'' if count == 1 else 's'}"
+    width, height = frame.across(right) - x, frame.down(0) - y
+    return (
+        f'<rect class="bin series-0" x="{x}" y="{y}" width="{width:.1f}" height="{height:.1f}">'
+        f"<title>{told}</title></rect>"
+    )

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.reporting.charts import (
+    LINES,
     SERIES_COLOURS,
+    SPLIT_NAMES,
     Chart,
     draw_calibration,
     draw_history,
@@ -28,7 +30,6 @@ Column = NDArray[np.float64]
 Curve = Mapping[str, Column]
 
 WEAKEST = 3
-LINES = {"val": "solid", "train": "dashed", "holdout": "dotted"}
 
 
 def draw_charts(head: HeadResult, learning: Learning | None) -> list[dict[str, Any]]:
@@ -60,16 +61,15 @@ def choose_curves(
 
 def _histories(head: HeadResult, learning: Learning) -> list[Chart]:
     """Return the charts of log loss and accuracy by epoch."""
-    names = {"val": "val", "train": "train", "holdout": "held out of train"}
-    key = [(names[split], LINES[split]) for split in LINES if split in head.history]
+    key = [(SPLIT_NAMES[split], LINES[split]) for split in LINES if split in head.history]
     after = learning.best if learning.overfits else None
     charts = []
     for measure, title in (("log_loss", "Log loss by epoch"), ("accuracy", "Accuracy by epoch")):
         ends = ", ".join(
-            f"{names[split]} from {columns[measure][0]:.3f} to {columns[measure][-1]:.3f}"
+            f"{SPLIT_NAMES[split]} from {columns[measure][0]:.3f} to {columns[measure][-1]:.3f}"
             for split, columns in head.history.items()
         )
-        svg = draw_history(f"{head.name}/{measure}", head.history, measure, after)
+        svg = draw_history(head.history, measure, after)
         shaded = f"; shaded after epoch {after}" if after else ""
         alt = f"{title}, {learning.epochs} epochs: {ends}{shaded}"
         words = tell_history(learning) if measure == "log_loss" else ""
@@ -81,7 +81,7 @@ def _roc(head: HeadResult) -> Chart:
     curves = choose_curves(head.roc, _areas(head, "roc_auc"), average_roc)
     return Chart(
         title="ROC, each class against the rest",
-        svg=draw_roc(f"{head.name}/roc", curves),
+        svg=draw_roc(curves),
         alt=f"ROC curves: {_listed(head, 'roc_auc', 'area')}",
         words="The nearer to the upper left corner, the better; the dotted line is guessing.",
         key=[(name, "solid") for name in curves],
@@ -94,7 +94,7 @@ def _precision_recall(head: HeadResult) -> Chart:
     )
     return Chart(
         title="Precision and recall, each class against the rest",
-        svg=draw_precision_recall(f"{head.name}/precision_recall", curves),
+        svg=draw_precision_recall(curves),
         alt=f"Precision by recall: {_listed(head, 'average_precision', 'average precision')}",
         words="The nearer to the upper right corner, the better.",
         key=[(name, "solid") for name in curves],
@@ -110,7 +110,7 @@ def _calibration(head: HeadResult) -> Chart:
     )
     return Chart(
         title="Calibration: how often it is right, by how sure it is",
-        svg=draw_calibration(f"{head.name}/calibration", bins),
+        svg=draw_calibration(bins),
         alt=f"Accuracy by confidence: {listed}",
         words=f"{tell_calibration(bins)} The bars are 95\u202f% intervals.",
     )

@@ -89,11 +89,6 @@ class HeadResult:
     gallery: PredictionGallery
     thumbnails: dict[str, Thumbnail]
 
-    @property
-    def name(self) -> str:
-        """Dataset and backbone, which no other head on the page has."""
-        return f"{self.dataset}/{self.backbone}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetResult:

@@ -43,7 +43,7 @@ def dataset_view(result: DatasetResult) -> View:
         "title": _title(result.name, result.archive),
         "archive": asdict(result.archive),
         "data": _data_view(result.data, result.classes),
-        "health": _health_view(result.name, result.gallery),
+        "health": _health_view(result.gallery),
         "pictures": pictures_view(result.gallery.thumbnails),
     }
 
@@ -83,7 +83,7 @@ def _data_view(data: Mapping[str, Any], sizes: Sequence[Mapping[str, Any]]) -> V
     }
 
 
-def _health_view(dataset: str, gallery: DatasetGallery) -> View:
+def _health_view(gallery: DatasetGallery) -> View:
     """Return the images that tell of a dataset's health, and its histograms."""
     charts = []
     if len(gallery.sides):
@@ -91,7 +91,7 @@ def _health_view(dataset: str, gallery: DatasetGallery) -> View:
             ("size", gallery.sides, "shorter side, pixels"),
             ("brightness", gallery.brightness, "mean brightness, 0 black, 255 white"),
         ):
-            svg = draw_histogram(f"{dataset}/{kind}", values, label)
+            svg = draw_histogram(values, label)
             middle = int(np.median(values))
             alt = f"Images by {label}: from {values.min()} to {values.max()}, half of them below {middle}"
             charts.append(asdict(Chart(title=f"Images by {kind}", svg=svg, alt=alt)))
