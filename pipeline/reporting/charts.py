@@ -53,7 +53,7 @@ class Axis:
         label: What is measured, with its unit.
         low: Value at the left or the bottom.
         high: Value at the right or the top, above `low`.
-        step: From a tick to the next; ticks are multiples of it, and `low`.
+        step: From a tick to the next; ticks are multiples of it.
     """
 
     label: str
@@ -62,10 +62,10 @@ class Axis:
     step: float
 
     def ticks(self) -> list[float]:
-        """Return the marked values, rising."""
+        """Return the marked values, rising: `low` among them where it does not crowd the next."""
         first, last = math.ceil(self.low / self.step), math.floor(self.high / self.step + 1e-9)
         ticks = [number * self.step for number in range(first, last + 1)]
-        return ticks if ticks[0] <= self.low else [self.low, *ticks]
+        return [self.low, *ticks] if ticks[0] - self.low > 0.6 * self.step else ticks
 
     def text(self, value: float) -> str:
         """Return a marked value with as many digits as tell it from its neighbours."""
