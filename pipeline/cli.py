@@ -246,6 +246,20 @@ def export(
 
 
 @app.command(rich_help_panel="Tools")
+def zero_shot(
+    dataset: Dataset,
+    backbone: Backbone,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, in full precision.")] = False,
+) -> None:
+    """Ask the network's own ImageNet classifier: how good is it with no training at all?"""
+    params = _params()
+    from pipeline.tools import zero_shot as tool
+
+    result = tool.run(dataset, backbone, params)
+    print(tool.to_json(result) if as_json else tool.format_result(result))
+
+
+@app.command(rich_help_panel="Tools")
 def experiments(
     compare: Annotated[
         str | None, typer.Option(metavar="NAME", help="Ask whether this one is really better.")

@@ -31,6 +31,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 # A name is part of paths, of command lines and of the names of stages.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 Name = Annotated[str, Field(pattern=NAME)]
+WordnetId = Annotated[str, Field(pattern=r"^n\d{8}$")]
 OWN_NAME = " A name of your own needs the key network, which says one of these."
 
 _SHORT = reprlib.Repr()
@@ -220,7 +221,11 @@ class HeadParams(_KeysOfAllKinds):  # type: ignore[valid-type, misc]
 
 
 class Params(Section):
-    """All of params.yaml."""
+    """All of params.yaml.
+
+    Attributes:
+        synsets: Class to the WordNet ids of ImageNet's classes that it consists of; no stage reads them.
+    """
 
     datasets: dict[Name, DatasetParams] = Field(min_length=1)
     backbones: dict[Name, BackboneParams] = Field(min_length=1)
@@ -228,6 +233,7 @@ class Params(Section):
     augment: AugmentParams
     extract: ExtractParams
     head: HeadParams
+    synsets: dict[str, list[WordnetId]] = Field(default_factory=dict)
 
     def dataset(self, name: str) -> DatasetParams:
         """Return one dataset's settings.

@@ -273,7 +273,7 @@ class Recorder:
         if self._where == "" and name in Params.model_fields:
             return Recorder(value, name, self._read)
         if self._where == "":
-            self._read |= set(Params.model_fields)
+            self._read |= set(Params.model_fields) - {"synsets"}  # the page leaves them out
         else:
             self._read.add(f"{self._where}.{name}")
         return value

@@ -82,7 +82,7 @@ def test_all_faults_come_at_once_each_with_its_dotted_key() -> None:
         "a name of your own needs source: archive. Did you mean 'flowers'?",
         "datasets.mine": "source 'archive' needs the key archive: "
         "the path or URL of a .zip, .tar, .tgz, or a folder",
-        "evaluate": "unknown key. Known here: datasets, backbones, split, augment, extract, head.",
+        "evaluate": "unknown key. Known here: datasets, backbones, split, augment, extract, head, synsets.",
         "extract.batch_size": "missing",
         "head.dropout": "input should be less than 1 (found 1.0)",
         "head.kind": "input should be 'centroid', 'knn', 'lda', 'linear', 'logistic', 'mlp' (found 'svm').",

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline.page.rendering import _flat, _lowest_of_scale, _percent
+from pipeline.page.rendering import _flat, _lowest_of_scale, _percent, _settings
+from tests.project import make_params
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,12 @@ def test_settings_are_flat_and_written_as_yaml() -> None:
     assert list(_flat(tree)) == [
         ("head.units", "8"), ("head.l2", "0.0001"), ("datasets.own.archive", "null"), ("flip", "false"),
     ]  # fmt: skip
+
+
+def test_what_no_stage_reads_is_no_setting_of_the_results() -> None:
+    keys = [setting.key for setting in _settings(make_params({"synsets": {"cat": ["n02123045"]}}))]
+    assert "head.kind" in keys
+    assert [key for key in keys if "synsets" in key] == []
 
 
 def test_settings_show_no_query_of_a_url() -> None:

