@@ -62,14 +62,16 @@ def test_its_features_are_what_it_gives_to_scaled_pixels(file: Path) -> None:
 def test_both_engines_give_its_layers(file: Path) -> None:
     backbone = _backbone(file, layer=["first", "last_map", None])
     assert backbone.widths == (8, 12, 5)
-    found = []
-    for name in ("openvino", "tensorflow"):
-        config = EngineConfig(
-            engine=name, device="cpu", precision="float32", batch_size=1, streams=1
-        )  # type: ignore[arg-type]
-        found.append(open_engine(config, backbone).run(PIXELS[:1]))
-    assert found[0].shape == (1, 25)
-    np.testing.assert_allclose(found[0], found[1], rtol=0, atol=1e-5)
+    found = {name: _run(name, backbone) for name in ("openvino", "tensorflow")}
+    assert found["openvino"].shape == (1, 25)
+    np.testing.assert_allclose(found["openvino"], found["tensorflow"], rtol=0, atol=1e-5)
+    alone = [_run("openvino", backbone.cut_at(layer)) for layer in backbone.layers]
+    np.testing.assert_array_equal(found["openvino"], np.concatenate(alone, axis=1))
+
+
+def _run(engine: Any, backbone: Backbone) -> Any:
+    config = EngineConfig(engine=engine, device="cpu", precision="float32", batch_size=1, streams=1)
+    return open_engine(config, backbone).run(PIXELS[:1])
 
 
 @pytest.mark.slow

@@ -124,6 +124,7 @@ def test_neighbours_and_padding_do_not_change_a_bit(images: Any, name: str) -> N
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["tensorflow", OPENVINO])
 def test_early_middle_and_last_layer_in_one_pass_are_those_of_a_pass_each(
     engines: Callable[[str], Engine], images: Any, caplog: pytest.LogCaptureFixture, name: str
