@@ -1,45 +1,25 @@
 """Which images show what a head has learned: three questions for each class, and the worst of all.
 
 Of which images of a class is the head surest, and right? Of which is it least sure? Of which is it sure,
-and wrong? Validation images answer, on which no head was fitted.
+and wrong? Validation images answer, on which no head was fitted. On training images the head's word is
+worth little: of these, those are shown that heads which have not seen them call something else.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.predictions import Predictions
+from pipeline.reporting.review import Review, choose_review, suspects_by_class
+from pipeline.reporting.shown_images import Knowledge, ShownImage, describe_images
 
 IMAGES = 5  # of each kind: a row of the page
 QUESTIONS = 3
 MOST_IMAGES = 120  # for the questions of all classes; each class has at least one image a question
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownImage:
-    """One image, and what the head says of it.
-
-    Attributes:
-        sha256: Of the image file's bytes.
-        path: Under the dataset's split folder.
-        member: Its name in the archive; empty if that is not known.
-        split: `train`, `val` or `test`.
-        label: The true class.
-        predicted: The most probable class.
-        probability: Of the predicted class, 0..1.
-        probabilities: Of each class in alphabetical order, in ten-thousandths.
-    """
-
-    sha256: str
-    path: str
-    member: str
-    split: str
-    label: str
-    predicted: str
-    probability: float
-    probabilities: tuple[int, ...]
+WITH_NEIGHBOURS = 30  # images that are shown with the training images nearest to them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +33,7 @@ class ClassAnswers:
         surest: Right ones, the most confident first; at most half of those that are right.
         unsure: Other images, right or wrong, the least confident first.
         wrong: Wrong ones, the most confident first.
+        suspects: Training images with this label whose label seems wrong, the worst first.
     """
 
     name: str
@@ -61,6 +42,7 @@ class ClassAnswers:
     surest: tuple[str, ...]
     unsure: tuple[str, ...]
     wrong: tuple[str, ...]
+    suspects: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +55,8 @@ class PredictionGallery:
         uncertain: Others, the least confident first.
         classes: The three questions for each class.
         per_question: How many images answer a question at most.
+        review: Images of all splits that a person should look at again.
+        with_neighbours: Those that are shown with the training images nearest to them.
     """
 
     images: dict[str, ShownImage]
@@ -80,25 +64,35 @@ class PredictionGallery:
     uncertain: tuple[str, ...]
     classes: tuple[ClassAnswers, ...]
     per_question: int
+    review: Review
+    with_neighbours: tuple[str, ...]
 
 
-def build_prediction_gallery(val: Predictions, members: Mapping[str, str]) -> PredictionGallery:
-    """Choose the images that answer the three questions, and the worst of all.
-
-    Args:
-        val: Predictions for the validation images.
-        members: Name in the archive of each image, by its sha256.
-    """
+def build_prediction_gallery(known: Knowledge) -> PredictionGallery:
+    """Choose the images that answer the three questions, the worst of all, and those to look at again."""
+    val = known.predictions.of_split("val")
     mistakes, uncertain = choose_images(val)
     per_question = images_per_question(len(val.classes))
-    classes = tuple(answer_questions(val, label, per_question) for label in range(len(val.classes)))
-    shown = {*mistakes, *uncertain}.union(*(one.surest + one.unsure + one.wrong for one in classes))
+    suspects = suspects_by_class(known.inspections, per_question)
+    classes = tuple(
+        answer_questions(val, label, per_question, suspects.get(name, ()))
+        for label, name in enumerate(val.classes)
+    )
+    review = choose_review(known.inspections)
+    shown = {*mistakes, *uncertain, *review.suspects, *review.outliers}
+    shown |= {sha256 for one in classes for sha256 in _listed(one)}
+    wrong = [*mistakes, *_in_turns([one.wrong for one in classes])]
+    with_neighbours = tuple(dict.fromkeys(wrong))[:WITH_NEIGHBOURS]
+    neighbours_of = dict(zip(known.inspections.sha256, known.inspections.neighbours, strict=True))
+    shown |= {near for sha256 in with_neighbours for near in neighbours_of[sha256]}
     return PredictionGallery(
-        images=describe_images(val, shown, members),
+        images=describe_images(known, shown),
         mistakes=mistakes,
         uncertain=uncertain,
         classes=classes,
         per_question=per_question,
+        review=review,
+        with_neighbours=with_neighbours,
     )
 
 
@@ -116,8 +110,10 @@ def choose_images(val: Predictions) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return _names(val, mistakes), _names(val, uncertain)
 
 
-def answer_questions(val: Predictions, label: int, per_question: int) -> ClassAnswers:
-    """Choose the images of one class that answer the three questions."""
+def answer_questions(
+    val: Predictions, label: int, per_question: int, suspects: tuple[str, ...] = ()
+) -> ClassAnswers:
+    """Choose the images of one class that answer the three questions, beside its suspects in train."""
     rows = _by_confidence(val, np.flatnonzero(val.labels == label))
     is_right = val.predicted_labels()[rows] == label
     right, wrong = rows[is_right], rows[~is_right][::-1][:per_question]
@@ -130,36 +126,23 @@ def answer_questions(val: Predictions, label: int, per_question: int) -> ClassAn
         surest=_names(val, surest),
         unsure=_names(val, unsure),
         wrong=_names(val, wrong),
+        suspects=suspects,
     )
 
 
-def describe_images(
-    predictions: Predictions, sha256s: Iterable[str], members: Mapping[str, str]
-) -> dict[str, ShownImage]:
-    """Return what is said of some images, by their sha256, in the order of the predictions."""
-    wanted = set(sha256s)
-    rows = [row for row, sha256 in enumerate(predictions.sha256) if sha256 in wanted]
-    return {predictions.sha256[row]: _image(predictions, row, members) for row in rows}
+def _listed(one: ClassAnswers) -> tuple[str, ...]:
+    return one.surest + one.unsure + one.wrong + one.suspects
 
 
-def _image(table: Predictions, row: int, members: Mapping[str, str]) -> ShownImage:
-    p = table.probabilities[row]
-    predicted = int(p.argmax())
-    return ShownImage(
-        sha256=table.sha256[row],
-        path=table.path[row],
-        member=members.get(table.sha256[row], ""),
-        split=table.splits[row],
-        label=table.classes[table.labels[row]],
-        predicted=table.classes[predicted],
-        probability=float(p[predicted]),
-        probabilities=tuple(np.rint(p * 10_000).astype(int).tolist()),
-    )
+def _in_turns(lists: Iterable[Sequence[str]]) -> list[str]:
+    """Return the first of each list, then the second of each, ..."""
+    turns = zip_longest(*lists)
+    return [item for turn in turns for item in turn if item is not None]
 
 
 def _by_confidence(table: Predictions, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return rows from the least confident up, equals by sha256: the order of rows decides nothing."""
-    names = np.array(table.sha256)[rows]
+    names = np.array([table.sha256[row] for row in rows.tolist()], np.str_)
     ordered: NDArray[np.int64] = rows[np.lexsort((names, table.probabilities[rows].max(axis=1)))]
     return ordered
 

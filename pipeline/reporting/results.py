@@ -15,11 +15,15 @@ from pipeline import paths
 from pipeline.archives import read_members
 from pipeline.errors import PipelineError
 from pipeline.heads.folder import damage_told, read_description, read_head_predictions
+from pipeline.inspections import read_inspections
 from pipeline.manifest import SPLITS, USED, read_manifest
 from pipeline.predictions import Predictions
 from pipeline.provenance import Provenance, read_provenance
 from pipeline.reporting.dataset_gallery import DatasetGallery, build_dataset_gallery
+from pipeline.reporting.image_map import ImageMap, build_map
+from pipeline.reporting.mosaic import mosaic_of_files
 from pipeline.reporting.prediction_gallery import PredictionGallery, build_prediction_gallery
+from pipeline.reporting.shown_images import Knowledge
 from pipeline.reporting.thumbnails import Thumbnail, thumbnails_of_files
 
 Column = NDArray[np.float64]
@@ -73,7 +77,9 @@ class HeadResult:
         val: The predictions for split `val`.
         made: What the head's description says of how it was made.
         gallery: Images worth a look.
+        image_map: Where the images lie whose features are alike.
         thumbnails: Of the images of the gallery, by sha256.
+        mosaic: The images of the map, small, and what that picture is called.
     """
 
     dataset: str
@@ -87,7 +93,9 @@ class HeadResult:
     val: Predictions
     made: HeadMaking
     gallery: PredictionGallery
+    image_map: ImageMap
     thumbnails: dict[str, Thumbnail]
+    mosaic: tuple[str, Thumbnail] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +163,10 @@ def read_head_result(dataset: str, backbone: str) -> HeadResult:
         precision_recall = _read_curves(path, PRECISION_RECALL_COLUMNS)
     with _reading(plots / "per_class.csv", "evaluate") as path:
         per_class = _read_table(path, "class", {"n": int} | dict.fromkeys(FIGURES, float))
-    val = read_head_predictions(paths.model_folder(dataset, backbone)).of_split("val")
-    gallery = build_prediction_gallery(val, _read_members_of(dataset))
+    predictions = read_head_predictions(paths.model_folder(dataset, backbone))
+    known = _read_knowledge(predictions, dataset, backbone)
+    gallery = build_prediction_gallery(known)
+    image_map = build_map(known)
     return HeadResult(
         dataset=dataset,
         backbone=backbone,
@@ -166,10 +176,12 @@ def read_head_result(dataset: str, backbone: str) -> HeadResult:
         roc=roc,
         precision_recall=precision_recall,
         calibration=calibration,
-        val=val,
+        val=predictions.of_split("val"),
         made=_read_making(paths.model_folder(dataset, backbone)),
         gallery=gallery,
+        image_map=image_map,
         thumbnails=_thumbnails_of(gallery, dataset),
+        mosaic=_mosaic_of(image_map, dataset),
     )
 
 
@@ -186,16 +198,27 @@ def _read_making(folder: Path) -> HeadMaking:
         )
 
 
-def _read_members_of(dataset: str) -> dict[str, str]:
-    """Return the name in the archive of each used image, by its sha256."""
+def _read_knowledge(predictions: Predictions, dataset: str, backbone: str) -> Knowledge:
     rows = read_manifest(paths.manifest_file(dataset))
-    return {row.sha256: row.member for row in rows if row.status == USED}
+    return Knowledge(
+        predictions=predictions,
+        inspections=read_inspections(paths.inspection_file(dataset, backbone)),
+        members={row.sha256: row.member for row in rows if row.status == USED},
+    )
 
 
 def _thumbnails_of(gallery: PredictionGallery, dataset: str) -> dict[str, Thumbnail]:
     folder = paths.split_folder(dataset)
     files = {sha256: folder / image.path for sha256, image in gallery.images.items()}
     return thumbnails_of_files(files, paths.thumbnails_folder())
+
+
+def _mosaic_of(image_map: ImageMap, dataset: str) -> tuple[str, Thumbnail] | None:
+    """Return the mosaic of the images on a map, None where the map is empty."""
+    folder = paths.split_folder(dataset)
+    names = zip(image_map.sha256, image_map.path, strict=True)
+    files = {sha256: folder / path for sha256, path in names}
+    return mosaic_of_files(files, paths.thumbnails_folder()) if files else None
 
 
 @contextmanager

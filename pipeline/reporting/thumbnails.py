@@ -8,8 +8,9 @@ import hashlib
 import io
 import os
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def thumbnails_of_files(files: Mapping[str, Path], cache: Path) -> dict[str, Thu
 def find_thumbnails(sha256s: Iterable[str], cache: Path) -> dict[str, Thumbnail]:
     """Return the thumbnails that the cache has, whole ones only."""
     found = {sha256: read_sealed(_place(sha256, cache)) for sha256 in sha256s}
-    return {sha256: _opened(webp) for sha256, webp in found.items() if webp is not None}
+    return {sha256: as_thumbnail(webp) for sha256, webp in found.items() if webp is not None}
 
 
 def keep_thumbnail(sha256: str, data: bytes, cache: Path) -> Thumbnail:
@@ -75,10 +76,10 @@ def keep_thumbnail(sha256: str, data: bytes, cache: Path) -> Thumbnail:
     Raises:
         ImageError: The bytes are no image that can be read.
     """
-    webp = encode_webp(shrink(data, THUMBNAIL_PIXELS))
+    webp = encode_webp(shrink(data, THUMBNAIL_PIXELS), QUALITY)
     if hashlib.sha256(data).hexdigest() == sha256:
         write_sealed(_place(sha256, cache), webp)
-    return _opened(webp)
+    return as_thumbnail(webp)
 
 
 def shrink(data: bytes, pixels: int) -> Image.Image:
@@ -103,23 +104,28 @@ def shrink(data: bytes, pixels: int) -> Image.Image:
     return small
 
 
-def encode_webp(image: Image.Image) -> bytes:
-    """Return an image as a WebP file that tells nothing beside its pixels."""
+def encode_webp(image: Image.Image, quality: int) -> bytes:
+    """Return an image as a WebP file that tells nothing beside its pixels; quality is of 0..100."""
     stream = io.BytesIO()
-    image.save(stream, "WEBP", quality=QUALITY, method=EFFORT, icc_profile=b"", exif=b"")
+    image.save(stream, "WEBP", quality=quality, method=EFFORT, icc_profile=b"", exif=b"")
     return stream.getvalue()
 
 
-def read_file(path: Path) -> bytes:
-    """Return the bytes of an image that the report shows.
+def as_thumbnail(webp: bytes) -> Thumbnail:
+    """Return a WebP file's bytes with its size."""
+    with Image.open(io.BytesIO(webp)) as image:
+        return Thumbnail(webp=webp, width=image.width, height=image.height)
 
-    Raises:
-        PipelineError: It is missing or cannot be read.
-    """
+
+@contextmanager
+def showing(path: Path) -> Iterator[None]:
+    """Turn what is wrong with an image that the report shows into an error that names it."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise _unshowable(path, error) from None
+        yield
+    except (OSError, ImageError) as error:
+        raise PipelineError(
+            f"the report cannot show {path}: {error}. Run the split and train stages again."
+        ) from None
 
 
 def read_sealed(path: Path) -> bytes | None:
@@ -147,18 +153,6 @@ def _place(sha256: str, cache: Path) -> Path:
 
 
 def _of_file(sha256: str, path: Path, cache: Path) -> Thumbnail:
-    try:
-        return keep_thumbnail(sha256, read_file(path), cache)
-    except ImageError as error:
-        raise _unshowable(path, error) from None
-
-
-def _unshowable(path: Path, error: Exception) -> PipelineError:
-    return PipelineError(
-        f"the report cannot show {path}: {error}. Run the split and train stages again."
-    )
-
-
-def _opened(webp: bytes) -> Thumbnail:
-    with Image.open(io.BytesIO(webp)) as image:
-        return Thumbnail(webp=webp, width=image.width, height=image.height)
+    with showing(path):
+        data = path.read_bytes()
+        return keep_thumbnail(sha256, data, cache)

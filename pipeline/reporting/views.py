@@ -24,6 +24,10 @@ from pipeline.reporting.findings import (
     find_mixes,
 )
 from pipeline.reporting.head_charts import draw_charts
+from pipeline.reporting.image_map import ImageMap
+from pipeline.reporting.map_layers import DIFFERENT, draw_layers
+from pipeline.reporting.mosaic import TILE_PIXELS, tiles_in_a_row
+from pipeline.reporting.prediction_gallery import PredictionGallery
 from pipeline.reporting.results import DatasetResult, HeadResult
 from pipeline.reporting.story import Outcome, tell_story
 from pipeline.reporting.thumbnails import Thumbnail
@@ -125,7 +129,32 @@ def head_view(head: HeadResult) -> View:
         "confusion": _confusion_view(counts, head.val.classes),
         "charts": draw_charts(head, learning),
         "gallery": asdict(head.gallery),
-        "pictures": pictures_view(head.thumbnails),
+        "map": map_view(head.image_map, head.mosaic, head.gallery),
+        "pictures": pictures_view(head.thumbnails | dict([head.mosaic] if head.mosaic else [])),
+    }
+
+
+def map_view(
+    image_map: ImageMap, mosaic: tuple[str, Thumbnail] | None, gallery: PredictionGallery
+) -> View:
+    """Return what the page shows of the map; points name the image only where it is shown large too."""
+    return {
+        "height": image_map.height,
+        "classes": [asdict(one) for one in image_map.classes],
+        "layers": [asdict(one) for one in draw_layers(image_map)],
+        "repeats": len(image_map.classes) > DIFFERENT,
+        "n": len(image_map.sha256),
+        "points": {
+            "x": image_map.x,
+            "y": image_map.y,
+            "label": image_map.label,
+            "called": image_map.called,
+            "path": image_map.path,
+            "shown": [sha256 if sha256 in gallery.images else "" for sha256 in image_map.sha256],
+            "mosaic": mosaic[0] if mosaic else "",
+            "tile": TILE_PIXELS,
+            "columns": tiles_in_a_row(len(image_map.sha256)),
+        },
     }
 
 

@@ -18,12 +18,14 @@ from pipeline import paths
 from pipeline.curves import CALIBRATION_BINS
 from pipeline.errors import PipelineError
 from pipeline.files import atomic_write_csv
+from pipeline.inspections import write_inspections
 from pipeline.manifest import QUARANTINED, USED, ImageRow, write_manifest
 from pipeline.metrics import UNEQUAL_CLASSES
 from pipeline.params import Params, load_params
 from pipeline.predictions import Predictions
 from pipeline.provenance import Provenance, write_provenance
 from pipeline.stages import evaluate, report, report_dataset, report_head
+from tests.inspected import inspections_of
 from tests.project import place_head
 from tests.sample_images import encode, scene
 
@@ -61,6 +63,8 @@ def results(tmp_path_factory: pytest.TempPathFactory, params: Params) -> Path:
             write_dataset(dataset, classes)
             for backbone in BACKBONES:
                 place_head(dataset, backbone, predictions_for(classes))
+                table = inspections_of(predictions_for(classes))
+                write_inspections(paths.inspection_file(dataset, backbone), table)
                 evaluate.run(dataset, backbone, params)
                 paths.history_file(dataset, backbone).write_text(HISTORY)
     return root
@@ -343,15 +347,19 @@ def test_images_and_charts_have_words(page: Page) -> None:
     assert all(attrs["aria-label"] for attrs in shown)
     pictures = [attrs for attrs in shown if attrs.get("class") == "picture"]
     assert all("labelled" in str(attrs["aria-label"]) for attrs in pictures)
-    # five charts a head; two a dataset, and an image that cannot be shown
-    assert len(shown) - len(pictures) == 4 * 5 + 2 * 3
+    # five charts a head, and a map; two a dataset, and an image that cannot be shown
+    assert len(shown) - len(pictures) == 4 * 6 + 2 * 3
 
 
-def test_a_picture_is_in_the_page_once_and_shown_wherever_it_is_meant(page: Page) -> None:
+def test_a_picture_is_in_the_page_once_and_shown_wherever_it_is_meant(
+    page: Page, html: str
+) -> None:
     kept = [attrs["id"] for tag, attrs in page.tags if tag == "image"]
     shown = [str(attrs["href"])[1:] for tag, attrs in page.tags if tag == "use"]
     assert len(kept) == len(set(kept)) < len(shown)
-    assert set(shown) == set(kept)
+    mosaics = [f"p-{mosaic}" for mosaic in re.findall(r'"mosaic":\s*"(\w+)"', html)]
+    assert set(shown) | set(mosaics) == set(kept)
+    assert len(mosaics) == len(BACKBONES) * len(CLASSES)
 
 
 def test_each_class_answers_three_questions(page: Page) -> None:
@@ -422,6 +430,7 @@ def test_many_classes_are_folded_and_only_the_worst_pairs_are_listed(
     guesses = replace(whole, probabilities=rng.dirichlet(np.ones(60), len(whole)))
     for backbone in BACKBONES:
         place_head("cats_vs_dogs", backbone, guesses)
+        write_inspections(paths.inspection_file("cats_vs_dogs", backbone), inspections_of(guesses))
         evaluate.run("cats_vs_dogs", backbone, params)
         paths.history_file("cats_vs_dogs", backbone).write_text(HISTORY)
     report_all(params)
