@@ -24,6 +24,7 @@ ARGUMENTS = {
     "precision": ["PHOTOS"],
     "predict": ["PHOTOS", "--rounds", "1"],
     "prepare": ["PHOTOS", "--rounds", "1"],
+    "report": ["--images", "60", "--classes", "3"],
     "store": ["--stored", "1000", "--sizes", "100", "200"],
 }
 # They build networks, run Keras or all stages, or write much.
