@@ -306,6 +306,24 @@ def experiments(
 
 
 @app.command(rich_help_panel="Tools")
+def suspects(
+    dataset: Dataset,
+    backbone: Backbone,
+    top: Annotated[
+        int, typer.Option(min=1, help="How many labels, and how many outliers, to list.")
+    ] = 20,
+    as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
+) -> None:
+    """List labels that seem wrong, outliers, conflicts and extremes; say how to correct a label."""
+    params = _params()
+    params.dataset(dataset), params.backbone(backbone)
+    from pipeline.tools.suspects import find_suspects, render_csv, render_text
+
+    findings = find_suspects(dataset, backbone, top)
+    print(render_csv(findings) if as_csv else render_text(findings, dataset))
+
+
+@app.command(rich_help_panel="Tools")
 def crossvalidate(
     dataset: Dataset,
     backbone: Backbone,

@@ -26,6 +26,7 @@ ARGUMENTS = {
     "prepare": ["PHOTOS", "--rounds", "1"],
     "report": ["--images", "60", "--classes", "3"],
     "store": ["--stored", "1000", "--sizes", "100", "200"],
+    "suspects": ["FEATURES", "FEATURES", "--seeds", "7"],
 }
 # They build networks, run Keras or all stages, or write much.
 LONG_ONES = {"decoding", "experiment", "extract", "heads", "kills", "predict", "store"}
