@@ -97,5 +97,6 @@ EXPORT := $(BIN)/uv export --quiet --frozen --no-emit-project --no-header --no-a
 lock: install-dev  ## renew both locks
 	$(BIN)/uv lock --quiet --upgrade
 	$(EXPORT) --no-default-groups --group cpu --group build --extra openvino -o requirements.lock
-	$(EXPORT) --only-group dev -o requirements-dev.lock
+	$(EXPORT) --no-default-groups --group cpu --group build --group dev --extra openvino --extra export \
+	-o requirements-dev.lock
 	rm uv.lock
