@@ -18,6 +18,7 @@ ARGUMENTS = {
     "drawn_difficulty": ["cats_vs_dogs", "--images", "10"],
     "duplicates": ["PHOTOS"],
     "experiment": ["PHOTOS", "--rounds", "1"],
+    "export": ["PHOTOS", "--formats", ".keras"],
     "extract": ["PHOTOS", "--images", "8", "--rounds", "1"],
     "heads": ["--quick", "--rounds", "1"],
     "kills": ["PHOTOS", "--kills", "1"],
@@ -29,7 +30,7 @@ ARGUMENTS = {
     "suspects": ["FEATURES", "FEATURES", "--seeds", "7"],
 }
 # They build networks, run Keras or all stages, or write much.
-LONG_ONES = {"decoding", "experiment", "extract", "heads", "kills", "predict", "store"}
+LONG_ONES = {"decoding", "experiment", "export", "extract", "heads", "kills", "predict", "store"}
 LONG = pytest.mark.long
 
 

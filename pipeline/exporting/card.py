@@ -1,5 +1,6 @@
 """The model card: what an exported model is, how good it is, what it is for, and how to load it."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ PIXELS = """Pixels are uint8, RGB, {size} x {size}, batch first; the network sca
 square in the middle of the upright photo, 7/8 of its shorter side, shrunk by linear interpolation:
 
 ```python
+import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -20,8 +22,7 @@ photo.draft("RGB", ({least}, {least}))  # a large JPEG is decoded at 1/2, 1/4 or
 side = round(min(photo.size) * 7 / 8)
 left, top = (photo.width - side) // 2, (photo.height - side) // 2
 square = photo.convert("RGB").crop((left, top, left + side, top + side))
-box = (0, 0, side, side)
-small = square.transform(({size}, {size}), Image.Transform.EXTENT, box, Image.Resampling.BILINEAR)
+small = Image.fromarray(cv2.resize(np.asarray(square), ({size}, {size})))
 small.info["exif"] = photo.info.get("exif", b"")
 pixels = np.asarray(ImageOps.exif_transpose(small))[None]
 ```
@@ -113,7 +114,7 @@ def write_card(facts: CardFacts) -> str:
         f"{f'; {settings}' if settings else ''}.\n"
         f"* Fingerprint of the features that it was trained on: `{info.fingerprint}`.\n"
         f"* Run on noise, this file's probabilities and those of the head differ by at most "
-        f"{facts.difference:.1e}.",
+        f"{facts.difference:.1e}. {_precision_line(info)}",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -147,6 +148,18 @@ def _metric_lines(facts: CardFacts) -> Iterator[str]:
         if "n" in one:
             bounds = f"{one['accuracy_low']:.1%} to {one['accuracy_high']:.1%}"
             yield f"| {one['n']:,} of {split} | {one['accuracy']:.1%} | {bounds} | {one['log_loss']:.3f} |"
+
+
+def _precision_line(info: HeadInfo) -> str:
+    """Say what the head was trained on, where this model computes in another precision."""
+    parts = json.loads(info.fingerprint_parts)
+    precision, dtype = parts["runs_on"]["precision"], parts["dtype"]
+    if (precision, dtype) == ("float32", "float32"):
+        return "All is computed in float32."
+    return (
+        f"All is computed in float32; the head was trained on features computed in {precision} and kept in "
+        f"{dtype}, so what `bottleneck predict` says may differ by more."
+    )
 
 
 def _listed(classes: tuple[str, ...]) -> str:

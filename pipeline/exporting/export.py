@@ -62,7 +62,7 @@ def run(dataset: str, backbone: str, params: Params, to: Path, *, force: bool = 
         facts = _gather_facts(to, dataset, backbone, settings, saved.info, difference)
         (folder / card.name).write_text(write_card(facts), encoding="utf-8")
         _flush(folder)
-        size = _size_of(fresh)
+        size = size_of(fresh)
         _put_in_place(fresh, to)
         _put_in_place(folder / card.name, card)
     return (
@@ -158,7 +158,7 @@ def _flush(folder: Path) -> None:
                 os.fsync(stream.fileno())
 
 
-def _size_of(path: Path) -> int:
+def size_of(path: Path) -> int:
     """Return the bytes of a file, or of all files of a folder."""
     return sum(one.stat().st_size for one in [path, *path.rglob("*")] if one.is_file())
 

@@ -84,7 +84,7 @@ def _open_keras(path: Path) -> Run:
     import keras
 
     model = keras.saving.load_model(path)
-    return lambda pixels: np.asarray(model(pixels, training=False))
+    return lambda pixels: np.asarray(model.predict_on_batch(pixels))
 
 
 def _write_saved_model(model: "keras.Model", classes: Sequence[str], path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import paths
+from pipeline import cli, paths
 from pipeline.errors import ExportError, HeadError
 from pipeline.exporting import export, formats
 from pipeline.exporting.card import MARK
@@ -23,9 +23,11 @@ from pipeline.features import read_features
 from pipeline.images import decode_square
 from pipeline.params import Params
 from pipeline.predictions import read_predictions
+from pipeline.stages import extract, train
 from tests.damages import largest_file
 from tests.documents import python_in
 from tests.exporting.tiny import use_tiny_backbone
+from tests.fakes import use_mean_colour
 from tests.project import BACKBONE
 from tests.trained_project import make_trained
 
@@ -50,6 +52,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Params]:
 def params(trained: tuple[Path, Params], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """A copy of the project, in which the test runs."""
     use_tiny_backbone(monkeypatch)
+    use_mean_colour(monkeypatch)
     monkeypatch.chdir(shutil.copytree(trained[0], tmp_path / "project"))
     monkeypatch.delenv("DVC_ROOT", raising=False)
     return trained[1]
@@ -121,7 +124,7 @@ def test_the_cards_own_lines_run_where_this_package_is_not(
     assert done.returncode == 0, done.stderr
     label, _, probability = done.stdout.strip().rpartition(" ")
     assert label == CLASSES[expected[-1].argmax()]
-    assert float(probability) == pytest.approx(expected[-1].max(), abs=0.02)  # Pillow's pixels
+    assert float(probability) == pytest.approx(expected[-1].max(), abs=1e-5)
 
 
 def test_names_of_classes_are_in_the_file(params: Params) -> None:
@@ -148,7 +151,7 @@ def test_the_card_tells_what_is_known(params: Params) -> None:
     for part in (
         "big cat, dog, naïve fox", header.fingerprint, f"| {figures['n']} of val |",
         f"{figures['accuracy_low']:.1%} to", "EfficientNet-Lite0", "mlp", "Fitted to 36 images",
-        "always names one of its classes",
+        "always names one of its classes", "All is computed in float32.",
     ):  # fmt: skip
         assert part in card
 
@@ -166,6 +169,21 @@ def test_the_card_tells_what_is_known(params: Params) -> None:
 def test_an_ending_that_is_not_known_is_told(params: Params, to: str, message: str) -> None:
     with pytest.raises(ExportError, match=message):
         run(params, to)
+
+
+def test_the_command_ends_with_1_and_a_message(
+    params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["bottleneck", "export", "pets", BACKBONE, "--to"]
+    monkeypatch.setattr(sys, "argv", [*argv, "pets.pb"])
+    with pytest.raises(SystemExit, match=r"^1$"):
+        cli.main()
+    out, err = capsys.readouterr()
+    assert (out, err[:20]) == ("", "Error: --to pets.pb:")
+    monkeypatch.setattr(sys, "argv", [*argv, "pets.keras"])
+    with pytest.raises(SystemExit, match=r"^0$"):
+        cli.main()
+    assert capsys.readouterr().out.startswith("pets.keras: Keras, ")
 
 
 def test_what_is_not_installed_is_told_with_what_installs_it(
@@ -194,6 +212,16 @@ def test_a_head_of_another_network_is_refused(params: Params) -> None:
         run(other, "pets.keras")
 
 
+def test_the_card_tells_where_features_were_rounded(params: Params) -> None:
+    halves = params.extract.model_copy(update={"dtype": "float16"})
+    again = params.model_copy(update={"extract": halves})
+    for stage in (extract, train):
+        stage.run("pets", BACKBONE, again)
+    run(again, "pets.keras")
+    assert "kept in float16" in Path("pets.keras.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 def test_an_earlier_export_is_replaced(params: Params) -> None:
     for name in ("pets.keras", "pets"):
         run(params, name)
