@@ -192,6 +192,10 @@ def predict(
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV, a column a class.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    explain: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Draw where it was seen: a .png, or a folder for many."),
+    ] = None,
 ) -> None:
     """Say what images show, by a trained head."""
     if as_csv and (as_json or top is not None):
@@ -213,6 +217,10 @@ def predict(
     out = sys.stdout or io.StringIO()  # it may be closed
     show = no_progress if out.isatty() else tracker("computed", lambda pair: len(pair[1]))
     answers = predict_files(files, dataset, backbone, params, show)
+    if explain is not None:
+        from pipeline.tools.explain import explain_answers
+
+        answers = explain_answers(answers, dataset, backbone, params, explain)
     if as_csv:
         write_csv(answers, out)
         return
