@@ -20,41 +20,63 @@ from pipeline.params import Params
 from pipeline.sources.drawn import draw
 from pipeline.stages import train
 from pipeline.tools import explain
-from pipeline.tools.explain import class_maps, explain_answers
+from pipeline.tools.explain import class_maps, explain_answers, linear_at
 from pipeline.tools.imagenet_classes import wordnet_ids
 from pipeline.tools.predict import Answer
 from pipeline.tools.zero_shot import read_classifier
 from tests.fakes import MeanColour
-from tests.heads.examples import KINDS, blobs, own, recipe
+from tests.heads.examples import blobs, own, recipe
 from tests.project import BACKBONE, draw_image, make_params
 from tests.trained_project import make_trained
 
 MAPS = np.random.default_rng(5).normal(1, 2, (3, 4, 6)).astype(np.float32)
-EXPLAINED = [kind for kind in KINDS if kind != "knn"]
 
 
 @pytest.mark.parametrize("scaling", ["none", "standard", "l2"])
-@pytest.mark.parametrize("kind", EXPLAINED)
-def test_the_places_add_up_to_the_scores_but_for_the_bias(kind: str, scaling: str) -> None:
+@pytest.mark.parametrize("kind", ["linear", "logistic", "lda"])
+def test_the_places_add_up_to_what_the_image_adds_to_the_scores_of_nothing(
+    kind: str, scaling: str
+) -> None:
     head = fit_head(blobs([12, 12, 12], noise=1.0), recipe(kind, scaling=scaling)).head
+    feature = MAPS.mean(axis=(0, 1), dtype=np.float64)
+    bias, scores = head.scores(np.stack([np.zeros(6), feature]))
     found = class_maps(MAPS, head, "avg")
     assert found.maps.shape == (3, 4, 3)
-    feature = MAPS.mean(axis=(0, 1), dtype=np.float64)[None]
-    scores = found.maps.sum(axis=(0, 1)) + found.bias
-    np.testing.assert_allclose(scores, head.scores(feature)[0], atol=1e-4)
+    np.testing.assert_allclose(found.maps.sum(axis=(0, 1)), scores - bias, atol=1e-4)
+    np.testing.assert_allclose(found.bias, bias, atol=1e-4)
+
+
+@pytest.mark.parametrize("scaling", ["none", "standard"])
+@pytest.mark.parametrize("units", [[8], [16, 8]])
+def test_a_network_with_hidden_layers_is_taken_by_its_slopes(
+    scaling: str, units: list[int]
+) -> None:
+    head = fit_head(
+        blobs([12, 12, 12], noise=1.0), recipe("mlp", scaling=scaling, units=units, calibrate=True)
+    ).head
+    feature = MAPS.mean(axis=(0, 1), dtype=np.float64)
+    step = 1e-6
+    slopes = (head.scores(feature + step * np.eye(6)) - head.scores(feature[None])) / step
+    np.testing.assert_allclose(linear_at(head, feature)[0], slopes, atol=1e-4)
+
+
+def test_the_length_that_a_centroid_head_divides_by_is_a_number() -> None:
+    head = fit_head(blobs([12, 12, 12], noise=1.0), recipe("centroid")).head
+    feature = MAPS.mean(axis=(0, 1), dtype=np.float64)
+    length = np.linalg.norm(feature - head.tensors["centre"])
+    expected = 2 * head.tensors["centroids"].T / length / head.temperature
+    np.testing.assert_allclose(linear_at(head, feature)[0], expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("pooling", ["flatten", None])
-def test_a_map_that_is_not_pooled_adds_up_too(pooling: str | None) -> None:
-    head = fit_head(blobs([12, 12, 12], width=72, noise=1.0), recipe("mlp")).head
+def test_of_a_map_that_is_not_pooled_each_place_has_its_own_weights(pooling: str | None) -> None:
+    head = fit_head(blobs([12, 12, 12], width=72, noise=1.0), recipe("linear")).head
     found = class_maps(MAPS, head, pooling)
-    scores = found.maps.sum(axis=(0, 1)) + found.bias
-    np.testing.assert_allclose(scores, head.scores(MAPS[None])[0], atol=1e-4)
-
-
-def test_the_bias_of_one_layer_is_the_same_for_every_image() -> None:
-    head = fit_head(blobs([12, 12, 12], noise=1.0), recipe("logistic")).head
-    np.testing.assert_allclose(class_maps(MAPS, head, "avg").bias, head.tensors["classes/bias"])
+    for row, column in ((0, 0), (2, 1)):
+        alone = np.zeros((2, *MAPS.shape))
+        alone[1, row, column] = MAPS[row, column]
+        without, own_place = head.scores(alone)
+        np.testing.assert_allclose(found.maps[row, column], own_place - without, atol=1e-4)
 
 
 def test_what_all_classes_share_is_no_evidence() -> None:
