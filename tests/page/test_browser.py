@@ -176,3 +176,47 @@ def toggles(details: Any) -> bool:
     before = handle.evaluate("one => one.open")
     handle.query_selector("summary").press("Enter")
     return handle.evaluate("one => one.open") != before
+
+
+def test_the_map_is_walked_by_arrow_keys_and_opens_what_it_has_reached(pets: Any) -> None:
+    field, said = pets.locator(".field").first, pets.locator(".said").first
+    field.focus()
+    pets.keyboard.press("ArrowRight")
+    first = said.inner_text()
+    pets.keyboard.press("ArrowLeft")
+    assert "labelled" in first
+    assert said.inner_text() not in ("", first)
+    pets.keyboard.press("Enter")
+    viewer = pets.get_by_role("dialog")
+    assert viewer.get_by_role("heading").first.inner_text() in said.inner_text()
+    pets.keyboard.press("Escape")
+    assert field.evaluate("one => one === document.activeElement")
+
+
+def test_a_class_of_the_map_is_hidden_by_its_button_and_not_reached(pets: Any) -> None:
+    toggle = pets.locator(".class-shown").first
+    name, layer = toggle.inner_text().strip(), pets.locator(".field g").first
+    toggle.click()
+    assert toggle.get_attribute("aria-pressed") == "false"
+    assert not layer.is_visible()
+    for key in ("ArrowRight", "ArrowUp", "ArrowLeft"):
+        pets.locator(".field").first.press(key)
+        assert f"labelled {name}," not in pets.locator(".said").first.inner_text()
+    toggle.click()
+    assert layer.is_visible()
+
+
+def test_pointing_at_the_map_shows_the_image_there(pets: Any) -> None:
+    field = pets.locator(".field").first
+    field.scroll_into_view_if_needed()
+    place = field.evaluate(
+        """one => {
+          const data = JSON.parse(document.getElementById(one.parentNode.dataset.points).textContent);
+          const box = one.querySelector("svg").getBoundingClientRect(), scale = box.width / 1000;
+          return {x: box.left + data.x[0] * scale, y: box.top + data.y[0] * scale, path: data.path[0]};
+        }"""
+    )
+    pets.mouse.move(place["x"], place["y"])
+    card = pets.locator(".card").first
+    assert card.locator("svg.picture use").count() == 1
+    assert card.locator("strong").inner_text() == place["path"].split("/")[-1]

@@ -362,6 +362,12 @@ def test_a_picture_is_in_the_page_once_and_shown_wherever_it_is_meant(
     assert len(mosaics) == len(BACKBONES) * len(CLASSES)
 
 
+def test_there_is_an_image_of_each_class(page: Page) -> None:
+    words = page.values("aria-label")
+    for classes in CLASSES.values():
+        assert [words.count(f"An image labelled {name}") for name in classes] == [1] * len(classes)
+
+
 def test_each_class_answers_three_questions(page: Page) -> None:
     text = " ".join(page.text.split())
     for title in ("Surest and right", "Least sure", "Sure and wrong"):
