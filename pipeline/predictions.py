@@ -2,6 +2,7 @@
 
 import csv
 import io
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,8 +135,8 @@ def parse_predictions(lines: Iterable[str], name: str) -> Predictions:
         PredictionsError: They are no such table.
     """
     try:
-        header, *rows = list(csv.reader(lines, strict=True)) or [[]]
-        return _parse(header, _classes_of(header), rows)
+        rows = csv.reader(lines, strict=True)
+        return _parse(_classes_of(next(rows, [])), rows)
     except (PredictionsError, csv.Error, UnicodeDecodeError) as error:
         raise _no_table(name, error) from None
 
@@ -157,42 +158,54 @@ def _classes_of(header: Sequence[str]) -> tuple[str, ...]:
     return classes
 
 
-def _parse(
-    header: Sequence[str], classes: tuple[str, ...], rows: Sequence[Sequence[str]]
-) -> Predictions:
-    """Turn rows of text into the record."""
+def _parse(classes: tuple[str, ...], rows: Iterable[Sequence[str]]) -> Predictions:
+    """Turn rows of text into the record, one after the other: 100 classes make millions of cells."""
     number = {name: index for index, name in enumerate(classes)}
-    labels = np.empty(len(rows), np.int64)
-    probabilities = np.empty((len(rows), len(classes)), np.float64)
+    first = len(FIXED_COLUMNS)
+    facts: list[tuple[str, str, str]] = []
+    labels, probabilities = array("q"), array("d")
     for index, row in enumerate(rows):
-        if len(row) != len(header):
-            raise PredictionsError(f"row {index} has {len(row)} cells, expected {len(header)}.")
-        label = row[len(FIXED_COLUMNS) - 1]
+        if len(row) != first + len(classes):
+            raise PredictionsError(
+                f"row {index} has {len(row)} cells, expected {first + len(classes)}."
+            )
+        split, sha256, path, label = row[:first]
         if label not in number:
             raise PredictionsError(
                 f"row {index}, column label: no class is called {label!r}. Known: {', '.join(classes)}."
             )
-        labels[index] = number[label]
-        probabilities[index] = [
-            _number(cell, index, column)
-            for cell, column in zip(row[len(FIXED_COLUMNS) :], classes, strict=True)
-        ]
-    splits, sha256, paths = (tuple(row[column] for row in rows) for column in range(3))
+        facts.append((split, sha256, path))
+        labels.append(number[label])
+        probabilities.extend(_numbers(row[first:], index, classes))
+    splits, keys, paths = zip(*facts, strict=True) if facts else ((), (), ())
     return Predictions(
         splits=splits,
-        sha256=sha256,
+        sha256=keys,
         path=paths,
-        labels=labels,
+        labels=np.array(labels, np.int64),
         classes=classes,
-        probabilities=probabilities,
+        probabilities=np.array(probabilities, np.float64).reshape(-1, len(classes)),
     )
 
 
-def _number(cell: str, row: int, column: str) -> float:
+def _numbers(cells: Sequence[str], row: int, columns: Sequence[str]) -> list[float]:
     try:
-        return float(cell)
+        return list(map(float, cells))
     except ValueError:
+        column, cell = next(
+            (column, cell)
+            for column, cell in zip(columns, cells, strict=True)
+            if not _is_number(cell)
+        )
         raise PredictionsError(f"row {row}, column {column}: {cell!r} is not a number.") from None
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_classes(classes: tuple[str, ...]) -> None:
