@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 TESTED := $(VENV)/.tested
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev gpu repro test test-long check format lint types test-fast test-avx2 test-busy test-lowest lock
+.PHONY: help install install-dev install-demo gpu repro test test-long check format lint types test-fast test-avx2 test-busy test-lowest lock
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ $(READY): $(LOCKED) pyproject.toml
 $(TESTED): $(READY) requirements-dev.lock
 	$(PIP) --require-hashes -r requirements-dev.lock
 	touch $@
+
+install-demo: install  ## add what `bottleneck demo` needs, and leave Pillow as it is
+	$(PIP) --require-hashes -r requirements-demo.lock
 
 gpu: install  ## replace TensorFlow by the one with CUDA
 	$(BIN)/python -m pip uninstall --quiet --yes tensorflow-cpu
@@ -94,9 +97,10 @@ test-lowest: install-dev  ## run the fast tests with the lowest versions that py
 
 EXPORT := $(BIN)/uv export --quiet --frozen --no-emit-project --no-header --no-annotate \
 	--no-emit-package opencv-python
-lock: install-dev  ## renew both locks
+lock: install-dev  ## renew the locks
 	$(BIN)/uv lock --quiet --upgrade
 	$(EXPORT) --no-default-groups --group cpu --group build --extra openvino -o requirements.lock
 	$(EXPORT) --no-default-groups --group cpu --group build --group dev --extra openvino --extra export \
 	-o requirements-dev.lock
+	$(EXPORT) --only-group demo -o requirements-demo.lock
 	rm uv.lock

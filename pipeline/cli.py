@@ -268,6 +268,24 @@ def zero_shot(
 
 
 @app.command(rich_help_panel="Tools")
+def demo(
+    dataset: Dataset,
+    backbone: Annotated[
+        str | None, typer.Argument(help="Default: the first of params.yaml.", show_default=False)
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="0.0.0.0 lets other machines in; by default none.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 7860,
+) -> None:
+    """Show a page on this machine that says what an image shows, dropped or from the camera."""
+    params = _params()
+    from pipeline.tools import demo as tool
+
+    tool.run(dataset, backbone or next(iter(params.backbones)), params, host, port)
+
+
+@app.command(rich_help_panel="Tools")
 def experiments(
     compare: Annotated[
         str | None, typer.Option(metavar="NAME", help="Ask whether this one is really better.")

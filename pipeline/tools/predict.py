@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipeline import paths
 from pipeline.errors import FeaturesError, HeadError, ImageError
 from pipeline.extraction.extractor import Extractor, ImageFile
+from pipeline.features import Block
 from pipeline.heads.loading import load_features, rows_by_split
 from pipeline.heads.saving import HeadInfo, SavedHead, read_head
 from pipeline.images import decode_grey
@@ -48,6 +49,39 @@ class Answer:
     probabilities: dict[str, float]
     similarity: float | None = None
     unlike: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Predictor:
+    """A trained head and what tells how familiar an image is, read once for any number of answers.
+
+    Attributes:
+        saved: The head.
+        training: The features that it was trained on, a row an image or copy; None where they are gone.
+        familiarity: What it takes of them; None likewise.
+    """
+
+    saved: SavedHead
+    training: Block | None
+    familiarity: Familiarity | None
+
+    def answer(self, files: Iterable[Path], rows: Iterator[NDArray[Any]]) -> Iterator[Answer]:
+        """Yield an answer for each file, given its feature `(d,)` or `(h, w, d)`."""
+        head = self.saved.head()
+        waiting = iter(files)
+        for features in _stack(rows):
+            known = (
+                self.familiarity.similarities(features)
+                if self.familiarity
+                else [None] * len(features)
+            )
+            for probabilities, similarity in zip(head.probabilities(features), known, strict=True):
+                answer = _answer(next(waiting), self.saved.info.classes, probabilities)
+                if self.familiarity and similarity is not None:
+                    similar = float(similarity)
+                    unlike = similar < self.familiarity.bound
+                    answer = replace(answer, similarity=similar, unlike=unlike)
+                yield answer
 
 
 def format_answer(answer: Answer, top: int | None, *, as_json: bool) -> str:
@@ -105,12 +139,9 @@ def predict_files(
     files = list(files)
     faults = _find_faults(files, extractor.config.streams)
     if good := [file for file in files if file not in faults]:
-        saved = read_head(paths.model_folder(dataset, backbone))
-        check_fingerprint(saved.info, extractor.fingerprint, dataset, backbone)
-        familiarity = _learn_familiarity(dataset, backbone, saved.info)
+        predictor = open_predictor(dataset, backbone, extractor)
         batches = progress(extractor.extract(map(ImageFile, good)), len(good))
-        rows = (row for _, batch in batches for row in batch)
-        yield from _answer_all(good, rows, saved, familiarity)
+        yield from predictor.answer(good, (row for _, batch in batches for row in batch))
     if faults:
         raise ImageError(
             f"cannot read {'; '.join(f'{file}: {fault}' for file, fault in faults.items())}. "
@@ -118,33 +149,25 @@ def predict_files(
         )
 
 
-def _learn_familiarity(dataset: str, backbone: str, info: HeadInfo) -> Familiarity | None:
-    """Return what tells whether an image is like those that the head was trained on, if that is there."""
+def open_predictor(dataset: str, backbone: str, extractor: Extractor) -> Predictor:
+    """Read a head, and the features that it was trained on where they are there.
+
+    Raises:
+        HeadError: No head was trained, or it was trained on features of another fingerprint.
+    """
+    saved = read_head(paths.model_folder(dataset, backbone))
+    check_fingerprint(saved.info, extractor.fingerprint, dataset, backbone)
     try:
         features = load_features(dataset, backbone)
     except FeaturesError:
-        return None
-    if features.header.fingerprint != info.fingerprint:
-        return None
-    return Familiarity.learn(rows_by_split(features)["train"], SEED)
-
-
-def _answer_all(
-    files: Sequence[Path],
-    rows: Iterator[NDArray[Any]],
-    saved: SavedHead,
-    familiarity: Familiarity | None,
-) -> Iterator[Answer]:
-    head = saved.head()
-    waiting = iter(files)
-    for features in _stack(rows):
-        known = familiarity.similarities(features) if familiarity else [None] * len(features)
-        for probabilities, similarity in zip(head.probabilities(features), known, strict=True):
-            answer = _answer(next(waiting), saved.info.classes, probabilities)
-            if familiarity and similarity is not None:
-                similar = float(similarity)
-                answer = replace(answer, similarity=similar, unlike=similar < familiarity.bound)
-            yield answer
+        features = None
+    if features is None or features.header.fingerprint != saved.info.fingerprint:
+        return Predictor(saved=saved, training=None, familiarity=None)
+    return Predictor(
+        saved=saved,
+        training=features.splits["train"],
+        familiarity=Familiarity.learn(rows_by_split(features)["train"], SEED),
+    )
 
 
 def _stack(rows: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
@@ -163,11 +186,11 @@ def _answer(file: Path, classes: Iterable[str], probabilities: NDArray[np.float6
 def _find_faults(files: Sequence[Path], cores: int) -> dict[Path, str]:
     """Return what is wrong with each file that is no image."""
     with ThreadPoolExecutor(cores) as pool:
-        found = map_ordered(pool, _fault_of, files, ahead=CHECKED_AHEAD)
+        found = map_ordered(pool, find_fault, files, ahead=CHECKED_AHEAD)
         return {file: fault for file, fault in zip(files, found, strict=True) if fault}
 
 
-def _fault_of(file: Path) -> str | None:
+def find_fault(file: Path) -> str | None:
     """Say what is wrong with an image; a pipe or device, which may never end, is not read."""
     try:
         if not (file.is_file() or file.is_dir()) and file.exists():
