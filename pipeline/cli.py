@@ -56,6 +56,7 @@ STAGE: dict[str, Any] = {
 }
 Dataset = Annotated[str, typer.Argument(help="A dataset of params.yaml.", show_default=False)]
 Backbone = Annotated[str, typer.Argument(help="A backbone of params.yaml.", show_default=False)]
+INTERRUPTED = 130  # the exit status of what Ctrl-C has ended, as shells have it
 NO_EXPERIMENTS = (
     "No experiment started from HEAD's commit yet. `dvc exp run -S head.units=256` makes one; "
     "--all-commits shows those of other commits."
@@ -104,8 +105,21 @@ def extract(dataset: Dataset, backbone: Backbone) -> None:
     """Compute the features that the store does not have yet."""
     from pipeline.stages import extract as stage
     from pipeline.tools.progress import tracker
+    from pipeline.tools.words import count_of
 
-    print(stage.run(dataset, backbone, _params(), tracker("computed", lambda batch: len(batch[0]))))
+    kept = 0
+
+    def count(batch: tuple[Any, Any]) -> int:
+        nonlocal kept
+        kept += len(batch[0])
+        return len(batch[0])
+
+    try:
+        print(stage.run(dataset, backbone, _params(), tracker("computed", count)))
+    except KeyboardInterrupt:
+        what = count_of(kept, "feature is kept", "features are kept")
+        print(f"stopped; {what}; run again", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
 
 
 @app.command(**STAGE)

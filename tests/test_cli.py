@@ -226,6 +226,28 @@ def test_a_stage_gets_its_names_and_settings_and_its_line_is_printed(
 
 
 @pytest.mark.parametrize(
+    ("batches", "said"), [(0, "0 features are"), (1, "1 feature is"), (114, "114 features are")]
+)
+@pytest.mark.usefixtures("params")
+def test_ctrl_c_while_features_are_computed_says_how_many_are_kept(
+    batches: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def features() -> Iterator[tuple[list[int], list[int]]]:
+        yield from [([1], [2])] * batches
+        raise KeyboardInterrupt
+
+    def extract(dataset: str, backbone: str, params: Params, progress: Progress) -> str:
+        return str(list(progress(features(), 200)))
+
+    monkeypatch.setattr("pipeline.stages.extract.run", extract)
+    assert run(monkeypatch, "extract", "pets", BACKBONE) == 130
+    assert capsys.readouterr() == ("", f"stopped; {said} kept; run again\n")
+
+
+@pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
         (
