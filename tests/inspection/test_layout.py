@@ -16,7 +16,8 @@ def test_most_images_lie_beside_images_of_their_class() -> None:
 
 
 def test_equal_features_give_equal_places() -> None:
-    assert np.array_equal(place_images(blobs([30, 30])), place_images(blobs([30, 30])))
+    rows = blobs([60, 60], width=100)  # wider than the components, which are found by chance
+    assert np.array_equal(place_images(rows), place_images(rows))
 
 
 @pytest.mark.parametrize("n", [1, 2, 4, 6])
