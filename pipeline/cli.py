@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeVar
 
 import typer
 
-from pipeline.errors import PipelineError, describe_os_error
+from pipeline.errors import ParamsError, PipelineError, describe_os_error
 
 if TYPE_CHECKING:
     from pipeline.params import Params
@@ -525,6 +526,8 @@ def main() -> None:
         sys.stdin.reconfigure(errors="surrogateescape")
     try:
         app()
+    except ParamsError as error:
+        _fail(f"{error}{_way_back()}")
     except PipelineError as error:
         _fail(str(error))
     except BrokenExecutor:
@@ -537,6 +540,16 @@ def main() -> None:
         if message is None:
             raise
         _fail(message)
+
+
+def _way_back() -> str:
+    """Say how to have back what DVC deletes before it runs a stage; nothing where it runs none."""
+    if "DVC_STAGE" not in os.environ:
+        return ""
+    return (
+        "\nDVC has deleted what this stage had made. When params.yaml is right again, have back models and "
+        "features by `dvc checkout`, figures and plots by `git checkout -- metrics plots`."
+    )
 
 
 def _fail(message: str) -> NoReturn:

@@ -328,6 +328,19 @@ def test_faults_of_params_come_before_anything_is_done(
     assert not Path("data").exists()
 
 
+def test_a_fault_that_dvc_runs_into_tells_the_way_back_to_what_it_deleted(
+    params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("units: 8", "units: 0"))
+    assert run(monkeypatch, "train", "pets", BACKBONE) == 1
+    assert "dvc checkout" not in capsys.readouterr().err
+    monkeypatch.setenv("DVC_STAGE", f"train@pets-{BACKBONE}")
+    assert run(monkeypatch, "train", "pets", BACKBONE) == 1
+    error = capsys.readouterr().err
+    assert "head.units" in error
+    assert "by `dvc checkout`, figures and plots by `git checkout -- metrics plots`" in error
+
+
 @pytest.mark.parametrize("name", ["my insects", "a;b", "-x", "--", "$(id)"])
 def test_a_name_that_is_none_is_refused_by_what_is_said_of_params(
     name: str, params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
