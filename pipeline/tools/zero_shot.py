@@ -123,8 +123,8 @@ def find_synsets(classes: tuple[str, ...], named: Mapping[str, list[str]]) -> Sy
     every = [one for ids in found.values() for one in ids]
     if strange := sorted(set(every) - set(wordnet_ids())):
         raise ParamsError(
-            f"{', '.join(strange)}: none of the 1,000 classes that networks learned of ImageNet; their ids "
-            "are in pipeline/tools/imagenet_classes.csv (params.yaml, synsets)"
+            f"{', '.join(strange)}: none of the 1,000 classes that networks learned of ImageNet; "
+            "docs/explain.md says how to find their ids (params.yaml, synsets)"
         )
     if twice := sorted({one for one in every if every.count(one) > 1}):
         raise ParamsError(f"{', '.join(twice)}: named twice (params.yaml, synsets)")
