@@ -7,6 +7,7 @@ params.yaml key to change. The command line prints it and ends with status 1.
 import difflib
 import errno
 import os
+import tempfile
 from collections.abc import Iterable
 
 _ROOM = "make room; `bottleneck doctor` says how much is needed"
@@ -101,6 +102,11 @@ class ExperimentsError(PipelineError):
 
 def describe_os_error(error: OSError) -> str | None:
     """Say in one line what the system refuses and what to do; None if that looks like a bug of ours."""
+    if "AF_UNIX path too long" in str(error):  # the one that has no number
+        return (
+            f"{tempfile.gettempdir()}: File name too long for what the processes that share the work talk "
+            "through; set TMPDIR to a shorter path, as /tmp."
+        )
     advice = _ADVICE.get(error.errno or 0)
     if advice is None:
         return None

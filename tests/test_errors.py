@@ -5,6 +5,8 @@ import inspect
 import os
 import pickle
 import re
+import socket
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +66,22 @@ def test_what_the_system_refuses_is_one_line_with_the_file_and_what_to_do(
     nameless = describe_os_error(OSError(number, os.strerror(number)))
     assert nameless is not None
     assert nameless.startswith("a file: ")
+
+
+def test_a_temporary_folder_that_is_too_long_for_a_socket_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/tmp/long")
+    with (
+        socket.socket(socket.AF_UNIX) as listener,
+        pytest.raises(OSError, match="AF_UNIX") as caught,
+    ):
+        listener.bind(str(tmp_path / ("x" * 120)))
+    told = describe_os_error(caught.value)
+    assert told is not None
+    assert re.fullmatch(
+        r"/tmp/long: File name too long .* set TMPDIR to a shorter path, as /tmp\.", told
+    )
 
 
 @pytest.mark.parametrize(

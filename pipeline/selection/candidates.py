@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
-from pipeline.errors import did_you_mean
+from pipeline.errors import ParamsError, did_you_mean
 from pipeline.heads.training import Recipe
 from pipeline.params import HeadParams, Section, Seed, all_faults, describe_fault, load_settings
 
@@ -63,6 +63,10 @@ def parse_sweep(tree: object, base: HeadParams) -> SweepParams:
     Raises:
         ParamsError: Lists every fault.
     """
+    if not isinstance(tree, Mapping):
+        known = ", ".join(SweepParams.model_fields)
+        found = "nothing" if tree is None else type(tree).__name__
+        raise ParamsError(f"no settings: expected a mapping with the keys {known}; found {found}.")
     faults: list[str] = []
     sweep = None
     try:
@@ -75,7 +79,7 @@ def parse_sweep(tree: object, base: HeadParams) -> SweepParams:
             faults.append(
                 describe_fault({**fault, **where}, lambda keys: [*SweepParams.model_fields])
             )
-    settings = tree.get("settings") if isinstance(tree, Mapping) else None
+    settings = tree.get("settings")
     values = {
         key: list(_checked(key, some, base, faults))
         for key, some in (settings if isinstance(settings, Mapping) else {}).items()

@@ -81,12 +81,15 @@ def write_records(path: Path, found: dict[str, list[Record]]) -> None:
 
 
 def format_table(found: dict[str, list[Record]]) -> str:
-    """Return a Markdown table: a row a kind, means and deviations over all its heads."""
-    lines = [f"| {'kind':9} | {' | '.join(TITLES)} |", f"| --- |{' --- |' * len(TITLES)}"]
-    for kind, records in found.items():
-        figures = " | ".join(format_figures(records))
-        lines.append(f"| {kind:9} | {figures} |")
-    return "\n".join(lines)
+    """Return an aligned Markdown table: a row a kind, means and deviations over all its heads."""
+    rows = [("kind", *TITLES), *((kind, *format_figures(one)) for kind, one in found.items())]
+    first, *others = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        f"| {kind:{first}} | {' | '.join(map(str.rjust, figures, others))} |"
+        for kind, *figures in rows
+    ]
+    rule = f"| {'-' * first} | {' | '.join('-' * (width - 1) + ':' for width in others)} |"
+    return "\n".join([lines[0], rule, *lines[1:]])
 
 
 def format_figures(records: Sequence[Record]) -> list[str]:

@@ -80,7 +80,8 @@ def test_all_faults_come_in_one_message() -> None:
 @pytest.mark.parametrize(
     ("tree", "said"),
     [
-        (None, "expected|mapping|valid dictionary"),
+        (None, "no settings: expected a mapping with the keys method, .*; found nothing"),
+        ([], "no settings: .*; found list"),
         ({"settings": {"l2": [0.0]}}, "method: missing"),
         ({"method": "grid", "settings": {}}, "settings: "),
         (

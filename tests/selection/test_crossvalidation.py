@@ -72,8 +72,10 @@ def test_kinds_are_compared_in_one_table() -> None:
     found = compare_kinds(rows_of(20), make_params().head, ["lda", "centroid"], folds=2, repeats=2)
     assert {kind: len(records) for kind, records in found.items()} == {"lda": 4, "centroid": 4}
     table = format_table(found).splitlines()
-    assert [line.split()[1] for line in table] == ["kind", "---", "lda", "centroid"]
-    assert "| 40 | 1.0000 |" in table[2]
+    assert [line.split()[1] for line in table] == ["kind", "--------", "lda", "centroid"]
+    assert "|     40 |   1.0000 |" in table[2]
+    columns = {tuple(at for at, sign in enumerate(line) if sign == "|") for line in table}
+    assert len(columns) == 1, "aligned"
 
 
 def test_an_unknown_kind_and_too_few_images_are_said() -> None:
