@@ -495,6 +495,7 @@ def mutate(text: str, rng: random.Random) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.slow
 def test_500_odd_files_give_settings_or_a_message(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
     plain = re.sub(r"[ \t]*#.*\n", "\n", TEXT)

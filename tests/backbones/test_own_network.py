@@ -57,6 +57,7 @@ def test_its_features_are_what_it_gives_to_scaled_pixels(file: Path) -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
 def test_both_engines_give_its_layers(file: Path) -> None:

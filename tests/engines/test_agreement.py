@@ -138,6 +138,7 @@ def test_early_middle_and_last_layer_in_one_pass_are_those_of_a_pass_each(
     np.testing.assert_array_equal(_run_each(together, images[:3]), np.concatenate(alone, axis=1))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
 def test_a_layer_that_would_move_anothers_bits_gets_a_pass_of_its_own(
     engines: Callable[[str], Engine], images: Any, caplog: pytest.LogCaptureFixture
@@ -150,6 +151,8 @@ def test_a_layer_that_would_move_anothers_bits_gets_a_pass_of_its_own(
     np.testing.assert_array_equal(last, _run_each(engines("openvino"), images[:3]))
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
 @pytest.mark.skipif(find_bfloat16() is None, reason="the processor has no bfloat16")
 def test_bfloat16_is_near_float32_and_the_same_each_time(

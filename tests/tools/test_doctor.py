@@ -156,6 +156,7 @@ def test_missing_weights_from_pip_are_told(monkeypatch: pytest.MonkeyPatch) -> N
     assert re.search("no-such-package, which is not installed", told or "")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_layer_that_is_not_there_is_named_by_its_key() -> None:
     settings = {"weights": "imagenet", "input_size": 32}

@@ -145,6 +145,7 @@ def test_features_that_no_classifier_takes_are_refused(
         read_classifier(parts)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_real_network_tells_drawn_daisies_from_drawn_tulips(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
