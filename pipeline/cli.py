@@ -78,8 +78,12 @@ def split(dataset: Dataset) -> None:
     """Check every image and split them into train, val and test."""
     from pipeline.stages import split as stage
     from pipeline.tools.progress import tracker
+    from pipeline.tools.unread_corrections import find_unread
 
-    print(stage.run(dataset, _params(), tracker("checked")))
+    params = _params()
+    print(stage.run(dataset, params, tracker("checked")))
+    for warning in find_unread(dataset, params.datasets):
+        print(warning, file=sys.stderr)
 
 
 @app.command(**STAGE)
@@ -238,9 +242,11 @@ def predict(
         answers = explain_answers(answers, dataset, backbone, params, explain)
     if as_csv:
         write_csv(answers, out)
-        return
-    for answer in answers:
-        print(format_answer(answer, top, as_json=as_json))
+    else:
+        for answer in answers:
+            print(format_answer(answer, top, as_json=as_json))
+    if explain is not None:
+        print(f"drawn: {explain}", file=sys.stderr)
 
 
 @app.command(rich_help_panel="Tools")

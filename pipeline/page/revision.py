@@ -23,10 +23,10 @@ class Revision:
 
 def read_revision(folder: Path) -> Revision | None:
     """Ask git; None where there is no git, no repository, no such commit or no whole history."""
-    if _git(folder, "rev-parse", "--is-shallow-repository") != "false":
+    if ask_git(folder, "rev-parse", "--is-shallow-repository") != "false":
         return None  # the last commit that is there would pass for the one that touched all
-    commit = _git(folder, "log", "-1", "--format=%H", "--", *DECIDING)
-    changes = _git(folder, "status", "--porcelain", "-z", "--no-renames", "--", *DECIDING)
+    commit = ask_git(folder, "log", "-1", "--format=%H", "--", *DECIDING)
+    changes = ask_git(folder, "status", "--porcelain", "-z", "--no-renames", "--", *DECIDING)
     if not commit or changes is None:
         return None
     return Revision(
@@ -34,7 +34,7 @@ def read_revision(folder: Path) -> Revision | None:
     )
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
+def ask_git(folder: Path, *arguments: str) -> str | None:
     """Return what git says; None where it cannot."""
     try:
         found = subprocess.run(  # noqa: S603 (fixed commands)

@@ -145,17 +145,6 @@ def describe_corrections(counts: Mapping[str, int]) -> str:
     return f"; corrected by hand: {', '.join(said)}" if said else ""
 
 
-def describe_strays(folder: Path, datasets: Collection[str]) -> str:
-    """Say which files of the folder of corrections nobody reads; nothing where there are none."""
-    expected = {"README.md", *(f"{name}.csv" for name in datasets)}
-    strays = sorted(path.name for path in folder.glob("*") if path.name not in expected)
-    if not (visible := [name for name in strays if not name.startswith(".")]):
-        return ""
-    return (
-        f"; not read, as no dataset of params.yaml is called so: {', '.join(visible)} in {folder}"
-    )
-
-
 def _resolve(rows: Sequence[ImageRow], corrections: Corrections) -> dict[str, str | None]:
     """Return sha256 to the label of each image that a line names, None for those to set aside."""
     paths = {row.sha256: row.path for row in rows if row.status == USED}

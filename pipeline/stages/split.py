@@ -11,7 +11,6 @@ from pipeline.splitting.assignment import assign_images, label_images
 from pipeline.splitting.corrections import (
     correct_rows,
     describe_corrections,
-    describe_strays,
     read_corrections,
     settle_labels,
 )
@@ -48,4 +47,4 @@ def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
     atomic_write_json(paths.data_metrics_file(dataset), counts)
     atomic_write_csv(paths.classes_file(dataset), count_classes(rows))
     line = describe_counts(counts, params.split) + describe_corrections(corrected)
-    return f"{dataset}: {line}{describe_strays(corrections.path.parent, params.datasets)}"
+    return f"{dataset}: {line}"

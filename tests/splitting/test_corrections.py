@@ -12,7 +12,6 @@ from pipeline.splitting.assignment import LabelledImage, assign_images
 from pipeline.splitting.corrections import (
     correct_rows,
     describe_corrections,
-    describe_strays,
     read_corrections,
     settle_labels,
 )
@@ -174,11 +173,3 @@ def test_what_was_done_is_said_and_nothing_where_nothing_was() -> None:
     said = "; corrected by hand: 1,200 relabelled, 1 as the archive says"
     assert describe_corrections(counts) == said
     assert describe_corrections(dict.fromkeys(counts, 0)) == ""
-
-
-def test_a_file_of_no_dataset_is_told(tmp_path: Path) -> None:
-    for name in ("README.md", "pets.csv", ".swp", "pet.csv", "herbs.CSV"):
-        (tmp_path / name).touch()
-    said = describe_strays(tmp_path, ["pets", "herbs"])
-    assert said.endswith(f"called so: herbs.CSV, pet.csv in {tmp_path}")
-    assert describe_strays(tmp_path / "none", ["pets"]) == ""
