@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 from pipeline.parallel import map_ordered
 from pipeline.reporting.thumbnails import (
     AHEAD,
+    EFFORT,
     Thumbnail,
     as_thumbnail,
     encode_webp,
@@ -23,7 +24,7 @@ from pipeline.reporting.thumbnails import (
 
 TILE_PIXELS = 48
 QUALITY = 40
-RECIPE = f"mosaic-{TILE_PIXELS}-{QUALITY}"
+RECIPE = f"mosaic-{TILE_PIXELS}-{QUALITY}-{EFFORT}"
 
 
 def mosaic_of_files(files: Mapping[str, Path], cache: Path) -> tuple[str, Thumbnail]:

@@ -21,8 +21,11 @@ from pipeline.files import atomic_write
 from pipeline.parallel import map_ordered
 
 THUMBNAIL_PIXELS = 320
-QUALITY, EFFORT = 50, 4  # of WebP, which takes 7 kB for a photo
-RECIPE = f"webp-{THUMBNAIL_PIXELS}-{QUALITY}"
+QUALITY, EFFORT = (
+    50,
+    2,
+)  # of WebP, which takes 8 kB for a photo; 4 takes 5 % less, in twice the time
+RECIPE = f"webp-{THUMBNAIL_PIXELS}-{QUALITY}-{EFFORT}"
 CHECKSUM_BYTES = 4
 AHEAD = 64  # images that wait for a thread, or were made and wait to be taken
 

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -128,10 +128,21 @@ def head_view(head: HeadResult) -> View:
         "per_class": head.per_class,
         "confusion": _confusion_view(counts, head.val.classes),
         "charts": draw_charts(head, learning),
-        "gallery": asdict(head.gallery),
+        "gallery": _plain(head.gallery),
         "map": map_view(head.image_map, head.mosaic, head.gallery),
         "pictures": pictures_view(head.thumbnails | dict([head.mosaic] if head.mosaic else [])),
     }
+
+
+def _plain(value: Any) -> Any:
+    """Return records as dictionaries, however deep they lie; `asdict` would copy each number as well."""
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple) and value and is_dataclass(value[0]):
+        return [_plain(one) for one in value]
+    return value
 
 
 def map_view(
@@ -140,8 +151,8 @@ def map_view(
     """Return what the page shows of the map; points name the image only where it is shown large too."""
     return {
         "height": image_map.height,
-        "classes": [asdict(one) for one in image_map.classes],
-        "layers": [asdict(one) for one in draw_layers(image_map)],
+        "classes": _plain(image_map.classes),
+        "layers": _plain(draw_layers(image_map)),
         "repeats": len(image_map.classes) > DIFFERENT,
         "n": len(image_map.sha256),
         "points": {

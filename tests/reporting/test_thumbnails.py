@@ -147,7 +147,7 @@ def test_what_was_sealed_is_read_back(tmp_path: Path) -> None:
 
 
 def test_experiments_share_the_workspaces_thumbnails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_ROOT", "/work")
-    assert paths.thumbnails_folder() == Path("/work/report/.thumbnails")
+    monkeypatch.setenv("DVC_ROOT", "/project")
+    assert paths.thumbnails_folder() == Path("/project/report/.thumbnails")
     monkeypatch.delenv("DVC_ROOT")
     assert paths.thumbnails_folder() == Path("report/.thumbnails")
