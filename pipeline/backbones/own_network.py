@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import keras
+import numpy as np
 
 ENDING = ".keras"
 
@@ -18,7 +19,8 @@ def load_own_network(path: Path, input_size: int) -> keras.Model:
         A model from scaled pixels float32 `(b, input_size, input_size, 3)` to whatever it gives.
 
     Raises:
-        ValueError: The file is no such model, wants code of its own, or takes something else.
+        ValueError: The file is no such model, wants code of its own, takes something else, or gives
+            what are no numbers: OpenVINO would make plausible ones of them.
     """
     if path.suffix != ENDING:
         raise ValueError(
@@ -33,4 +35,7 @@ def load_own_network(path: Path, input_size: int) -> keras.Model:
         found not in (None, one) for found, one in zip(shape, expected, strict=True)
     ):
         raise ValueError(f"it takes images {shape}, expected {expected}: change input_size")
+    noise = np.random.default_rng(0).random((1, input_size, input_size, 3), np.float32)
+    if not np.isfinite(network(noise, training=False)).all():
+        raise ValueError("on noise it gives values that are no finite numbers: it was saved so")
     return keras.Model(inputs[0], outputs[0])  # of a Sequential, too, each layer can be an output

@@ -9,6 +9,7 @@ import numpy as np
 import openvino
 import tensorflow
 from numpy.typing import NDArray
+from openvino.frontend import OpConversionFailure
 from openvino.frontend.tensorflow import utils
 
 from pipeline.backbones.backbone import Backbone
@@ -29,7 +30,15 @@ class OpenVinoEngine:
         with warnings.catch_warnings(), _version_told():
             # Keras wonders at the tuple in which OpenVINO hands it the input.
             warnings.simplefilter("ignore")
-            model = openvino.convert_model(backbone.model, input=[self.batch_size, size, size, 3])
+            try:
+                model = openvino.convert_model(
+                    backbone.model, input=[self.batch_size, size, size, 3]
+                )
+            except OpConversionFailure as error:
+                raise BackboneError(
+                    f"OpenVINO cannot run {backbone.name} ({str(error).strip().splitlines()[-1]}): "
+                    "set extract.engine to tensorflow (params.yaml)"
+                ) from None
         settings = {
             "NUM_STREAMS": self.streams,
             "INFERENCE_NUM_THREADS": self.streams,

@@ -37,9 +37,9 @@ BY_BUILDER = {
 # the stores hold, so that nothing is computed again. Only for changes whose features files were seen
 # to have the same bytes; with the next change of what features are, it is emptied.
 SAME_BITS: dict[str, str] = {
-    "d61d85d7611d4f1ebb7ecc4de22ba4bbcac5216a4a564850c12e3c0f6f393246":
+    "6c5f91d6997d3580ccc4839912036a8bdf6c09288da36fc9fd365c440f4f9007":
         "6e7d8a7a3c0e68719d6be6ae13d0a4c428f785f3f199cfeb7f78c51db508faaf",
-    "8be369878e16aa8628bc87d34ad7be997c61ece70a618aceb551e685c52cf704":
+    "905540777cff8bb5b232647700b35ec5c5b5157cb1c743d033ffc8254aeca9ff":
         "b0a90a14feb5c1d85655c6632a5a8ad4bbe43ab47c951ce32b1a66c45965f64b",
     "228276b70b0bd88ed0aeecb639cb552a77631555ee2ac352c2213bf2272ae3c1":
         "dfbe7a91c81ead13dbefacee17565a92af8464df89ffbdaee477afafa4971156",

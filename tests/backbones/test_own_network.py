@@ -76,6 +76,17 @@ def _run(engine: Any, backbone: Backbone) -> Any:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+def test_what_openvino_cannot_run_is_told_with_what_can(tmp_path: Path) -> None:
+    import keras
+
+    layers = [keras.Input((32, 32, 3)), keras.layers.RandomFlip(), keras.layers.Conv2D(2, 3)]
+    keras.Sequential(layers).save(tmp_path / "flips.keras")
+    with pytest.raises(BackboneError, match=r"OpenVINO cannot run mine .*extract\.engine to tens"):
+        _run("openvino", _backbone(tmp_path / "flips.keras"))
+
+
+@pytest.mark.slow
 def test_its_bytes_and_its_scaling_are_what_it_is(file: Path, tmp_path: Path) -> None:
     described = _backbone(file).describe()
     assert (described["backbone"], described["builder"], described["scaling"]) == (
@@ -107,6 +118,8 @@ def test_what_cannot_be_used_is_told_with_its_key(file: Path, tmp_path: Path) ->
     two = tmp_path / "two.keras"
     inputs = [keras.Input((32, 32, 3)) for _ in range(2)]
     keras.Model(inputs, keras.layers.Add()(inputs)).save(two)
+    endless = tmp_path / "endless.keras"
+    keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Rescaling(float("nan"))]).save(endless)
     weights = tmp_path / "weights.h5"
     weights.write_bytes(b"")
     for wrong, settings, message in (
@@ -117,6 +130,7 @@ def test_what_cannot_be_used_is_told_with_its_key(file: Path, tmp_path: Path) ->
         ),
         (damaged, {}, "cannot build mine with weights .*damaged.keras"),
         (two, {}, "no graph of layers with one input and one output"),
+        (endless, {}, "on noise it gives values that are no finite numbers"),
         (weights, {}, r"a file ending in \.keras, as model\.save writes it"),
         (tmp_path / "none.keras", {}, r"none\.keras of mine does not exist"),
         (file, {"layer": "lats_map"}, r"mine has no layer 'lats_map'.*Did you mean 'last_map'"),
