@@ -91,6 +91,13 @@ def deferred_errors(path: Path) -> Iterator[DeferredErrorFile]:
             file.check()
 
 
+def csv_line(cells: Sequence[object]) -> str:
+    """Return a row of CSV without its end."""
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="").writerow(cells)
+    return stream.getvalue()
+
+
 def atomic_write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Write rows as CSV, whole or not at all: the keys of the first are the columns, lines end in LF.
 

@@ -177,7 +177,8 @@ def _gather_facts(
     info: HeadInfo,
     difference: float,
 ) -> CardFacts:
-    network = backbones.CATALOGUE[settings.network or backbone]
+    own = backbones.describe_own(settings.scaling or "none")
+    network = backbones.CATALOGUE.get(settings.network or backbone, own)
     known = datasets.CATALOGUE.get(dataset)
     source = str(_read_json(paths.weights_record(backbone)).get("source", ""))
     licence = LICENCES.get(source.split(",")[0], f"{settings.weights}, under its own licence")

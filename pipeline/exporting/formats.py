@@ -46,8 +46,10 @@ def format_of(path: Path) -> Format:
     """Return the format that a path's ending names.
 
     Raises:
-        ExportError: It names none, or one that needs what is not installed.
+        ExportError: It is no name, or its ending names none, or one that needs what is not installed.
     """
+    if not path.name:
+        raise ExportError(f"--to {path}: expected a name for the model, as pets.keras")
     found = FORMATS.get(path.suffix)
     if found is None:
         raise ExportError(

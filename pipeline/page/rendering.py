@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pipeline.files import csv_line
 from pipeline.page.defaults import BACKBONE_DEFAULTS, DEFAULTS
 from pipeline.page.ranking import rank_heads
 from pipeline.page.revision import Revision
@@ -95,6 +96,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "percent": _percent, "thousands": _thousands, "fixed": _fixed, "small": _small,
+        "csv_line": csv_line,
     }  # fmt: skip
     return environment
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline import paths
+from pipeline.files import csv_line
 from pipeline.inspections import Inspections, read_inspections
 from pipeline.manifest import QUARANTINED, USED, ImageRow, read_manifest
 from pipeline.tools.words import count_of
@@ -86,30 +87,28 @@ def find_suspects(dataset: str, backbone: str, top: int) -> list[Finding]:
 
 def _find_labels(table: Inspections, top: int) -> Iterator[Finding]:
     for row in np.argsort(table.quality, kind="stable")[:top].tolist():
-        yield Finding(
-            finding=LABEL,
-            marked="*" if table.suspect[row] else "",
-            image=table.path[row],
-            split=table.split[row],
-            label=table.label[row],
-            suggested=table.suggested[row],
-            value=f"{table.quality[row]:.3f}",
-            sha256=table.sha256[row],
-        )
+        marked, value = table.suspect[row], table.quality[row]
+        found = _of_table(table, row, LABEL, marked=marked, value=value)
+        yield found._replace(suggested=table.suggested[row])
 
 
 def _find_outliers(table: Inspections, top: int) -> Iterator[Finding]:
     for row in np.argsort(-table.outlier, kind="stable")[:top].tolist():
-        yield Finding(
-            finding=OUTLIER,
-            marked="*" if table.is_outlier[row] else "",
-            image=table.path[row],
-            split=table.split[row],
-            label=table.label[row],
-            suggested="",
-            value=f"{table.outlier[row]:.3f}",
-            sha256=table.sha256[row],
-        )
+        marked, value = table.is_outlier[row], table.outlier[row]
+        yield _of_table(table, row, OUTLIER, marked=marked, value=value)
+
+
+def _of_table(table: Inspections, row: int, finding: str, *, marked: bool, value: float) -> Finding:
+    return Finding(
+        finding=finding,
+        marked="*" if marked else "",
+        image=table.path[row],
+        split=table.split[row],
+        label=table.label[row],
+        suggested="",
+        value=f"{value:.3f}",
+        sha256=table.sha256[row],
+    )
 
 
 def _find_conflicts(rows: Iterable[ImageRow]) -> Iterator[Finding]:
@@ -194,7 +193,8 @@ def _explain(findings: Sequence[Finding], dataset: str) -> str:
     return (
         f"Marked as probably wrong: {count_of(marked, 'label')}. Look at the images: only you can say.\n"
         f"To correct one, put a line into {file} (the first line of a new file: image,label)\n"
-        f"  {doubtful.image},{doubtful.suggested}\n"
-        f"  {doubtful.image},quarantine\n"
-        "the second to set it aside, and run `dvc repro`: no feature is computed again."
+        f"  {csv_line([doubtful.image, doubtful.suggested])}\n"
+        f"  {csv_line([doubtful.image, 'quarantine'])}\n"
+        "the second to set it aside. "
+        f"Then `git add {file}`, and `dvc repro`: no feature is computed again."
     )

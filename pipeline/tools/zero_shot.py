@@ -145,7 +145,8 @@ def read_classifier(parts: Mapping[str, Any]) -> Classifier:
             f"these features are of layer {parts['layer']!r} with pooling {parts['pooling']!r}; ImageNet's "
             "classifier takes those of layer null with pooling avg (params.yaml, backbones)"
         )
-    name = CATALOGUE[parts["backbone"]].pip_weights
+    info = CATALOGUE.get(parts["backbone"])
+    name = info.pip_weights if info else None
     if name is None or parts["weights"] != pip_weights_sha256(name):
         known = ", ".join(one.name for one in CATALOGUE.values() if one.pip_weights)
         raise BackboneError(

@@ -143,6 +143,13 @@ def test_names_of_classes_are_in_onnx(params: Params) -> None:
     assert json.loads(found["labels"]) == list(CLASSES)
 
 
+def test_the_card_of_a_network_of_ones_own_says_so(params: Params) -> None:
+    saved = export.read_saved("pets", BACKBONE)
+    settings = params.backbone(BACKBONE).model_copy(update={"network": "own", "scaling": "tf"})
+    facts = export._gather_facts(Path("a.keras"), "pets", BACKBONE, settings, saved.info, 0.0)
+    assert facts.network == "a network of one's own"
+
+
 def test_the_card_tells_what_is_known(params: Params) -> None:
     run(params, "pets.keras")
     card = Path("pets.keras.md").read_text(encoding="utf-8")
@@ -164,6 +171,7 @@ def test_the_card_tells_what_is_known(params: Params) -> None:
             r"--to pets\.h5: .*'\.h5'; expected \.keras, \.onnx, \.tflite, or a name without",
         ),
         ("pets.v2", r"ending '\.v2'"),
+        (".", r"--to \.: expected a name for the model"),
     ],
 )
 def test_an_ending_that_is_not_known_is_told(params: Params, to: str, message: str) -> None:

@@ -117,6 +117,12 @@ def test_the_text_ends_with_the_line_that_corrects_the_first_label() -> None:
     assert f"  cat/x.jpg  cat    cat, dog  {key(8)}" in text
 
 
+def test_a_line_to_paste_is_csv_whatever_the_class_is_called() -> None:
+    finding = Finding("label", "", "train/a, b/1.jpg", "train", "a, b", "c", "0.1", key(1))
+    text = render_text([finding], "pets")
+    assert '  "train/a, b/1.jpg",c\n  "train/a, b/1.jpg",quarantine\n' in text
+
+
 def test_the_table_has_a_row_a_finding() -> None:
     findings = find_suspects("pets", BACKBONE, 3)
     rows = list(csv.DictReader(io.StringIO(render_csv(findings))))

@@ -135,6 +135,7 @@ def test_what_imagenet_has_not_and_what_is_named_twice_is_refused(
         ({"layer": "block5_add"}, "these features are of layer 'block5_add'"),
         ({"weights": "random, seed 0"}, "hold no classifier.*efficientnet_lite0"),
         ({"backbone": "vgg16"}, "the weights of vgg16 hold no classifier"),
+        ({"backbone": "own"}, "the weights of own hold no classifier"),
     ],
 )
 def test_features_that_no_classifier_takes_are_refused(
