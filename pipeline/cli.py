@@ -430,6 +430,34 @@ def sweep(
 
 
 @app.command(rich_help_panel="Tools")
+def study(
+    name: Annotated[str, typer.Argument(help="Which one; docs/studies.md describes them.")],
+    dataset: Dataset,
+    backbone: Annotated[
+        str, typer.Argument(help="Its name in params.yaml, for studies of one.", show_default=False)
+    ] = "",
+) -> None:
+    """Run one study beside the pipeline, as studies/dvc.yaml does, and keep its results."""
+    params = _params()
+    params.dataset(dataset)
+    if backbone:
+        params.backbone(backbone)
+    from pipeline.studies.settings import load_studies
+    from pipeline.studies.study import run_study
+    from pipeline.studies.task import Task
+    from pipeline.tools.progress import tracker
+
+    task = Task(
+        dataset=dataset,
+        backbone=backbone,
+        params=params,
+        settings=load_studies(),
+        progress=tracker("done", lambda step: 1, "steps"),
+    )
+    print(run_study(name, task))
+
+
+@app.command(rich_help_panel="Tools")
 def datasets() -> None:
     """List the datasets of params.yaml, and how far each is."""
     from pipeline.tools.listings import describe_catalogue, describe_datasets

@@ -96,6 +96,10 @@ class InspectionError(PipelineError):
     """A table of inspections is missing or damaged."""
 
 
+class StudyError(PipelineError):
+    """A study cannot be run, or its results cannot be read."""
+
+
 class ExperimentsError(PipelineError):
     """DVC's experiments cannot be listed, or the one asked for is not among them."""
 

@@ -21,6 +21,8 @@ METRICS = Path("metrics")
 PLOTS = Path("plots")
 SWEEP = Path("studies/sweep.yaml")
 SWEEPS = Path("studies/sweep")
+STUDIES = Path("studies/params.yaml")
+STUDIES_RESULTS = Path("studies/results")
 
 _ROOT = ContextVar("_ROOT", default=Path())
 
@@ -162,6 +164,12 @@ def dataset_part(dataset: str) -> Path:
 def head_part(dataset: str, backbone: str) -> Path:
     """JSON: what the report says of a head."""
     return _in_project(REPORT_PARTS, dataset, f"{backbone}.json")
+
+
+def results_file(study: str, dataset: str, backbone: str | None = None) -> Path:
+    """CSV: a row a model that a study tried."""
+    folder = _in_project(STUDIES_RESULTS, dataset)
+    return (folder / backbone if backbone else folder) / f"{study}.csv"
 
 
 def sweep_file(dataset: str, backbone: str) -> Path:

@@ -14,6 +14,7 @@ from typer.main import get_command
 from pipeline import paths
 from pipeline.cli import app
 from pipeline.params import Params
+from pipeline.studies.study import STUDIES
 from tests.closure import PACKAGE, import_closure
 from tests.dag import light_stages, stage_calls
 from tests.project import BACKBONE, draw_folders, make_project
@@ -219,12 +220,38 @@ def test_only_heads_have_metrics_so_that_they_can_be_read_side_by_side() -> None
     assert {stage for stage in STAGES if "metrics" in STAGES[stage]} == {"evaluate"}
 
 
-def test_the_sweep_of_the_studies_lists_exactly_what_it_is_made_of() -> None:
-    studies = yaml.safe_load((ROOT / "studies" / "dvc.yaml").read_text(encoding="utf-8"))
-    deps = [os.path.normpath(Path("studies", dep)) for dep in studies["stages"]["sweep"]["deps"]]
-    assert set(code_among(deps)) == import_closure(
-        PACKAGE / "tools" / "sweep.py", frozenset(EXEMPT)
-    )
+STUDY_STAGES: dict[str, dict[str, Any]] = yaml.safe_load(
+    (ROOT / "studies" / "dvc.yaml").read_text(encoding="utf-8")
+)["stages"]
+
+
+@pytest.mark.parametrize("study", STUDY_STAGES)
+def test_a_study_lists_exactly_what_it_is_made_of(study: str) -> None:
+    stage = STUDY_STAGES[study]
+    assert stage["wdir"] == "..", "paths are from the root"
+    module = PACKAGE / ("tools/sweep.py" if study == "sweep" else f"studies/{study}.py")
+    closure = import_closure(module, frozenset(EXEMPT))
+    closure.add("pipeline/__init__.py")
+    listed = code_among(stage["deps"])
+    assert set(listed) - closure == set(), "listed, but not imported"
+    assert closure - set(listed) == set(), "imported, but not listed"
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_runs_its_command_and_keeps_its_results_where_the_layout_says(study: str) -> None:
+    stage, backbone = STUDY_STAGES[study], "b" if STUDIES[study] else ""
+    names = " ".join(f"'{name}'" for name in ("d", backbone) if name)
+    assert named(stage["cmd"]) == f"python -m pipeline study {study} {names}"
+    assert [named(out) for out in stage["outs"]] == [
+        str(paths.results_file(study, "d", backbone or None))
+    ]
+
+
+def test_every_study_has_a_stage_and_axes_that_are_names_in_params() -> None:
+    assert set(STUDY_STAGES) == {*STUDIES, "sweep"}
+    for study, of_backbones in STUDIES.items():
+        axes = {"dataset": "${datasets}", **({"backbone": "${backbones}"} if of_backbones else {})}
+        assert STUDY_STAGES[study]["matrix"] == axes
 
 
 def test_axes_are_the_names_in_params() -> None:

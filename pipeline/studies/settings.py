@@ -1,0 +1,70 @@
+"""studies/params.yaml as frozen, checked sections: one a study, in the order of the file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from pipeline import paths
+from pipeline.errors import ParamsError
+from pipeline.params import Section, Seed, all_faults, describe_fault, load_settings
+
+
+class ScratchParams(Section):
+    """The small network that is trained from nothing.
+
+    Attributes:
+        input_size: Pixels; images are resized to input_size x input_size.
+        epochs: Passes over the training images.
+        batch_size: Images a step.
+        learning_rate: Of Adam.
+        dropout: Share of the hidden units dropped in training.
+    """
+
+    input_size: int = Field(ge=32, le=1024)
+    epochs: int = Field(ge=1, le=10_000)
+    batch_size: int = Field(ge=1, le=4096)
+    learning_rate: float = Field(gt=0)
+    dropout: float = Field(ge=0, lt=1)
+    seed: Seed
+
+
+class StudiesParams(Section):
+    """All of studies/params.yaml."""
+
+    scratch: ScratchParams
+
+
+def load_studies(path: Path = paths.STUDIES) -> StudiesParams:
+    """Read and check studies/params.yaml.
+
+    Raises:
+        ParamsError: The file is missing or not YAML, or it has faults: the message lists them all.
+    """
+    return load_settings(path, parse_studies)
+
+
+def parse_studies(tree: object) -> StudiesParams:
+    """Check a tree of plain values, as YAML gives it.
+
+    Raises:
+        ParamsError: Lists every fault.
+    """
+    if not isinstance(tree, Mapping):
+        known = ", ".join(StudiesParams.model_fields)
+        raise ParamsError(
+            f"no settings: expected the sections {known}; found {type(tree).__name__}."
+        )
+    try:
+        return StudiesParams.model_validate(tree)
+    except ValidationError as error:
+        faults = [describe_fault(dict(fault), _keys_allowed_at) for fault in error.errors()]
+        raise all_faults(faults) from None
+
+
+def _keys_allowed_at(keys: list[str]) -> list[str]:
+    """Return the keys that a section knows, given its dotted place."""
+    if not keys:
+        return list(StudiesParams.model_fields)
+    section = StudiesParams.model_fields[keys[0]].annotation
+    return list(getattr(section, "model_fields", ()))

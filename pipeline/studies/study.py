@@ -1,0 +1,52 @@
+"""What a study is: a module of this package with a function `run`, found under its name."""
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Protocol
+
+from pipeline import paths
+from pipeline.errors import StudyError, did_you_mean
+from pipeline.studies.results import Result, write_results
+from pipeline.studies.task import Task
+
+# Does it look at a backbone, or at the dataset alone?
+STUDIES = {"bottleneck": True}
+
+
+class Study(Protocol):
+    """A module of this package."""
+
+    def run(self, task: Task) -> Iterable[Result]:
+        """Try the study's models, and say how each did on val."""
+        ...
+
+
+def run_study(name: str, task: Task) -> str:
+    """Run a study, keep its results, and return the line to print.
+
+    Raises:
+        StudyError: No study has that name, or a backbone is missing or too many.
+        PipelineError: What the study raises.
+    """
+    if name not in STUDIES:
+        raise StudyError(
+            f"no study is called {name!r}. Known: {', '.join(STUDIES)}.{did_you_mean(name, STUDIES)}"
+        )
+    if STUDIES[name] != bool(task.backbone):
+        raise StudyError(
+            f"study {name} takes DATASET{' BACKBONE' * STUDIES[name]}, "
+            f"found {' '.join(filter(None, (task.dataset, task.backbone)))}."
+        )
+    study: Study = import_module(f"pipeline.studies.{name}")  # type: ignore[assignment]
+    results = list(study.run(task))
+    path = paths.results_file(name, task.dataset, task.backbone or None)
+    write_results(path, results)
+    return "\n".join([f"{name}, {task.dataset} {task.backbone}".rstrip(), *map(_line, results)])
+
+
+def _line(result: Result) -> str:
+    seconds = "" if result.seconds is None else f", {result.seconds:.1f} s"
+    return (
+        f"  {result.recipe}: val accuracy {result.accuracy:.4f}, log loss {result.log_loss:.4f} "
+        f"({result.n} images; seed {result.seed}; {result.images_a_class:g} a class{seconds})"
+    )

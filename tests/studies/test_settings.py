@@ -1,0 +1,27 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline import paths
+from pipeline.errors import ParamsError
+from pipeline.studies.settings import load_studies, parse_studies
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_project_comes_with_settings_of_every_study() -> None:
+    assert load_studies(ROOT / paths.STUDIES)
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        (None, "expected the sections scratch.*found NoneType"),
+        ({"scrath": {}}, r"scrath: unknown key\. Known here: scratch"),
+        ({"scratch": {"epochs": 0}}, r"scratch\.epochs: input should be greater .*\(found 0\)"),
+        ({"scratch": {"epoch": 1}}, r"scratch\.epoch: unknown key\. .*Did you mean 'epochs'\?"),
+    ],
+)
+def test_every_fault_is_named_by_its_key(tree: object, message: str) -> None:
+    with pytest.raises(ParamsError, match=message):
+        parse_studies(tree)
