@@ -2,9 +2,11 @@
 
 import csv
 import io
+import warnings
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +137,8 @@ def parse_predictions(lines: Iterable[str], name: str) -> Predictions:
         PredictionsError: They are no such table.
     """
     try:
-        rows = csv.reader(lines, strict=True)
-        return _parse(_classes_of(next(rows, [])), rows)
+        lines = iter(lines)
+        return _parse(_classes_of(next(csv.reader(lines, strict=True), [])), lines)
     except (PredictionsError, csv.Error, UnicodeDecodeError) as error:
         raise _no_table(name, error) from None
 
@@ -158,25 +160,30 @@ def _classes_of(header: Sequence[str]) -> tuple[str, ...]:
     return classes
 
 
-def _parse(classes: tuple[str, ...], rows: Iterable[Sequence[str]]) -> Predictions:
-    """Turn rows of text into the record, one after the other: 100 classes make millions of cells."""
+def _parse(classes: tuple[str, ...], lines: Iterator[str]) -> Predictions:
+    """Turn lines of text into the record, one after the other: 100 classes make millions of cells."""
     number = {name: index for index, name in enumerate(classes)}
-    first = len(FIXED_COLUMNS)
-    facts: list[tuple[str, str, str]] = []
-    labels, probabilities = array("q"), array("d")
-    for index, row in enumerate(rows):
-        if len(row) != first + len(classes):
-            raise PredictionsError(
-                f"row {index} has {len(row)} cells, expected {first + len(classes)}."
-            )
-        split, sha256, path, label = row[:first]
-        if label not in number:
-            raise PredictionsError(
-                f"row {index}, column label: no class is called {label!r}. Known: {', '.join(classes)}."
-            )
-        facts.append((split, sha256, path))
-        labels.append(number[label])
-        probabilities.extend(_numbers(row[first:], index, classes))
+    facts: list[list[str]] = []
+    labels = array("q")
+    latest = ""
+
+    def probabilities() -> Iterator[str]:
+        nonlocal latest
+        for row, (*fact, label, latest) in enumerate(_split(lines, len(classes))):
+            if label not in number:
+                raise PredictionsError(
+                    f"row {row}, column label: no class is called {label!r}. Known: {', '.join(classes)}."
+                )
+            facts.append(fact)
+            labels.append(number[label])
+            yield latest
+
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "loadtxt: input contained no data")
+            table = np.loadtxt(probabilities(), delimiter=",", comments=None)
+    except ValueError:
+        raise _no_number(latest, len(facts) - 1, classes) from None
     splits, keys, paths = zip(*facts, strict=True) if facts else ((), (), ())
     return Predictions(
         splits=splits,
@@ -184,20 +191,31 @@ def _parse(classes: tuple[str, ...], rows: Iterable[Sequence[str]]) -> Predictio
         path=paths,
         labels=np.array(labels, np.int64),
         classes=classes,
-        probabilities=np.array(probabilities, np.float64).reshape(-1, len(classes)),
+        probabilities=table.reshape(-1, len(classes)),
     )
 
 
-def _numbers(cells: Sequence[str], row: int, columns: Sequence[str]) -> list[float]:
-    try:
-        return list(map(float, cells))
-    except ValueError:
-        column, cell = next(
-            (column, cell)
-            for column, cell in zip(columns, cells, strict=True)
-            if not _is_number(cell)
-        )
-        raise PredictionsError(f"row {row}, column {column}: {cell!r} is not a number.") from None
+def _split(lines: Iterator[str], classes: int) -> Iterator[list[str]]:
+    """Yield the fixed cells of each row, and all probabilities in one more, for NumPy to read."""
+    fixed = len(FIXED_COLUMNS)
+    for row, line in enumerate(lines):
+        cells = line.rstrip("\r\n").split(",", fixed)
+        if '"' in line:  # a name with a comma, or that goes on in the next line
+            cells = next(csv.reader(chain([line], lines), strict=True))
+            cells = [*cells[:fixed], ",".join(cells[fixed:])]
+        found = len(cells) + cells[-1].count(",") * (len(cells) > fixed)
+        if found != fixed + classes:
+            raise PredictionsError(f"row {row} has {found} cells, expected {fixed + classes}.")
+        yield cells
+
+
+def _no_number(cells: str, row: int, columns: Sequence[str]) -> PredictionsError:
+    column, cell = next(
+        (column, cell)
+        for column, cell in zip(columns, cells.split(","), strict=True)
+        if not _is_number(cell)
+    )
+    return PredictionsError(f"row {row}, column {column}: {cell!r} is not a number.")
 
 
 def _is_number(cell: str) -> bool:
