@@ -32,7 +32,7 @@ EXEMPT = {
 }
 DATA = {  # listed, no modules
     "plots_page": [PACKAGE / "stages" / "plots_page.html"],
-    "report": sorted((PACKAGE / "page" / "templates").iterdir()),
+    "report": sorted((PACKAGE / "page" / "templates").glob("*.*")),
 }
 IN_GIT = str(paths.corrections_file("d").parent)  # a stage's input that people write
 NAMES = {"${item.dataset}": "d", "${item.backbone}": "b"}

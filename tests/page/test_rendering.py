@@ -1,8 +1,12 @@
 """The page's small decisions, one by one."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
-from pipeline.page.rendering import _flat, _lowest_of_scale, _percent, _settings
+from pipeline.page import rendering
+from pipeline.page.rendering import _environment, _flat, _lowest_of_scale, _percent, _settings
 from tests.project import make_params
 
 
@@ -37,3 +41,29 @@ def test_settings_show_no_query_of_a_url() -> None:
 def test_a_share_is_a_percentage_with_a_narrow_space() -> None:
     assert _percent(0.9876) == "98.8\u202f%"
     assert _percent(0.9876, 0) == "99\u202f%"
+
+
+def test_templates_are_compiled_once_and_anew_when_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "TEMPLATES", tmp_path)
+    (tmp_path / "a").write_text("{{ 1 }}")
+    assert _environment().get_template("a").render() == "1"
+    (kept,) = (tmp_path / "__pycache__").iterdir()
+    before = kept.stat().st_mtime_ns
+    assert _environment().get_template("a").render() == "1"
+    assert kept.stat().st_mtime_ns == before
+    (tmp_path / "a").write_text("{{ 2 }}")
+    assert _environment().get_template("a").render() == "2"
+
+
+def test_templates_need_no_place_to_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "TEMPLATES", tmp_path)
+    monkeypatch.setattr(rendering.os, "access", lambda path, mode: False)
+    (tmp_path / "a").write_text("{{ 1 }}")
+    assert _environment().get_template("a").render() == "1"
+    shutil.rmtree(tmp_path / "__pycache__")
+    (tmp_path / "__pycache__").write_text("in the way")
+    assert _environment().get_template("a").render() == "1"
