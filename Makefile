@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 TESTED := $(VENV)/.tested
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-demo gpu repro test test-long check format lint types test-fast test-avx2 test-busy test-lowest lock
+.PHONY: help install install-dev install-demo gpu gpu-tensorflow repro test test-long check format lint types test-fast test-avx2 test-busy test-lowest lock
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -40,7 +40,10 @@ $(TESTED): $(READY) requirements-dev.lock
 install-demo: install  ## add what `bottleneck demo` needs, and leave Pillow as it is
 	$(PIP) --require-hashes -r requirements-demo.lock
 
-gpu: install  ## replace TensorFlow by the one with CUDA
+gpu: install  ## add JAX with CUDA 13, which needs NVIDIA's driver alone
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[jax]' 'jax[cuda13]'
+
+gpu-tensorflow: install  ## replace TensorFlow by the one with CUDA 12
 	$(BIN)/python -m pip uninstall --quiet --yes tensorflow-cpu
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[gpu]'
 

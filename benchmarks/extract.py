@@ -92,7 +92,7 @@ def take_turns(folder: Path, count: int) -> list[dict[str, dict[str, float]]]:
 
 def roles_here() -> list[str]:
     """Return the ways of working of which this processor is able."""
-    from pipeline.engines import find_bfloat16
+    from pipeline.engines.hardware import find_bfloat16
 
     return [role for role in ROLES if find_bfloat16() or not role.endswith("bfloat16")]
 

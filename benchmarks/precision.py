@@ -10,7 +10,8 @@ from pathlib import Path
 
 from decoding import SIZE, features, score
 
-from pipeline.engines import Engine, find_bfloat16
+from pipeline.engines import Engine
+from pipeline.engines.hardware import find_bfloat16
 from pipeline.extraction.extractor import Extractor
 from pipeline.images import decode_square
 from pipeline.params import BackboneParams, ExtractParams

@@ -19,7 +19,8 @@ import yaml
 
 from pipeline import paths
 from pipeline.backbones.backbone import Backbone
-from pipeline.engines import Engine, EngineConfig, open_engine
+from pipeline.engines import Engine, open_engine
+from pipeline.engines.choice import EngineConfig
 from pipeline.manifest import read_used
 from pipeline.params import Params, load_params
 from pipeline.stages import augment, extract, fetch, split, train

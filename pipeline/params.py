@@ -169,7 +169,7 @@ class AugmentParams(Section):
 class ExtractParams(Section):
     """How the backbone is run and what is kept."""
 
-    engine: Literal["auto", "tensorflow", "openvino"]
+    engine: Literal["auto", "tensorflow", "openvino", "jax"]
     precision: Literal["float32", "bfloat16", "float16"]
     batch_size: int | None = Field(ge=1, le=4096)
     dtype: Literal["float16", "float32"]

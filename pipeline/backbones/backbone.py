@@ -4,6 +4,7 @@ The only user of `keras.applications`. Keras is imported when a network is built
 """
 
 import hashlib
+import random
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,13 +41,20 @@ class Backbone:
     Args:
         name: Key of params.yaml, by which messages call it.
         settings: Which network, where it is cut, and its weights.
-        precision: What it computes in: float32 or float16.
+        precision: What it computes in: float32, bfloat16 or float16.
+        backend: What Keras builds it with, where Keras was not imported before.
 
     Raises:
         BackboneError: The catalogue has no such network.
     """
 
-    def __init__(self, name: str, settings: BackboneParams, precision: str = "float32") -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: BackboneParams,
+        precision: str = "float32",
+        backend: str | None = None,
+    ) -> None:
         network = settings.network or name
         if network not in (*CATALOGUE, OWN):
             raise BackboneError(f"{unknown(network)} (params.yaml, backbones)")
@@ -54,6 +62,7 @@ class Backbone:
         self.network = network
         self.settings = settings
         self.precision = precision
+        self.backend = backend
         self._info = CATALOGUE.get(network) or describe_own(settings.scaling or "none")
 
     @property
@@ -69,9 +78,8 @@ class Backbone:
 
     def cut_at(self, layer: str | None) -> "Backbone":
         """Return this backbone cut at one layer alone; the network is the same."""
-        alone = Backbone(
-            self.name, self.settings.model_copy(update={"layer": layer}), self.precision
-        )
+        settings = self.settings.model_copy(update={"layer": layer})
+        alone = Backbone(self.name, settings, self.precision, self.backend)
         alone._network = self._network
         return alone
 
@@ -118,9 +126,9 @@ class Backbone:
         Raises:
             BackboneError: The weights cannot be had or do not fit, or there is no such layer.
         """
-        import keras
+        with pinned_keras(self.precision, self.backend):
+            import keras
 
-        with pinned_keras(self.precision):
             pixels, features = self._cuts
             joined = features[0]
             if len(features) > 1:
@@ -137,9 +145,9 @@ class Backbone:
     @cached_property
     def _cuts(self) -> tuple[Any, list[Any]]:
         """Pixels, and each layer's features: scaling before the network, cut and pooling behind."""
-        import keras
+        with pinned_keras(self.precision, self.backend):
+            import keras
 
-        with pinned_keras(self.precision):
             outputs = [self._cut(self._network, layer) for layer in self.layers]
             pixels = keras.Input((self.input_size, self.input_size, 3), dtype="uint8")
             scaled = _scale(pixels, self._info.scaling)
@@ -164,7 +172,7 @@ class Backbone:
         """The network with its weights, from scaled pixels to the last map."""
         weights = self.settings.weights
         try:
-            with pinned_keras(self.precision):
+            with pinned_keras(self.precision, self.backend):
                 return self._load(weights)
         except BackboneError:
             raise
@@ -178,7 +186,7 @@ class Backbone:
     def _load(self, weights: str) -> "keras.Model":
         import keras
 
-        keras.utils.set_random_seed(SEED)
+        _seed_weights()
         if self.network == OWN:
             from pipeline.backbones.own_network import load_own_network
 
@@ -249,6 +257,16 @@ class Backbone:
                 f"{did_you_mean(layer, names)} (params.yaml, backbones.{self.name}.layer)"
             )
         return network.get_layer(layer).output
+
+
+def _seed_weights() -> None:
+    """Make random weights the same each time."""
+    import keras
+
+    if keras.config.backend() == "tensorflow":
+        keras.utils.set_random_seed(SEED)
+    else:  # that imports TensorFlow wherever it is; it is from here that Keras draws seeds of weights
+        random.seed(SEED)
 
 
 def _scale(pixels: Any, scaling: Scaling) -> Any:

@@ -8,12 +8,15 @@ import pipeline
 from pipeline.errors import BackboneError
 
 PREFIXES = ("TF_", "XLA_", "ONEDNN_", "DNNL_", "OV_", "OPENCV_", "JSIMD_")
+OWN_PREFIXES = {"jax": ("JAX_", "CUBLAS_", "CUDNN_")}  # of what one engine alone reads
+CHOSEN = "KERAS_BACKEND"  # set for each engine: see pipeline.backbones.keras_settings
 HARMLESS = (
     "TF_CPP_",
     "TF_FORCE_GPU_ALLOW_GROWTH",
     "TF_GPU_ALLOCATOR",
     "ONEDNN_VERBOSE",
     "OPENCV_LOG_",
+    "XLA_PYTHON_CLIENT_", "JAX_PLATFORM", "JAX_COMPILATION_CACHE_", "JAX_LOGGING_", "JAX_TRACEBACK_",
     # Terraform's, which have nothing to do with TensorFlow and may be secrets:
     "TF_ACC", "TF_APPEND_", "TF_CLI_", "TF_CLOUD_", "TF_DATA_DIR", "TF_ENCRYPTION", "TF_HTTP_",
     "TF_IGNORE", "TF_IN_AUTOMATION", "TF_INPUT", "TF_LOG", "TF_PLUGIN_", "TF_PROVIDER", "TF_REATTACH_",
@@ -21,18 +24,21 @@ HARMLESS = (
 )  # fmt: skip
 
 
-def find_switches(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the variables that are set and may decide a feature, for fingerprints.
+def find_switches(
+    environment: Mapping[str, str] = os.environ, *, engine: str = "tensorflow"
+) -> dict[str, str]:
+    """Return the variables that are set and may decide an engine's features, for fingerprints.
 
     Those that `pipeline` pins are among them only where somebody set them otherwise since. The
     ones that nobody knows are among them too: a name too many costs forward passes, one too
     few gives wrong features. Their values may be anything, so digests stand for them.
     """
+    prefixes = (*PREFIXES, *OWN_PREFIXES.get(engine, ()))
     return {
         name: hashlib.sha256(value.encode(errors="surrogateescape")).hexdigest()[:12]
         for name, value in sorted(environment.items())
-        if (name in pipeline.PINNED or name.startswith(PREFIXES))
-        and not name.startswith(HARMLESS)
+        if (name in pipeline.PINNED or name.startswith(prefixes))
+        and not name.startswith((*HARMLESS, CHOSEN))
         and pipeline.PINNED.get(name) != value
     }
 

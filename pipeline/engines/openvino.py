@@ -13,7 +13,7 @@ from openvino.frontend import OpConversionFailure
 from openvino.frontend.tensorflow import utils
 
 from pipeline.backbones.backbone import Backbone
-from pipeline.engines import EngineConfig
+from pipeline.engines.choice import EngineConfig
 from pipeline.errors import BackboneError
 
 # Without a hint, newer processors would compute in bfloat16.

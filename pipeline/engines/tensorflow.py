@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from pipeline.backbones.backbone import Backbone
-from pipeline.engines import EngineConfig
+from pipeline.engines.choice import EngineConfig
 
 
 class TensorFlowEngine:

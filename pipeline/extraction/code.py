@@ -15,13 +15,16 @@ DECIDING = (
     "backbones/backbone.py",
     "backbones/keras_settings.py",
     "engines/__init__.py",
+    "engines/choice.py",
     "engines/environment.py",
+    "engines/hardware.py",
     "extraction/extractor.py",
     "images.py",
     "jpeg.py",
     "pinned_environment.py",
 )
 BY_ENGINE = {
+    "jax": ("engines/jax.py",),
     "openvino": ("engines/openvino.py",),
     "tensorflow": ("engines/tensorflow.py",),
 }
@@ -37,14 +40,18 @@ BY_BUILDER = {
 # the stores hold, so that nothing is computed again. Only for changes whose features files were seen
 # to have the same bytes; with the next change of what features are, it is emptied.
 SAME_BITS: dict[str, str] = {
-    "6c5f91d6997d3580ccc4839912036a8bdf6c09288da36fc9fd365c440f4f9007":
-        "6e7d8a7a3c0e68719d6be6ae13d0a4c428f785f3f199cfeb7f78c51db508faaf",
-    "905540777cff8bb5b232647700b35ec5c5b5157cb1c743d033ffc8254aeca9ff":
-        "b0a90a14feb5c1d85655c6632a5a8ad4bbe43ab47c951ce32b1a66c45965f64b",
-    "228276b70b0bd88ed0aeecb639cb552a77631555ee2ac352c2213bf2272ae3c1":
+    "aceb102b66156f28f19b22f222575ae2888e9482b1e732ae918352180dd937c0":
         "dfbe7a91c81ead13dbefacee17565a92af8464df89ffbdaee477afafa4971156",
-    "53744ec9c1a3128a5c87c81e8887b1ec5654796e72d804f43622eafeed8c0f85":
+    "2d9702f108745f0995f59f48a2c6fbd637b1a96cb94fd4a8782eafea35047fe6":
+        "3c0d9ea388320f2402c08ff8260dc0a8ba32acf63a153f4ff6cc3a18b32ed629",
+    "3c111e60ed6cb41eca654e0750790b62346227cf55c5c8f84578ebcdf4554d4d":
         "4d529969f9db56495b0764498a15bb09101ece1bba74745e7d1eb96338a15853",
+    "9e1d78c4326b6b6186711cd4412536b325151be153f13c108f1a13203d5661f8":
+        "6e7d8a7a3c0e68719d6be6ae13d0a4c428f785f3f199cfeb7f78c51db508faaf",
+    "68f1e220db0c8e01b43d0347915a84169ed1bf29c8ebb743ef3c200b6899c07d":
+        "61bcaa3de1e3115223ecb793c130be52f23cf434aceeb38b45a66adab6ea87bf",
+    "f612855e3f7b333702df77f34be5fcce3781e44050d44b3f8b482e96f2eeeaf0":
+        "b0a90a14feb5c1d85655c6632a5a8ad4bbe43ab47c951ce32b1a66c45965f64b",
 }  # fmt: skip
 
 # Fields of a syntax tree that decide no value; `type_params` came with Python 3.12.
@@ -55,7 +62,7 @@ def digest_code(engine: str, builder: str) -> str:
     """Return a hash of all code of ours that decides features, the same on every Python.
 
     Args:
-        engine: `tensorflow` or `openvino`.
+        engine: `tensorflow`, `openvino` or `jax`.
         builder: Of the catalogue: which network is built.
     """
     files = (*DECIDING, *BY_ENGINE[engine], *BY_BUILDER.get(builder, ()))

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.backbones.backbone import Backbone
-from pipeline.engines import Engine, EngineConfig, choose, find_hardware, open_engine
+from pipeline.engines import Engine, open_engine
+from pipeline.engines.choice import EngineConfig, choose
+from pipeline.engines.hardware import find_hardware
 from pipeline.errors import ImageError, ManifestError, NonFiniteFeatures
 from pipeline.extraction.code import digest_code
 from pipeline.images import decode_square, decoder_versions
@@ -47,10 +49,12 @@ class Extractor:
     """
 
     def __init__(self, name: str, settings: BackboneParams, extract: ExtractParams) -> None:
-        self.config = choose(extract, find_hardware(), settings.input_size)
+        self.config = choose(extract, find_hardware(extract.engine), settings.input_size)
         self.dtype = extract.dtype
         self._extract = extract
-        self._backbone = Backbone(name, settings, self.config.network_precision)
+        self._backbone = Backbone(
+            name, settings, self.config.network_precision, self.config.keras_backend
+        )
 
     @cached_property
     def fingerprint(self) -> Fingerprint:

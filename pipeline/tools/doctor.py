@@ -19,7 +19,7 @@ from pipeline import paths
 from pipeline.backbones.weights import pip_weights_file
 from pipeline.catalogue.backbones import CATALOGUE as NETWORKS
 from pipeline.catalogue.datasets import CATALOGUE
-from pipeline.engines import find_bfloat16
+from pipeline.engines.hardware import find_bfloat16
 from pipeline.errors import BackboneError, ParamsError
 from pipeline.params import BackboneParams, DatasetParams, ExtractParams, Params, load_params
 from pipeline.tools.disk_space import bytes_to_come

@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.backbones.backbone import Backbone
 from pipeline.catalogue.backbones import CATALOGUE
-from pipeline.params import BackboneParams
+from tests.engines.drawn import draw_backbone
 
 pytestmark = pytest.mark.slow
 
@@ -33,10 +32,7 @@ QUICK = {"convnexttiny", "mobilenet", "mobilenetv2", "resnet50", "vgg16"}
 
 def _features_of(name: str, size: int) -> Any:
     """Run a network over a gradient, its kernels drawn by NumPy: Keras's own draws may change."""
-    backbone = Backbone(name, BackboneParams(input_size=size, weights="random"))
-    rng = np.random.default_rng(7)
-    drawn = [_draw(rng, values) for values in backbone._network.get_weights()]
-    backbone._network.set_weights(drawn)
+    backbone = draw_backbone(name, size)
     ramp = np.round(np.linspace(0, 255, size)).astype(np.uint8)
     across, down = np.meshgrid(ramp, ramp)
     image = np.stack([across, down, 255 - across // 2], axis=2)
@@ -60,10 +56,3 @@ def test_each_family_of_the_catalogue_is_here() -> None:
     papers = {name: CATALOGUE[name].title.partition("(")[2] for name in CATALOGUE}
     known = {papers[name] for name, *_ in GOLDEN} | {papers["efficientnet_lite0"]}
     assert known == set(papers.values())
-
-
-def _draw(rng: np.random.Generator, values: Any) -> Any:
-    if values.ndim < 2:
-        return values
-    fan_in = np.prod(values.shape[:-1] if values.shape[-1] > 1 else values.shape[:-2])
-    return rng.normal(0, np.sqrt(2 / fan_in), values.shape)

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from pipeline.backbones.keras_settings import pinned_keras
+from pipeline.backbones.keras_settings import check_backend, pinned_keras
 from pipeline.errors import BackboneError
 
 
@@ -38,10 +38,22 @@ def test_settings_are_the_same_whatever_they_were_and_come_back() -> None:
         keras.config.set_dtype_policy("float32")
 
 
-def test_another_backend_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+def test_a_backend_that_no_engine_uses_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras.config, "backend", lambda: "torch")
     with (
-        pytest.raises(BackboneError, match=r"Keras runs on jax, expected tensorflow"),
+        pytest.raises(BackboneError, match=r"Keras runs on torch, expected tensorflow or jax"),
         pinned_keras(),
     ):
         pass
+
+
+def test_an_engine_whose_backend_is_not_that_of_this_process_is_refused() -> None:
+    check_backend("tensorflow")
+    with pytest.raises(BackboneError, match=r"on tensorflow in this process, and jax is needed"):
+        check_backend("jax")
+
+
+@pytest.mark.parametrize("wished", ["jax", None])
+def test_a_backend_that_comes_too_late_changes_nothing(wished: str | None) -> None:
+    with pinned_keras(backend=wished):
+        assert keras.config.backend() == "tensorflow"

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.backbones.backbone import Backbone
-from pipeline.engines import EngineConfig, open_engine
+from pipeline.engines import open_engine
+from pipeline.engines.choice import EngineConfig
 from pipeline.errors import BackboneError
 from pipeline.params import BackboneParams
 from pipeline.tools.doctor import layer_fault, weights_fault

@@ -16,15 +16,9 @@ import numpy as np
 import pytest
 
 from pipeline.backbones.backbone import Backbone
-from pipeline.engines import (
-    Engine,
-    EngineConfig,
-    OneByOne,
-    choose,
-    find_bfloat16,
-    find_hardware,
-    open_engine,
-)
+from pipeline.engines import Engine, OneByOne, open_engine
+from pipeline.engines.choice import EngineConfig, choose
+from pipeline.engines.hardware import find_bfloat16, find_hardware
 from pipeline.errors import BackboneError
 from pipeline.params import BackboneParams, ExtractParams
 

@@ -1,19 +1,15 @@
 """Which engine runs, where, in what precision and batch size, by what there is to compute on."""
 
+import sys
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pipeline.engines import (
-    GPU_STREAMS,
-    EngineConfig,
-    Hardware,
-    choose,
-    find_bfloat16,
-    find_hardware,
-    fitting_batch_size,
-)
+from pipeline.engines.choice import GPU_STREAMS, EngineConfig, choose, fitting_batch_size
+from pipeline.engines.hardware import Gpu, Hardware, find_bfloat16, find_hardware
 from pipeline.errors import BackboneError
 from pipeline.params import ExtractParams
 
@@ -28,13 +24,15 @@ def _settings(**changes: Any) -> ExtractParams:
 def _hardware(
     gpu_gb: int | None = None,
     *,
-    openvino: bool = True,
+    seen_by: str = "tensorflow",
+    engines: str = "openvino tensorflow jax",
     cores: int = 4,
     bfloat16: str | None = "amx_bf16",
 ) -> Hardware:
+    gpu = Gpu(bytes=(gpu_gb or 0) * GB, kind="Some GPU", software="cuda 13")
     return Hardware(
-        gpu_bytes=None if gpu_gb is None else gpu_gb * GB,
-        openvino=openvino,
+        gpus={} if gpu_gb is None else {seen_by: gpu},
+        engines=tuple(engines.split()),
         cores=cores,
         bfloat16=bfloat16,
     )
@@ -44,13 +42,19 @@ def _hardware(
     ("engine", "hardware", "expected"),
     [
         ("auto", _hardware(), ("openvino", "cpu")),
-        ("auto", _hardware(openvino=False), ("tensorflow", "cpu")),
+        ("auto", _hardware(engines="tensorflow jax"), ("tensorflow", "cpu")),
+        ("auto", _hardware(engines="jax"), ("jax", "cpu")),
         ("auto", _hardware(8), ("tensorflow", "gpu")),
-        ("auto", _hardware(8, openvino=False), ("tensorflow", "gpu")),
+        ("auto", _hardware(8, engines="tensorflow"), ("tensorflow", "gpu")),
+        ("auto", _hardware(8, seen_by="jax"), ("jax", "gpu")),
         ("tensorflow", _hardware(), ("tensorflow", "cpu")),
         ("tensorflow", _hardware(8), ("tensorflow", "gpu")),
+        ("tensorflow", _hardware(8, seen_by="jax"), ("tensorflow", "cpu")),
         ("openvino", _hardware(), ("openvino", "cpu")),
         ("openvino", _hardware(8), ("openvino", "cpu")),
+        ("jax", _hardware(), ("jax", "cpu")),
+        ("jax", _hardware(8), ("jax", "cpu")),
+        ("jax", _hardware(8, seen_by="jax"), ("jax", "gpu")),
     ],
 )
 def test_the_engine_follows_from_setting_and_hardware(
@@ -58,6 +62,7 @@ def test_the_engine_follows_from_setting_and_hardware(
 ) -> None:
     choice = choose(_settings(engine=engine), hardware, 224)
     assert (choice.engine, choice.device) == expected
+    assert choice.keras_backend == ("jax" if choice.engine == "jax" else "tensorflow")
 
 
 @pytest.mark.parametrize("cores", [1, 2, 64])
@@ -115,13 +120,25 @@ def test_bfloat16_is_for_openvino_on_a_processor_that_has_it(unit: str) -> None:
     assert choose(on_cpu, _hardware(8, bfloat16=unit), 224).device == "cpu"
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_jax_on_a_gpu_has_every_precision(precision: str) -> None:
+    choice = choose(_settings(precision=precision), _hardware(8, seen_by="jax"), 224)
+    assert (choice.engine, choice.device) == ("jax", "gpu")
+    assert (choice.precision, choice.network_precision, choice.bfloat16) == (
+        precision,
+        precision,
+        None,
+    )
+
+
 @pytest.mark.parametrize(
     ("hardware", "engine", "message"),
     [
         (_hardware(bfloat16=None), "auto", r"AMX or AVX512-BF16; this one has neither .* float32"),
         (_hardware(bfloat16=None), "openvino", r"this one has neither .*no amx_bf16 and no avx5"),
-        (_hardware(), "tensorflow", r"tensorflow would run on the CPU here\. Install OpenVINO"),
-        (_hardware(openvino=False), "auto", r"tensorflow would run on the CPU here"),
+        (_hardware(), "tensorflow", r"tensorflow would run on the CPU here\. Install one of them"),
+        (_hardware(), "jax", r"jax would run on the CPU here\. Install one of them"),
+        (_hardware(engines="tensorflow"), "auto", r"tensorflow would run on the CPU here"),
         (_hardware(8), "auto", r"tensorflow would run on the GPU here.* or extract\.precision to"),
     ],
 )
@@ -153,19 +170,33 @@ def test_what_multiplies_bfloat16_counts_in_that_precision_alone() -> None:
 def test_the_processors_flags_tell_whether_it_has_bfloat16(
     text: str | None, expected: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.engines.CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr("pipeline.engines.hardware.CPU_INFO", tmp_path / "cpuinfo")
     if text is not None:
         (tmp_path / "cpuinfo").write_text(text)
     assert find_bfloat16() == expected
 
 
-def test_an_engine_that_is_not_installed_is_an_error() -> None:
+@pytest.mark.parametrize(
+    ("engine", "packages"),
+    [("openvino", "openvino and tensorflow"), ("tensorflow", "tensorflow"), ("jax", "jax")],
+)
+def test_an_engine_that_is_not_installed_is_an_error(engine: str, packages: str) -> None:
+    others = " ".join({"openvino", "tensorflow", "jax"} - {engine})
     with pytest.raises(
-        BackboneError, match=r"is not installed: pip install openvino.*params\.yaml"
+        BackboneError, match=rf"is not installed: pip install {packages}, .*params\.yaml"
     ):
-        choose(_settings(engine="openvino"), _hardware(openvino=False), 224)
+        choose(_settings(engine=engine), _hardware(engines=others), 224)
+    with pytest.raises(BackboneError, match=r"none of openvino, tensorflow, jax is installed"):
+        choose(_settings(), _hardware(engines=""), 224)
 
 
+@pytest.fixture
+def _versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not every engine is installed."""
+    monkeypatch.setattr("pipeline.engines.choice.version", lambda name: f"version of {name}")
+
+
+@pytest.mark.usefixtures("_versions")
 def test_a_choice_tells_what_decides_values() -> None:
     cpu = EngineConfig(
         engine="openvino", device="cpu", precision="float32", batch_size=1, streams=4
@@ -181,13 +212,91 @@ def test_a_choice_tells_what_decides_values() -> None:
     assert "batch_size" not in cpu
 
 
-def test_without_a_gpus_device_file_tensorflow_is_not_asked(
+@pytest.mark.usefixtures("_versions")
+def test_with_jax_the_kind_of_gpu_and_what_drives_it_count_and_its_memory_does_not() -> None:
+    cpu = choose(_settings(engine="jax"), _hardware(), 224).describe()
+    assert set(cpu["versions"]) == {"keras", "jax", "jaxlib"}
+    assert not {"batch_size", "gpu"} & set(cpu)
+    large, small = (
+        choose(_settings(batch_size=64), _hardware(size, seen_by="jax"), 224) for size in (80, 8)
+    )
+    assert large.describe()["gpu"] == {"kind": "Some GPU", "software": "cuda 13"}
+    assert large.describe() == small.describe()
+    assert "gpu" not in choose(_settings(), _hardware(8), 224).describe(), "as before there was JAX"
+
+
+def test_without_a_gpus_device_file_no_engine_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.engines.hardware.GPU_DEVICE_FILES", ())
+    for engine in ("tensorflow", "jax"):  # importing them would fail
+        monkeypatch.setitem(sys.modules, f"pipeline.engines.{engine}", None)
+    hardware = find_hardware()
+    assert hardware.gpus == {}
+    assert hardware.cores >= 1
+
+
+class Asked:
+    """Stands for the modules of engines, in a machine that may have a GPU."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, jax: Gpu | None, tensorflow: int | None):
+        self.names: list[str] = []
+        monkeypatch.setattr("pipeline.engines.hardware.GPU_DEVICE_FILES", (__file__,))
+        monkeypatch.setattr("pipeline.engines.hardware.find_spec", lambda name: name)
+        for name, function, found in (
+            ("jax", "find_gpu", jax),
+            ("tensorflow", "find_gpu_bytes", tensorflow),
+        ):
+            answer = partial(self._answer, name, found)
+            module = SimpleNamespace(**{function: answer})
+            monkeypatch.setitem(sys.modules, f"pipeline.engines.{name}", module)
+
+    def _answer(self, name: str, found: object) -> object:
+        self.names.append(name)
+        return found
+
+
+GPU = Gpu(bytes=8 * GB)
+
+
+@pytest.mark.parametrize(
+    ("engine", "jax", "tensorflow", "asked", "expected"),
+    [
+        ("auto", GPU, 8 * GB, ["jax"], {"jax": GPU}),
+        ("auto", None, 8 * GB, ["jax", "tensorflow"], {"tensorflow": GPU}),
+        ("auto", None, None, ["jax", "tensorflow"], {}),
+        ("jax", GPU, 8 * GB, ["jax"], {"jax": GPU}),
+        ("jax", None, 8 * GB, ["jax"], {}),
+        ("tensorflow", GPU, 8 * GB, ["tensorflow"], {"tensorflow": GPU}),
+        ("openvino", GPU, 8 * GB, [], {}),
+    ],
+)
+def test_who_is_asked_for_a_gpu(
+    engine: str,
+    jax: Gpu | None,
+    tensorflow: int | None,
+    asked: list[str],
+    expected: dict[str, Gpu],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pipeline.engines.GPU_DEVICE_FILES", ())
-    monkeypatch.setitem(
-        __import__("sys").modules, "pipeline.engines.tensorflow", None
-    )  # importing it would fail
-    hardware = find_hardware()
-    assert hardware.gpu_bytes is None
-    assert hardware.cores >= 1
+    """Each that is asked takes memory of the GPU, so only one that would use it."""
+    modules = Asked(monkeypatch, jax, tensorflow)
+    assert find_hardware(engine).gpus == expected
+    assert modules.names == asked
+
+
+@pytest.mark.parametrize(
+    ("installed", "expected"),
+    [
+        ("openvino tensorflow jax", ("openvino", "tensorflow", "jax")),
+        ("openvino jax", ("jax",)),  # OpenVINO takes what TensorFlow built
+        ("tensorflow", ("tensorflow",)),
+        ("", ()),
+    ],
+)
+def test_engines_are_those_whose_packages_are_there(
+    installed: str, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.engines.hardware.GPU_DEVICE_FILES", ())
+    monkeypatch.setattr(
+        "pipeline.engines.hardware.find_spec", lambda name: name in installed.split() or None
+    )
+    assert find_hardware().engines == expected

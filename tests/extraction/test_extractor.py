@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.backbones.backbone import Backbone
-from pipeline.engines import EngineConfig
+from pipeline.engines.choice import EngineConfig
 from pipeline.errors import ImageError, ManifestError, NonFiniteFeatures
 from pipeline.extraction.assembly import first_missing
 from pipeline.extraction.extractor import Extractor, ImageFile, compute

@@ -19,7 +19,8 @@ import pytest
 
 from pipeline import paths
 from pipeline.backbones.backbone import Backbone
-from pipeline.engines import Engine, EngineConfig, open_engine
+from pipeline.engines import Engine, open_engine
+from pipeline.engines.choice import EngineConfig
 from pipeline.errors import FeaturesError, ManifestError, StoreError
 from pipeline.extraction import extractor
 from pipeline.features import read_features

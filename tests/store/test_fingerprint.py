@@ -13,7 +13,7 @@ from pipeline import images
 from pipeline.backbones import weights
 from pipeline.backbones.backbone import Backbone
 from pipeline.catalogue.backbones import CATALOGUE
-from pipeline.engines import EngineConfig
+from pipeline.engines.choice import EngineConfig
 from pipeline.extraction.extractor import fingerprint_of
 from pipeline.params import BackboneParams
 from pipeline.store.fingerprint import Fingerprint
@@ -105,10 +105,10 @@ def test_another_version_of_what_computes_changes_the_key(
 ) -> None:
     choice = replace(CPU, engine="openvino")
     before = _key(choice=choice)
-    for module in ("pipeline.engines", "pipeline.images"):
+    for module in ("pipeline.engines.choice", "pipeline.images"):
         monkeypatch.setattr(f"{module}.version", lambda name: "2" if name == library else "1")
     changed = _key(choice=choice)
-    for module in ("pipeline.engines", "pipeline.images"):
+    for module in ("pipeline.engines.choice", "pipeline.images"):
         monkeypatch.setattr(f"{module}.version", lambda name: "1")
     assert len({before, changed, _key(choice=choice)}) == 3
 
@@ -117,7 +117,7 @@ def test_openvino_does_not_count_where_tensorflow_computes(monkeypatch: pytest.M
     before = _key()
     real = images.version
     monkeypatch.setattr(
-        "pipeline.engines.version", lambda name: "9" if name == "openvino" else real(name)
+        "pipeline.engines.choice.version", lambda name: "9" if name == "openvino" else real(name)
     )
     assert _key() == before
 
