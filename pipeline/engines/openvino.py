@@ -1,5 +1,6 @@
 """Run a backbone with OpenVINO, which compiles it for the processor at hand."""
 
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ class OpenVinoEngine:
         self.batch_size = config.batch_size
         self.streams = config.streams
         size = backbone.input_size
-        with warnings.catch_warnings(), _version_told():
+        with warnings.catch_warnings(), _version_told(), _logging_kept():
             # Keras wonders at the tuple in which OpenVINO hands it the input.
             warnings.simplefilter("ignore")
             try:
@@ -79,3 +80,15 @@ def _version_told() -> Iterator[None]:
         yield
     finally:
         utils.get_environment_setup = asked
+
+
+@contextmanager
+def _logging_kept() -> Iterator[None]:
+    """Leave logging as it is: where it fails, OpenVINO leaves all warnings of the process off."""
+    root = logging.getLogger()
+    level, filters, handlers = root.level, [*root.filters], [*root.handlers]
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.filters[:], root.handlers[:] = filters, handlers

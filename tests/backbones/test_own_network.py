@@ -1,5 +1,6 @@
 """A network of one's own gives what it gave when it was saved, and is what its file is."""
 
+import logging
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -83,8 +84,11 @@ def test_what_openvino_cannot_run_is_told_with_what_can(tmp_path: Path) -> None:
 
     layers = [keras.Input((32, 32, 3)), keras.layers.RandomFlip(), keras.layers.Conv2D(2, 3)]
     keras.Sequential(layers).save(tmp_path / "flips.keras")
+    logging_before = logging.root.level, [*logging.root.filters], [*logging.root.handlers]
     with pytest.raises(BackboneError, match=r"OpenVINO cannot run mine .*extract\.engine to tens"):
         _run("openvino", _backbone(tmp_path / "flips.keras"))
+    after = logging.root.level, logging.root.filters, logging.root.handlers
+    assert after == logging_before, "later warnings are seen"
 
 
 @pytest.mark.slow
