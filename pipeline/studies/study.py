@@ -10,7 +10,10 @@ from pipeline.studies.results import Result, write_results
 from pipeline.studies.task import Task
 
 # Does it look at a backbone, or at the dataset alone?
-STUDIES = {"bottleneck": True}
+STUDIES = {
+    "zero_shot": True,
+    "bottleneck": True,
+}
 
 
 class Study(Protocol):

@@ -1,49 +1,25 @@
-"""How well a backbone's own ImageNet classifier does on a dataset, with no training at all.
-
-The classifier is a matrix on the pooled features of the last layer, so cached features are all that
-it takes: no image is read and no network is built.
-"""
+"""How well a backbone's own ImageNet classifier does on a dataset, with no training at all."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.backbones.torch_file import read_state_dict
-from pipeline.backbones.weights import pip_weights_file, pip_weights_sha256
-from pipeline.catalogue.backbones import CATALOGUE
-from pipeline.errors import BackboneError, ParamsError
 from pipeline.features import FeatureSet
-from pipeline.heads.kind import softmax
 from pipeline.heads.loading import load_features
-from pipeline.heads.rows import Float
+from pipeline.imagenet.classifier import (
+    Classifier,
+    Synsets,
+    answer,
+    find_synsets,
+    read_classifier,
+)
 from pipeline.metrics import wilson_interval
 from pipeline.params import Params
-from pipeline.tools.imagenet_classes import synsets_called, wordnet_ids
 from pipeline.tools.words import count_of
 
 OTHERS = "others"  # what an image shows that is not of the only class that is known
-Synsets = Mapping[str, tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Classifier:
-    """The last layer of a network: from pooled features to ImageNet's classes.
-
-    Attributes:
-        kernel: float64 `(d, 1000)`.
-        bias: float64 `(1000,)`.
-    """
-
-    kernel: Float
-    bias: Float
-
-    def probabilities(self, features: NDArray[Any]) -> Float:
-        """Return float64 `(n, 1000)`, of features float16 or float32 `(n, d)`."""
-        return softmax(features.astype(np.float64) @ self.kernel + self.bias)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,61 +78,9 @@ def run(dataset: str, backbone: str, params: Params) -> ZeroShot:
     params.dataset(dataset), params.backbone(backbone)
     features = load_features(dataset, backbone)
     synsets = find_synsets(features.header.classes, params.synsets)
-    if not synsets:
-        raise BackboneError(
-            f"ImageNet has no class called {', '.join(features.header.classes)}. Say which of its "
-            "classes are meant, by their WordNet ids: synsets: {rabbit: [n02325366, n02326432]} "
-            "(params.yaml)"
-        )
     return measure(
         features, read_classifier(json.loads(features.header.fingerprint_parts)), synsets
     )
-
-
-def find_synsets(classes: tuple[str, ...], named: Mapping[str, list[str]]) -> Synsets:
-    """Return the WordNet ids of each class that ImageNet has: as params.yaml says, else by its name.
-
-    Raises:
-        ParamsError: One is none of ImageNet's, or two classes have it.
-    """
-    found = {name: tuple(named.get(name, ())) or synsets_called(name) for name in classes}
-    every = [one for ids in found.values() for one in ids]
-    if strange := sorted(set(every) - set(wordnet_ids())):
-        raise ParamsError(
-            f"{', '.join(strange)}: none of the 1,000 classes that networks learned of ImageNet; "
-            "docs/explain.md says how to find their ids (params.yaml, synsets)"
-        )
-    if twice := sorted({one for one in every if every.count(one) > 1}):
-        raise ParamsError(f"{', '.join(twice)}: named twice (params.yaml, synsets)")
-    return {name: ids for name, ids in found.items() if ids}
-
-
-def read_classifier(parts: Mapping[str, Any]) -> Classifier:
-    """Read the classifier that belongs to features.
-
-    Args:
-        parts: What the features' fingerprint is made of.
-
-    Raises:
-        BackboneError: The features are not those that a classifier takes, or it is not there.
-    """
-    if (parts["layer"], parts["pooling"]) != (None, "avg"):
-        raise BackboneError(
-            f"these features are of layer {parts['layer']!r} with pooling {parts['pooling']!r}; ImageNet's "
-            "classifier takes those of layer null with pooling avg (params.yaml, backbones)"
-        )
-    info = CATALOGUE.get(parts["backbone"])
-    name = info.pip_weights if info else None
-    if name is None or parts["weights"] != pip_weights_sha256(name):
-        known = ", ".join(one.name for one in CATALOGUE.values() if one.pip_weights)
-        raise BackboneError(
-            f"the weights of {parts['backbone']} hold no classifier: Keras keeps it in another file, and "
-            f"random or own weights have none. Those of {known} with weights: imagenet have one "
-            "(params.yaml, backbones)"
-        )
-    tensors = read_state_dict(pip_weights_file(name))
-    kernel, bias = tensors["_fc.weight"].T, tensors["_fc.bias"]
-    return Classifier(kernel=kernel.astype(np.float64), bias=bias.astype(np.float64))
 
 
 def measure(features: FeatureSet, classifier: Classifier, synsets: Synsets) -> ZeroShot:
@@ -195,26 +119,6 @@ def measure(features: FeatureSet, classifier: Classifier, synsets: Synsets) -> Z
             if name not in of_class
         },
     )
-
-
-def answer(probabilities: Float, synsets: Synsets) -> NDArray[np.int64]:
-    """Return which class each image is taken for.
-
-    Args:
-        probabilities: Of ImageNet's classes, `(n, 1000)`.
-        synsets: The `k` classes.
-
-    Returns:
-        int64 `(n,)`, `0 <= class < k`; of one class alone -1 for images that are none of it.
-    """
-    place = {one: index for index, one in enumerate(wordnet_ids())}
-    columns = [[place[one] for one in ids] for ids in synsets.values()]
-    sums = np.stack([probabilities[:, some].sum(axis=1) for some in columns], axis=1)
-    if len(columns) == 1:
-        rest = np.delete(probabilities, columns[0], axis=1)
-        return np.where(sums[:, 0] > rest.max(axis=1), 0, -1)
-    likeliest: NDArray[np.int64] = sums.argmax(axis=1)
-    return likeliest
 
 
 def format_result(result: ZeroShot) -> str:

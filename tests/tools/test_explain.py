@@ -15,13 +15,13 @@ from pipeline.extraction.extractor import Extractor
 from pipeline.heads.head import Head
 from pipeline.heads.rows import Scaler
 from pipeline.heads.training import fit_head
+from pipeline.imagenet.classes import wordnet_ids
 from pipeline.images import decode_square
 from pipeline.params import Params
 from pipeline.sources.drawn import draw
 from pipeline.stages import train
 from pipeline.tools import explain
 from pipeline.tools.explain import class_maps, explain_answers, linear_at
-from pipeline.tools.imagenet_classes import wordnet_ids
 from pipeline.tools.predict import Answer
 from pipeline.tools.zero_shot import read_classifier
 from tests.fakes import MeanColour

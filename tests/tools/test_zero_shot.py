@@ -1,4 +1,4 @@
-"""Zero-shot: an ImageNet classifier's answers to a dataset's classes, from cached features alone."""
+"""Zero-shot: what is counted of an ImageNet classifier's answers to a dataset's classes."""
 
 import json
 import re
@@ -7,48 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.errors import BackboneError, ParamsError
 from pipeline.features import Block, FeatureSet, Header
-from pipeline.heads.rows import Float
+from pipeline.imagenet.classes import wordnet_ids
+from pipeline.imagenet.classifier import Classifier
 from pipeline.sources.drawn import draw
 from pipeline.stages import extract
-from pipeline.tools.imagenet_classes import wordnet_ids
-from pipeline.tools.zero_shot import (
-    Classifier,
-    answer,
-    find_synsets,
-    format_result,
-    measure,
-    read_classifier,
-    run,
-    to_json,
-)
+from pipeline.tools.zero_shot import format_result, measure, run, to_json
 from tests.project import BACKBONE, make_project, place
 
-CAT, OTHER_CAT, DOG, DAISY = "n02123045", "n02124075", "n02085620", "n11939491"
+CAT, OTHER_CAT, DOG = "n02123045", "n02124075", "n02085620"
 SYNSETS = {"cat": (CAT, OTHER_CAT), "dog": (DOG,)}
-
-
-def probabilities_of(**shares: float) -> Float:
-    """Return a row of ImageNet's probabilities; what is left goes to the first class, a fish."""
-    row = np.zeros((1, 1000))
-    for name, share in shares.items():
-        row[0, wordnet_ids().index(name)] = share
-    row[0, 0] = 1 - row.sum()
-    return row
-
-
-def test_a_class_has_the_sum_of_its_synsets() -> None:
-    rows = probabilities_of(**{CAT: 0.2, OTHER_CAT: 0.2, DOG: 0.3})
-    assert answer(rows, SYNSETS).tolist() == [0]
-    assert answer(rows, {**SYNSETS, "cat": (CAT,)}).tolist() == [1]
-
-
-@pytest.mark.parametrize(("share", "expected"), [(0.6, 0), (0.4, -1)])
-def test_a_class_alone_is_the_answer_where_it_is_likelier_than_any_other(
-    share: float, expected: int
-) -> None:
-    assert answer(probabilities_of(**{DAISY: share}), {"daisy": (DAISY,)}).tolist() == [expected]
 
 
 def feature_set(
@@ -107,43 +75,6 @@ def test_of_a_class_alone_the_others_are_right_where_they_are_not_taken_for_it()
     recall = {name: (one.right, one.n) for name, one in result.recall.items()}
     assert recall == {"cat": (1, 2), "others": (2, 3)}
     assert (result.accuracy.right, result.accuracy.n) == (3, 5)
-
-
-def test_params_say_what_a_class_consists_of_and_names_say_the_rest() -> None:
-    found = find_synsets(("bunny", "daisy", "rose"), {"bunny": ["n02325366"], "absent": [CAT]})
-    assert found == {"bunny": ("n02325366",), "daisy": (DAISY,)}
-
-
-@pytest.mark.parametrize(
-    ("named", "message"),
-    [
-        ({"a": ["n00000000"]}, r"^n00000000: none of the 1,000 .*params\.yaml, synsets"),
-        ({"a": [CAT], "b": [CAT]}, rf"^{CAT}: named twice \(params\.yaml, synsets\)"),
-    ],
-)
-def test_what_imagenet_has_not_and_what_is_named_twice_is_refused(
-    named: dict[str, list[str]], message: str
-) -> None:
-    with pytest.raises(ParamsError, match=message):
-        find_synsets(("a", "b"), named)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"pooling": "max"}, "takes those of layer null with pooling avg"),
-        ({"layer": "block5_add"}, "these features are of layer 'block5_add'"),
-        ({"weights": "random, seed 0"}, "hold no classifier.*efficientnet_lite0"),
-        ({"backbone": "vgg16"}, "the weights of vgg16 hold no classifier"),
-        ({"backbone": "own"}, "the weights of own hold no classifier"),
-    ],
-)
-def test_features_that_no_classifier_takes_are_refused(
-    changes: dict[str, str], message: str
-) -> None:
-    parts = {"layer": None, "pooling": "avg", "backbone": BACKBONE, "weights": "?", **changes}
-    with pytest.raises(BackboneError, match=message):
-        read_classifier(parts)
 
 
 @pytest.mark.long

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pipeline.tools.imagenet_classes import imagenet_classes, synsets_called, wordnet_ids
+from pipeline.imagenet.classes import imagenet_classes, synsets_called, wordnet_ids
 
 
 def test_the_classes_stand_in_the_order_of_their_wordnet_ids() -> None:
