@@ -1,36 +1,19 @@
 """The whole pipeline: equal bytes in any folder, and nothing runs twice without need."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pipeline import paths
 from pipeline.manifest import read_manifest
 from tests.dag import hash_artefacts, light_stages, stage_calls
-from tests.project import BACKBONE, SETTINGS, draw_folders, draw_image, make_project
+from tests.dvc_project import ROOT, Project
+from tests.project import BACKBONE, draw_folders, draw_image, make_project
 
-ROOT = Path(__file__).parents[1]
-CODE = (
-    "pipeline",
-    "dvc.yaml",
-    ".dvcignore",
-    ".gitignore",
-    "None",
-    "data/labels",
-    "weights",
-    ".dvc/config",
-    ".dvc/.gitignore",
-    ".dvc/plots",
-)
 CHANGES = {
     "datasets.herbs": {"source": "archive", "archive": "herbs"},
     "head.kind": "mlp",
@@ -98,52 +81,6 @@ def test_a_corrected_label_computes_no_feature_and_changes_the_metrics(
     assert {path for path in changed if "herbs" in path} == set()
 
 
-class Project:
-    """A repository of Git and DVC in a folder, with the code as it is and small data of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.settings: dict[str, Any] = {
-            **deepcopy(SETTINGS),
-            "backbones": {
-                BACKBONE: {"layer": None, "pooling": "avg", "input_size": 64, "weights": "random"}
-            },
-        }
-        for name in CODE:
-            source, target = ROOT / name, folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copyfile(source, target)
-        draw_folders(folder / "pets", {"cat": 12, "dog": 12})
-        self.write_settings()
-        self.run("git", "init", "--quiet")
-
-    def write_settings(self) -> None:
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(self.settings))
-
-    def run(self, *command: str) -> str:
-        hidden = ("DVC_ROOT", "PYTHONPATH", "GIT_DIR")
-        environment = {name: value for name, value in os.environ.items() if name not in hidden} | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "DVC_NO_ANALYTICS": "1",
-            "DVC_SITE_CACHE_DIR": str(self.folder / ".dvc" / "site"),
-        }
-        done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-    def repro(self, *options: str) -> list[str]:
-        """Reproduce, and return the names of the stages that ran (or, with `--dry`, would)."""
-        return re.findall(r"Running stage '([^']+)'", self.run("dvc", "repro", *options))
-
-    def lock(self) -> bytes:
-        return (self.folder / "dvc.lock").read_bytes()
-
-
 @pytest.fixture
 def quick(tmp_path: Path) -> Project:
     """A project with two datasets, in which each stage only writes a line to what it makes."""
@@ -151,9 +88,6 @@ def quick(tmp_path: Path) -> Project:
     shutil.copyfile(ROOT / "tests" / "stand_in.py", project.folder / "pipeline" / "__main__.py")
     project.settings["datasets"]["herbs"] = {"source": "archive", "archive": "pets"}
     project.write_settings()
-    project.run("git", "config", "user.email", "test@example.com")
-    project.run("git", "config", "user.name", "Test")
-    (project.folder / ".git" / "info" / "exclude").write_text("/.dvc/site/\n")
     project.run("dvc", "remote", "add", "--default", "local", str(tmp_path / "remote"))
     return project
 
@@ -161,8 +95,7 @@ def quick(tmp_path: Path) -> Project:
 def finish(project: Project) -> None:
     """Reproduce, and keep all of it in Git and in DVC's remote."""
     project.repro()
-    project.run("git", "add", "--all")
-    project.run("git", "commit", "--quiet", "--message", "results")
+    project.commit()
     project.run("dvc", "push")
 
 
@@ -189,8 +122,7 @@ def test_nothing_is_to_do_after_another_branch_or_a_clone_with_other_datasets(
     for branch in (first, "other"):
         check_out(branch)
         assert to_do() == {}
-    quick.run("git", "clone", "--quiet", str(quick.folder), str(tmp_path / "clone"))
-    quick.folder = tmp_path / "clone"
+    quick = quick.clone(tmp_path / "clone")
     for branch in ("other", first):
         quick.run("git", "checkout", "--quiet", branch)
         quick.run("dvc", "pull")
@@ -351,11 +283,8 @@ def test_a_setting_runs_only_the_stages_that_read_it(reproduced: Project) -> Non
 @pytest.mark.long
 def test_a_corrected_label_shows_in_the_diff_of_the_metrics(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
-    project.run("git", "config", "user.email", "test@example.com")
-    project.run("git", "config", "user.name", "Test")
     project.repro()
-    project.run("git", "add", "--all")
-    project.run("git", "commit", "--quiet", "--message", "results")
+    project.commit()
     rows = read_manifest(project.folder / paths.manifest_file("pets"))
     wrong = next(row for row in rows if (row.split, row.label) == ("val", "cat"))
     corrections = project.folder / paths.corrections_file("pets")
