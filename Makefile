@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 TESTED := $(VENV)/.tested
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-demo gpu gpu-tensorflow repro test test-long check format lint types test-fast test-avx2 test-busy test-lowest lock
+.PHONY: help install install-dev install-demo gpu gpu-tensorflow repro test test-long test-all check format lint types test-fast test-avx2 test-busy test-lowest lock
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ test: install-dev  ## run the tests, the slow ones too
 
 test-long: install-dev  ## run the tests that take half a minute each
 	$(RUN) -m pytest -m long
+
+test-all: install-dev  ## run both: each network of the catalogue is built and run
+	$(RUN) -m pytest -m ""
 
 check: format lint types test-fast  ## what a change must pass: format, lint, types, fast tests
 

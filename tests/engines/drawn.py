@@ -32,7 +32,7 @@ def draw_weights(rng: np.random.Generator, values: Any) -> Any:
     if values.ndim < 2:
         return values
     fan_in = np.prod(values.shape[:-1] if values.shape[-1] > 1 else values.shape[:-2])
-    return rng.normal(0, np.sqrt(2 / fan_in), values.shape)
+    return rng.normal(0, np.sqrt(2 / fan_in), values.shape).astype(np.float32)
 
 
 def noise(count: int, size: int) -> Any:
