@@ -68,6 +68,10 @@ class BackboneError(PipelineError):
     """A backbone does not exist, or its weights cannot be had or do not fit."""
 
 
+class DeviceMemoryFull(BackboneError):
+    """A batch does not fit the memory of a device; a smaller one may."""
+
+
 class NonFiniteFeatures(PipelineError):
     """A backbone gave NaN or infinity for some images."""
 

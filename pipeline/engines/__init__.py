@@ -16,6 +16,7 @@ from pipeline.backbones.backbone import Backbone
 from pipeline.backbones.keras_settings import check_backend, pinned_keras
 from pipeline.engines.choice import EngineConfig
 from pipeline.engines.environment import check_pins
+from pipeline.engines.memory import told_when_full
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +43,11 @@ def open_engine(config: EngineConfig, backbone: Backbone) -> Engine:
     Raises:
         BackboneError: The backbone cannot be built, the environment was pinned too late, or Keras
             runs on another backend in this process.
+        DeviceMemoryFull: A batch does not fit the device.
     """
     check_pins()
     check_backend(config.keras_backend)
-    with pinned_keras(config.network_precision):
+    with told_when_full(config.batch_size), pinned_keras(config.network_precision):
         engine = _compile(config, backbone)
         if len(backbone.layers) == 1:
             return engine

@@ -37,6 +37,8 @@ class JaxEngine:
         with jax.default_matmul_precision(MULTIPLICATION[config.precision]):
             traced = jax.jit(_forward(model)).lower(self._weights, pixels)
         self._function = traced.compile(COMPILER[config.device])
+        if config.device == "gpu":  # shows whether a batch fits, before there is work to lose
+            self.run(np.zeros(pixels.shape, np.uint8))
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Turn uint8 `(batch_size, h, w, 3)`, RGB, into features float32 `(batch_size, ...)`."""

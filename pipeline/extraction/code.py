@@ -18,6 +18,7 @@ DECIDING = (
     "engines/choice.py",
     "engines/environment.py",
     "engines/hardware.py",
+    "engines/memory.py",
     "extraction/extractor.py",
     "images.py",
     "jpeg.py",
@@ -40,17 +41,17 @@ BY_BUILDER = {
 # the stores hold, so that nothing is computed again. Only for changes whose features files were seen
 # to have the same bytes; with the next change of what features are, it is emptied.
 SAME_BITS: dict[str, str] = {
-    "aceb102b66156f28f19b22f222575ae2888e9482b1e732ae918352180dd937c0":
+    "9295ff117124c17a60798ec1fec638466b095411b6c4978e925ebf16eb8c1ba6":
         "dfbe7a91c81ead13dbefacee17565a92af8464df89ffbdaee477afafa4971156",
-    "2d9702f108745f0995f59f48a2c6fbd637b1a96cb94fd4a8782eafea35047fe6":
+    "2edb8db298d43bff5681c21efb71a0b751067b76e53ff90630590c510af0158a":
         "3c0d9ea388320f2402c08ff8260dc0a8ba32acf63a153f4ff6cc3a18b32ed629",
-    "3c111e60ed6cb41eca654e0750790b62346227cf55c5c8f84578ebcdf4554d4d":
+    "c295cb6e5475623b40152804d11c22f9444f7069d791647cc40881fc687c16c2":
         "4d529969f9db56495b0764498a15bb09101ece1bba74745e7d1eb96338a15853",
-    "e3f260fab3062c840ebb2ca39c7a8da6fa49c292e2f94848dc45504f31e6856b":
+    "b42dab9e904cd7565c5377fdbc7679b9c4b20fbdf9a83aea3c3197e6e8c700bc":
         "6e7d8a7a3c0e68719d6be6ae13d0a4c428f785f3f199cfeb7f78c51db508faaf",
-    "ffeb64590fa879f6ab5f8c76872e61f16a73dbefdb03a713a4b32fde62c35f39":
+    "4d4042e5faf7df842c7b10d42053cf461690d0c3daea90639dbdc96b82ecc1b6":
         "61bcaa3de1e3115223ecb793c130be52f23cf434aceeb38b45a66adab6ea87bf",
-    "2655b91c1b85c3e608c638804acdbaaf062262daa6307aa6d09af29431bd593e":
+    "883bee3875b76ba5559d5778401fa1e7087d3f7aa3de25093d84f82da97ed154":
         "b0a90a14feb5c1d85655c6632a5a8ad4bbe43ab47c951ce32b1a66c45965f64b",
 }  # fmt: skip
 

@@ -1,10 +1,11 @@
 """Stage `extract`: a frozen backbone's features for every image, each computed once."""
 
+import logging
 import time
 from itertools import compress
 
 from pipeline import paths
-from pipeline.errors import ManifestError
+from pipeline.errors import DeviceMemoryFull, ManifestError
 from pipeline.extraction.assembly import assemble, first_missing, refill
 from pipeline.extraction.extractor import Extractor, ImageFile
 from pipeline.extraction.plan import Plan, iterate_rows, make_plan
@@ -14,6 +15,8 @@ from pipeline.params import Params
 from pipeline.store.shards import ShardDamaged
 from pipeline.store.side_by_side import SideBySide
 from pipeline.store.store import Store
+
+log = logging.getLogger(__name__)
 
 
 def run(dataset: str, backbone: str, params: Params, progress: Progress = no_progress) -> str:
@@ -27,6 +30,23 @@ def run(dataset: str, backbone: str, params: Params, progress: Progress = no_pro
     """
     params.dataset(dataset)
     extractor = Extractor(backbone, params.backbone(backbone), params.extract)
+    while True:
+        try:
+            return _extract(dataset, backbone, extractor, progress)
+        except DeviceMemoryFull:
+            if extractor.config.batch_size == 1:
+                raise
+        # Its features have a fingerprint of their own, so all begins anew.
+        tried, extractor = extractor.config.batch_size, extractor.with_half_the_batch()
+        log.warning(
+            "the memory of the GPU is not enough for a batch of %d images: trying %d; set extract.batch_size "
+            "to that (params.yaml), so that other commands find these features.",
+            tried, extractor.config.batch_size,
+        )  # fmt: skip
+
+
+def _extract(dataset: str, backbone: str, extractor: Extractor, progress: Progress) -> str:
+    """Do what `run` does, with one size of batches."""
     fingerprint = extractor.fingerprint
     store = SideBySide([Store(paths.store_folder(), one) for one in fingerprint.of_each_layer()])
     plan = make_plan(iterate_rows(dataset))

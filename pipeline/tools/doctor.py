@@ -33,8 +33,13 @@ MODULES = {
     "OpenCV": "cv2",
     "imgaug": "pipeline.augmentation, imgaug",
     "OpenVINO": "openvino",
+    "JAX": "jax",
 }
-INSTALL = "run `make install`"
+GPUS = {
+    "tensorflow": "[one.name for one in m.config.list_physical_devices('GPU')]",
+    "jax": "[one.device_kind for one in m.devices() if one.platform == 'gpu']",
+}  # module to an expression for the GPUs that it sees
+INSTALL, INSTALL_JAX = "run `make install`", "run `make gpu`, or pip install jax"
 LOG_IN = "make a token at https://www.kaggle.com/settings and put it into ~/.kaggle/access_token"
 
 GIGA = 10**9
@@ -97,7 +102,8 @@ def examine_machine() -> Iterator[Check]:
         layers = {name: pool.submit(layer_fault, name, one) for name, one in backbones.items()}
         probes = dict(zip(MODULES, pool.map(probe, MODULES.values()), strict=True))
         yield from check_modules(probes, params)
-        yield check_processor(find_bfloat16(), params.extract if params else None)
+        wanted = params.extract if params and not probes["JAX"].gpus else None
+        yield check_processor(find_bfloat16(), wanted)
         for name, settings in backbones.items():
             yield check_backbone(name, weights_fault(name, settings), layers[name].result())
 
@@ -177,35 +183,46 @@ def check_kaggle(found: str, needed_by: Sequence[str]) -> Check:
 
 
 def check_modules(found: Mapping[str, Probe], params: Params | None) -> Iterator[Check]:
-    """Judge what must be imported, and TensorFlow's devices by the precision that is wanted."""
+    """Judge what must be imported, and the engines' devices by the precision that is wanted."""
     settings = params.extract if params else None
-    openvino = settings and (settings.engine == "openvino" or settings.precision == "bfloat16")
+    needed = needed_engines(settings, found) if settings else {"TensorFlow"}
+    others_do = settings and settings.engine == "auto" and any(one.gpus for one in found.values())
     spared = {
-        "OpenVINO": None if openvino else "extract.engine does not name it",
+        **dict.fromkeys({"TensorFlow", "OpenVINO", "JAX"} - needed, "extract.engine does not name it"),
         "imgaug": "augment.copies is 0" if params and params.augment.copies == 0 else None,
     }  # fmt: skip
     for name, one in found.items():
         if one.version is None:
             fault, reason = f"cannot be imported ({one.error})", spared.get(name)
+            todo = INSTALL_JAX if name == "JAX" else INSTALL
             yield (
                 judge(name, f"{fault}, not needed: {reason}")
                 if reason
-                else judge(name, fault, INSTALL)
+                else judge(name, fault, todo)
             )
-        elif name == "TensorFlow":
-            yield check_devices(one, settings)
+        elif name in ("TensorFlow", "JAX"):
+            yield check_devices(name, one, settings if name in needed and not others_do else None)
         else:
             yield judge(name, one.version)
 
 
-def check_devices(found: Probe, settings: ExtractParams | None) -> Check:
-    """Judge TensorFlow's devices by the precision that is wanted."""
-    devices = f"GPU: {', '.join(found.gpus)}" if found.gpus else "no GPU, so the CPU computes"
+def needed_engines(settings: ExtractParams, found: Mapping[str, Probe]) -> set[str]:
+    """Return which of the engines' packages the settings need."""
+    if settings.engine == "jax":
+        return {"JAX"}
+    on_gpu = settings.engine == "auto" and "JAX" in found and found["JAX"].gpus
+    openvino = settings.engine == "openvino" or (settings.precision == "bfloat16" and not on_gpu)
+    return {"TensorFlow", "OpenVINO"} if openvino else {"TensorFlow"}
+
+
+def check_devices(name: str, found: Probe, settings: ExtractParams | None) -> Check:
+    """Say which GPUs an engine sees, and judge that by the precision that is wanted of it."""
+    devices = f"GPU: {', '.join(found.gpus)}" if found.gpus else "sees no GPU"
     lacking = settings is not None and settings.precision == "float16" and not found.gpus
     todo = (
         "extract.precision float16 needs one: set it to float32 (params.yaml), or see docs/gpu.md"
     )
-    return judge("TensorFlow", f"{found.version}, {devices}", todo if lacking else None)
+    return judge(name, f"{found.version}, {devices}", todo if lacking else None)
 
 
 def check_processor(bfloat16: str | None, settings: ExtractParams | None) -> Check:
@@ -290,8 +307,7 @@ def probe(module: str) -> Probe:
     """Import a module in a process of its own, where it can do no harm."""
     code = (
         f"import json, pipeline, {module} as m\n"
-        "found = m.config.list_physical_devices('GPU') if m.__name__ == 'tensorflow' else []\n"
-        "print(json.dumps([m.__version__, [one.name for one in found]]))"
+        f"print(json.dumps([m.__version__, {GPUS.get(module, '[]')}]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:

@@ -3,6 +3,7 @@
 python -m tests.engines.run_jax <what> <file>: the arrays that `what` gives, as an .npz file.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,11 +35,15 @@ def _open(backbone: Backbone, batch_size: int = 1) -> Engine:
 
 
 def one_network() -> Iterator[tuple[str, Any]]:
-    """Give Lite0's features of 4 images: one by one, in a batch, beside others, and in bfloat16."""
+    """Give Lite0's features of 4 images: one by one, in a batch, beside others, and in bfloat16.
+
+    And how its products and convolutions are computed.
+    """
     images, backbone = noise(4, SIZE), lite0()
-    engine = _open(backbone)
+    engine: Any = _open(backbone)
     with ThreadPoolExecutor(3) as pool:
         yield "alone", np.concatenate(list(pool.map(engine.run, images[:, None])))
+    yield "products", re.findall(r"(?m) (?:convolution|dot)\(.*$", engine._function.as_text())
     engine = _open(backbone, 4)
     yield "together", engine.run(images)
     yield "turned", np.roll(engine.run(np.roll(images, 1, axis=0)), -1, axis=0)

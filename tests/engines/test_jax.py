@@ -74,6 +74,13 @@ def test_neighbours_and_padding_do_not_change_a_bit(lite0: Any) -> None:
 
 
 @pytest.mark.long
+def test_float32_is_multiplied_in_full(lite0: Any) -> None:
+    """Not in TF32, which is what a GPU does by itself."""
+    assert len(lite0["products"]) == 49
+    assert all("operand_precision={highest,highest}" in one for one in lite0["products"])
+
+
+@pytest.mark.long
 def test_bfloat16_is_near_float32_and_its_features_are_pooled_in_float32(lite0: Any) -> None:
     exact, found = lite0["alone"], lite0["bfloat16"]
     assert found.dtype == np.float32

@@ -21,7 +21,8 @@ from pipeline import paths
 from pipeline.backbones.backbone import Backbone
 from pipeline.engines import Engine, open_engine
 from pipeline.engines.choice import EngineConfig
-from pipeline.errors import FeaturesError, ManifestError, StoreError
+from pipeline.engines.hardware import Gpu, Hardware
+from pipeline.errors import DeviceMemoryFull, FeaturesError, ManifestError, StoreError
 from pipeline.extraction import extractor
 from pipeline.features import read_features
 from pipeline.files import sha256_of
@@ -324,6 +325,67 @@ def test_another_fingerprint_computes_all(engine: MeanColour) -> None:
     assert _extract(changes={"extract.dtype": "float16"}) == (52, 52)
     assert read_features(FEATURES).splits["val"].features.dtype == np.float16
     assert _extract() == (52, 0)
+
+
+class Full(MeanColour):
+    """An engine on a GPU whose memory holds 9 images."""
+
+    def run(self, pixels: Any) -> Any:
+        if len(pixels) > 9:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 byte")
+        return super().run(pixels)
+
+
+@pytest.fixture
+def _gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretend that TensorFlow sees a GPU."""
+    found = Hardware(cores=2, engines=("tensorflow",), gpus={"tensorflow": Gpu(bytes=8 << 30)})
+    monkeypatch.setattr(extractor, "find_hardware", lambda _: found)
+    monkeypatch.setattr(
+        extractor, "open_engine", lambda config, _: Full(batch_size=config.batch_size)
+    )
+
+
+@pytest.mark.usefixtures("_gpu")
+def test_where_memory_is_full_the_batch_is_halved_and_that_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    _place(_images(30))
+    assert _extract(changes={"extract.batch_size": 32}) == (52, 52)
+    said = [record.getMessage() for record in caplog.records]
+    assert [re.findall(r"of (\d+) images: trying (\d+); set", one) for one in said] == [
+        [("32", "16")],
+        [("16", "8")],
+    ]
+    assert '"batch_size":8' in read_features(FEATURES).header.fingerprint_parts
+    assert _extract(changes={"extract.batch_size": 8}) == (52, 0)
+
+
+@pytest.mark.usefixtures("_gpu")
+def test_one_image_that_does_not_fit_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_engine(config: EngineConfig, _: object) -> MeanColour:
+        def fail(_: int) -> None:
+            raise RuntimeError("RESOURCE_EXHAUSTED")
+
+        return MeanColour(batch_size=config.batch_size, before=fail)
+
+    monkeypatch.setattr(extractor, "open_engine", open_engine)
+    _place(_images(4))
+    with pytest.raises(
+        DeviceMemoryFull, match=r"a batch of 1 images: set extract\.batch_size to a"
+    ):
+        _extract(changes={"extract.batch_size": 2})
+
+
+@pytest.mark.usefixtures("_gpu")
+def test_other_faults_of_an_engine_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
+        raise RuntimeError("a fault of another kind")
+
+    monkeypatch.setattr(extractor, "open_engine", lambda *_: MeanColour(batch_size=8, before=fail))
+    _place(_images(4))
+    with pytest.raises(RuntimeError, match="a fault of another kind"):
+        _extract(changes={"extract.batch_size": 8})
 
 
 @pytest.mark.slow

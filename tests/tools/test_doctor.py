@@ -48,6 +48,7 @@ FLOAT16 = make_params({"extract.precision": "float16"}).extract
 BFLOAT16 = make_params({"extract.precision": "bfloat16"}).extract
 AUTO = make_params().extract
 NONE_FOUND = "none found"
+HALF_IN_JAX = {"extract.engine": "jax", "extract.precision": "float16"}
 
 
 def only(name: str, found: Probe, changes: dict[str, Any] | None = None) -> Check:
@@ -68,11 +69,14 @@ def only(name: str, found: Probe, changes: dict[str, Any] | None = None) -> Chec
         (check_kaggle("found", ["pets"]), "found, needed by pets"),
         (check_kaggle(NONE_FOUND, []), "none found, none needed"),
         (check_kaggle("kaggle.json has no key", []), "none needed"),
-        (check_devices(FOUND, AUTO), "no GPU"),
+        (check_devices("TensorFlow", FOUND, AUTO), "sees no GPU"),
         (check_processor("amx_bf16", AUTO), "amx_bf16, so extract.precision bfloat16 can be faster"),
         (check_processor("avx512_bf16", BFLOAT16), "avx512_bf16, which extract.precision uses"),
         (check_processor(None, AUTO), "no AMX and no AVX512-BF16"),
-        (check_devices(WITH_GPU, FLOAT16), "GPU: /physical_device:GPU:0"),
+        (check_devices("JAX", WITH_GPU, FLOAT16), "GPU: /physical_device:GPU:0"),
+        (only("JAX", MISSING), "not needed: extract.engine does not name it"),
+        (only("JAX", FOUND, {"extract.engine": "jax"}), "sees no GPU"),
+        (only("TensorFlow", MISSING, {"extract.engine": "jax"}), "not needed"),
         (only("OpenVINO", FOUND, {"extract.engine": "openvino"}), "1.2"),
         (only("OpenVINO", MISSING), "not needed"),
         (only("imgaug", MISSING, {"augment.copies": 0}), r"not needed: augment\.copies is 0"),
@@ -106,6 +110,11 @@ def test_what_is_there_or_is_not_needed_is_ok(check: Check, text: str) -> None:
         (only("TensorFlow", MISSING), "No module named 'x'.*make install"),
         (check_processor(None, BFLOAT16), r"no AMX .*set it to float32 \(params\.yaml\)"),
         (only("TensorFlow", FOUND, {"extract.precision": "float16"}), r"no GPU.*set it to float32"),
+        (only("JAX", MISSING, {"extract.engine": "jax"}), "run `make gpu`, or pip install jax"),
+        (
+            only("JAX", FOUND, HALF_IN_JAX),
+            r"1\.2, sees no GPU.*float16 needs one: set it to float32",
+        ),
         (only("OpenVINO", MISSING, {"extract.engine": "openvino"}), "make install"),
         (only("OpenVINO", MISSING, {"extract.precision": "bfloat16"}), "make install"),
         (only("imgaug", MISSING), "make install"),
@@ -116,6 +125,24 @@ def test_what_is_missing_says_what_to_do(check: Check, text: str) -> None:
     assert not check.ok
     assert str(check).startswith(f"no  {check.name}: ")
     assert re.search(text, check.text)
+
+
+@pytest.mark.parametrize(
+    ("engine", "precision", "faults"),
+    [
+        ("auto", "float16", set()),
+        ("jax", "float16", set()),
+        ("tensorflow", "float16", {"TensorFlow"}),
+        ("auto", "bfloat16", set()),
+        ("openvino", "bfloat16", {"OpenVINO"}),
+    ],
+)
+def test_a_gpu_that_jax_alone_sees_serves_where_the_engine_is_jax_or_any(
+    engine: str, precision: str, faults: set[str]
+) -> None:
+    found = {"TensorFlow": FOUND, "JAX": WITH_GPU, "OpenVINO": MISSING}
+    params = make_params({"extract.engine": engine, "extract.precision": precision})
+    assert {one.name for one in check_modules(found, params) if not one.ok} == faults
 
 
 def test_dvc_has_to_be_on_the_path_and_started_here(
