@@ -31,14 +31,18 @@ def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
     """
     final = paths.augmented_folder(dataset)
     with atomic_folder(final) as folder:
-        rows = list(_write_all(dataset, folder, params.augment, progress))
+        rows = list(write_all_copies(dataset, folder, params.augment, progress))
         write_copies(folder / paths.copies_file(dataset).name, rows)
     return f"{dataset}: {len(rows)} copies, {params.augment.copies} of each training image"
 
 
-def _write_all(
-    dataset: str, folder: Path, settings: AugmentParams, progress: Progress
+def write_all_copies(
+    dataset: str, folder: Path, settings: AugmentParams, progress: Progress = no_progress
 ) -> Iterator[CopyRow]:
+    """Write the copies of every training image under a folder; yield each as it is there.
+
+    Their order is that of the manifest, and their bytes are those of any other run.
+    """
     if settings.copies == 0:
         return
     manifest = paths.manifest_file(dataset)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, ValidationError
 
@@ -29,10 +30,25 @@ class ScratchParams(Section):
     seed: Seed
 
 
+class AugmentationParams(Section):
+    """What is tried of augmented copies; their limits and seed are those of ../params.yaml.
+
+    Attributes:
+        copies: How many of each training image are tried, beside none.
+        alone: How many there are where one change alone makes them.
+        seeds: How many heads are fitted to each, from the head's seed on.
+    """
+
+    copies: tuple[Annotated[int, Field(ge=1, le=20)], ...] = Field(min_length=1, strict=False)
+    alone: int = Field(ge=1, le=20)
+    seeds: int = Field(ge=1, le=100)
+
+
 class StudiesParams(Section):
     """All of studies/params.yaml."""
 
     scratch: ScratchParams
+    augmentation: AugmentationParams
 
 
 def load_studies(path: Path = paths.STUDIES) -> StudiesParams:

@@ -13,6 +13,7 @@ from pipeline.studies.task import Task
 STUDIES = {
     "zero_shot": True,
     "bottleneck": True,
+    "augmentation": True,
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import paths
 from pipeline.errors import StudyError
-from pipeline.params import load_params
+from pipeline.params import Params, load_params
 from pipeline.studies import study
 from pipeline.studies.results import Result, read_results
 from pipeline.studies.settings import load_studies
@@ -16,11 +16,11 @@ ROOT = Path(__file__).parents[2]
 RESULT = Result(recipe="guess", images_a_class=3, seed=7, n=4, accuracy=0.5, log_loss=0.7)
 
 
-def task_for(dataset: str, backbone: str = "") -> Task:
+def task_for(dataset: str, backbone: str = "", params: Params | None = None) -> Task:
     return Task(
         dataset=dataset,
         backbone=backbone,
-        params=load_params(ROOT / paths.PARAMS),
+        params=params or load_params(ROOT / paths.PARAMS),
         settings=load_studies(ROOT / paths.STUDIES),
     )
 

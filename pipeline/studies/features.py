@@ -1,0 +1,64 @@
+"""Features of any rows, through the store that the pipeline has, for studies of other images or networks."""
+
+from collections.abc import Sequence
+from itertools import compress
+
+from pipeline import paths
+from pipeline.extraction.assembly import first_missing
+from pipeline.extraction.extractor import Extractor, ImageFile
+from pipeline.extraction.plan import Plan, Row, make_plan
+from pipeline.heads.rows import Rows
+from pipeline.parallel import Progress, no_progress
+from pipeline.store.shards import Features, ShardDamaged
+from pipeline.store.side_by_side import SideBySide
+from pipeline.store.store import Store, names_of
+
+
+def look_up(
+    rows: Sequence[Row], extractor: Extractor, progress: Progress = no_progress
+) -> dict[str, Rows]:
+    """Return the rows of each split with their features; those that the store lacks are computed and kept.
+
+    Args:
+        rows: Split by split, as a features file has them.
+        extractor: What computes them.
+        progress: Shows how far it is; gets batches of keys and features.
+
+    Raises:
+        ManifestError: A file is missing or does not have its sha256.
+        ImageError: A file cannot be decoded.
+    """
+    plan = make_plan(rows)
+    features = _read_all(rows, plan, extractor, progress)
+    groups = names_of(plan.groups)
+    found, start = {}, 0
+    for split, count in plan.splits.items():
+        here = slice(start, start + count)
+        found[split] = Rows(
+            features=features[here].reshape(count, -1),
+            labels=plan.labels[here],
+            groups=groups[here],
+            original=plan.copies[here] == 0,
+            classes=len(plan.classes),
+        )
+        start += count
+    return found
+
+
+def _read_all(
+    rows: Sequence[Row], plan: Plan, extractor: Extractor, progress: Progress
+) -> Features:
+    fingerprints = extractor.fingerprint.of_each_layer()
+    store = SideBySide([Store(paths.store_folder(), one) for one in fingerprints])
+    while True:
+        found = store.find(plan.keys)
+        if not found.missing.any():
+            try:
+                return store.read(found, plan.keys)
+            except ShardDamaged:
+                continue  # it was quarantined: now its images are missing
+        wanted = first_missing(plan, found.missing)
+        lacking = extractor.only(found.lacking)
+        files = (ImageFile(row.file, row.sha256) for row in compress(rows, wanted))
+        fresh = progress(lacking.extract(files), int(wanted.sum()))
+        store.only(found.lacking).add(fresh, lacking.widths)
