@@ -17,13 +17,15 @@ class ScratchParams(Section):
     Attributes:
         input_size: Pixels; images are resized to input_size x input_size.
         epochs: Passes over the training images.
+        least_steps: So many steps at least, by more passes, where there are few images.
         batch_size: Images a step.
-        learning_rate: Of Adam.
+        learning_rate: Of Adam at first; it falls to 0 by a cosine.
         dropout: Share of the hidden units dropped in training.
     """
 
     input_size: int = Field(ge=32, le=1024)
     epochs: int = Field(ge=1, le=10_000)
+    least_steps: int = Field(ge=1, le=1_000_000)
     batch_size: int = Field(ge=1, le=4096)
     learning_rate: float = Field(gt=0)
     dropout: float = Field(ge=0, lt=1)

@@ -11,6 +11,7 @@ from pipeline.studies.task import Task
 
 # Does it look at a backbone, or at the dataset alone?
 STUDIES = {
+    "scratch": False,
     "zero_shot": True,
     "bottleneck": True,
     "augmentation": True,
