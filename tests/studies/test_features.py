@@ -51,7 +51,7 @@ def test_what_the_store_lacks_is_computed_once(
 def test_a_shard_that_was_damaged_is_looked_up_again(
     project: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, damages = SideBySide.read, iter([ShardDamaged("a shard")])
+    read, damages = SideBySide.read, iter([ShardDamaged(Path("a.h5"), "is truncated")])
 
     def damaged_once(*arguments: object) -> object:
         for damage in damages:
