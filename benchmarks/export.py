@@ -71,7 +71,8 @@ def report(heads: list[tuple[str, str]], params: Params, formats: list[str], fol
         predicted = np.array(
             [[one.probabilities[name] for name in table.classes] for one in answers]
         )
-        size = params.backbone(backbone).input_size
+        (settings,) = params.backbone(backbone).networks
+        size = settings.input_size
         for ending in formats:
             path = folder / f"{dataset}-{backbone}{ending}"
             began = time.perf_counter()

@@ -24,7 +24,7 @@ import numpy as np
 import yaml
 
 from pipeline import paths
-from pipeline.extraction.extractor import Extractor
+from pipeline.extraction.joint import JointExtractor
 from pipeline.extraction.plan import iterate_rows, make_plan
 from pipeline.manifest import ImageRow, write_copies, write_manifest
 from pipeline.params import Params, load_params
@@ -112,7 +112,7 @@ def prepare(size: int, order: str) -> None:
         keys = np.random.default_rng(3).permutation(keys)
     params = _params()
     shutil.rmtree(paths.store_folder(), ignore_errors=True)
-    extractor = Extractor(BACKBONE, params.backbone(BACKBONE), params.extract)
+    extractor = JointExtractor.of(BACKBONE, params.backbone(BACKBONE), params.extract)
     store = Store(paths.store_folder(), extractor.fingerprint)
     store.add(_random_features(keys, WIDTH))
 

@@ -11,7 +11,9 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     create_model,
     model_validator,
@@ -95,6 +97,11 @@ def _as_layers(value: object) -> object:
     return layers if len(layers) > 1 else layers[0]
 
 
+Layer = Annotated[str | tuple[str | None, ...] | None, BeforeValidator(_as_layers)]
+Pooling = Literal["avg", "max", "flatten", None]
+InputSize = Annotated[int, Field(ge=32, le=1024)]
+
+
 class BackboneParams(Section):
     """Which frozen network, and where it is cut.
 
@@ -105,9 +112,9 @@ class BackboneParams(Section):
     """
 
     network: str | None = None
-    layer: Annotated[str | tuple[str | None, ...] | None, BeforeValidator(_as_layers)] = None
-    pooling: Literal["avg", "max", "flatten", None] = "avg"
-    input_size: int = Field(default=224, ge=32, le=1024)
+    layer: Layer = None
+    pooling: Pooling = "avg"
+    input_size: InputSize = 224
     weights: Annotated[str, AfterValidator(_check_path)] = Field(default="imagenet", min_length=1)
     scaling: backbone_catalogue.Scaling | None = None
 
@@ -125,6 +132,11 @@ class BackboneParams(Section):
             )
         return self
 
+    @property
+    def networks(self) -> tuple[Self, ...]:
+        """The settings of each network: these alone."""
+        return (self,)
+
     def without_weights(self) -> Self:
         """Return settings for the same layers that need no weights; one's own network is its file."""
         if self.network == backbone_catalogue.OWN:
@@ -136,6 +148,68 @@ class BackboneParams(Section):
         if isinstance(self.layer, tuple) and self.pooling is None:
             raise ValueError("several layers need pooling: avg, max or flatten (found null)")
         return self
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+class JointBackboneParams(Section):
+    """Which frozen networks see each image, so that their features stand side by side.
+
+    Attributes:
+        network: Their names in the catalogue, in the order of their features.
+        layer: Where each is cut, as of one network.
+        input_size: Of each; one: of all.
+        weights: Of all; a file fits one network.
+        scaling: Each network knows its own.
+    """
+
+    network: Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+    layer: Layer = None
+    pooling: Pooling = "avg"
+    input_size: Annotated[tuple[InputSize, ...], BeforeValidator(_as_tuple)] = (224,)
+    weights: Literal["imagenet", "random"] = "imagenet"
+    scaling: None = None
+
+    @property
+    def networks(self) -> tuple[BackboneParams, ...]:
+        """The settings of each network alone, as a backbone of its own has them."""
+        cut = self.model_dump(include={"layer", "pooling", "weights"})
+        return tuple(
+            BackboneParams(network=network, input_size=size, **cut)
+            for network, size in self._sized_networks
+        )
+
+    @property
+    def _sized_networks(self) -> list[tuple[str, int]]:
+        """The name and input size of each network."""
+        sizes = self.input_size * (len(self.network) if len(self.input_size) == 1 else 1)
+        return list(zip(self.network, sizes, strict=True))
+
+    @model_validator(mode="after")
+    def _networks_can_stand_side_by_side(self) -> Self:
+        if len(self.input_size) not in (1, len(self.network)):
+            raise ValueError(
+                f"input_size should be one number, or one of each of the {len(self.network)} networks "
+                f"(found {len(self.input_size)})"
+            )
+        if len(set(self._sized_networks)) < len(self.network):
+            raise ValueError(
+                f"network has one twice with the same input_size (found {_shown(self.network)})"
+            )
+        if self.pooling is None:
+            raise ValueError("several networks need pooling: avg, max or flatten (found null)")
+        return self
+
+
+_ONE, _JOINT = "one network", "several networks"
+AnyBackbone = BackboneParams | JointBackboneParams
+
+
+def _how_many_networks(settings: object) -> str:
+    network = settings.get("network") if isinstance(settings, Mapping) else None
+    return _JOINT if isinstance(network, list | tuple) else _ONE
 
 
 class SplitParams(Section):
@@ -228,7 +302,13 @@ class Params(Section):
     """
 
     datasets: dict[Name, DatasetParams] = Field(min_length=1)
-    backbones: dict[Name, BackboneParams] = Field(min_length=1)
+    backbones: dict[
+        Name,
+        Annotated[
+            Annotated[BackboneParams, Tag(_ONE)] | Annotated[JointBackboneParams, Tag(_JOINT)],
+            Discriminator(_how_many_networks),
+        ],
+    ] = Field(min_length=1)
     split: SplitParams
     augment: AugmentParams
     extract: ExtractParams
@@ -243,7 +323,7 @@ class Params(Section):
         """
         return _chosen(self.datasets, name, "dataset")
 
-    def backbone(self, name: str) -> BackboneParams:
+    def backbone(self, name: str) -> AnyBackbone:
         """Return one backbone's settings.
 
         Raises:
@@ -297,11 +377,21 @@ def parse_params(tree: object) -> Params:
     try:
         params = Params.model_validate(tree)
     except ValidationError as error:
-        faults += [describe_fault(dict(fault), _keys_allowed_at) for fault in error.errors()]
+        faults += [
+            describe_fault(_without_tags(fault), _keys_allowed_at) for fault in error.errors()
+        ]
     faults += _unknown_names(tree)
     if faults or params is None:
         raise all_faults(faults)
     return params
+
+
+def _without_tags(fault: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a fault whose place names keys of params.yaml alone."""
+    keys = list(fault["loc"])
+    if keys[:1] == ["backbones"] and keys[2:3] in ([_ONE], [_JOINT]):
+        del keys[2]
+    return {**fault, "loc": tuple(keys)}
 
 
 def change_head(settings: HeadParams, changes: Mapping[str, object]) -> HeadParams:
@@ -341,14 +431,21 @@ def _unknown_names(tree: Mapping[str, Any]) -> list[str]:
 
 
 def _unknown_network(name: str, settings: object) -> list[str]:
-    """Return the fault of a backbone whose network, named by its settings or its key, is not known."""
+    """Return the faults of a backbone whose networks, named by its settings or its key, are not known."""
     network = settings.get("network") if isinstance(settings, Mapping) else None
     if network is None and name not in backbone_catalogue.NAMES:
         return [f"backbones.{name}: {backbone_catalogue.unknown(name, OWN_NAME)}"]
-    known = (*backbone_catalogue.NAMES, backbone_catalogue.OWN)
-    if isinstance(network, str) and network not in known:
-        return [f"backbones.{name}.network: {backbone_catalogue.unknown(network)}"]
-    return []
+    if network == backbone_catalogue.OWN:
+        return []
+    networks = network if isinstance(network, list | tuple) else [network]
+    faults = [
+        "a network of one's own is not joined with others: give it a key of its own"
+        if one == backbone_catalogue.OWN
+        else backbone_catalogue.unknown(one)
+        for one in networks
+        if isinstance(one, str) and one not in backbone_catalogue.NAMES
+    ]
+    return [f"backbones.{name}.network: {fault}" for fault in faults]
 
 
 def _names(section: object) -> list[str]:

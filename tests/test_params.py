@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from pipeline import paths
 from pipeline.errors import ParamsError
-from pipeline.params import HeadParams, Params, load_params, parse_params
+from pipeline.params import BackboneParams, HeadParams, Params, load_params, parse_params
 
 FILE = Path(__file__).parents[1] / paths.PARAMS
 TEXT = FILE.read_text(encoding="utf-8")
@@ -148,6 +148,61 @@ def test_a_network_of_ones_own_is_a_file_and_says_its_scaling(
     settings: dict[str, str], message: str
 ) -> None:
     assert re.search(rf"backbones\.mine.*{message}", faults_of({"backbones.mine": settings}))
+
+
+JOINT = {"network": ["vgg16", "vgg19"], "input_size": [64, 96], "weights": "random"}
+
+
+def test_of_several_networks_each_has_the_settings_that_it_has_alone() -> None:
+    def networks(**changes: object) -> tuple[BackboneParams, ...]:
+        return parse_params(changed({"backbones.b": JOINT | changes})).backbone("b").networks
+
+    one, _ = networks(layer=["early", None], pooling="max")
+    assert one == BackboneParams(
+        network="vgg16", input_size=64, weights="random", layer=("early", None), pooling="max"
+    )
+    one, other = networks()
+    assert [(one.network, one.input_size), (other.network, other.input_size)] == [
+        ("vgg16", 64),
+        ("vgg19", 96),
+    ]
+    assert [one.input_size for one in networks(input_size=48)] == [48, 48]
+    assert [one.input_size for one in networks(network=["vgg16", "vgg16"])] == [64, 96]
+    assert networks(network=["vgg19"], input_size=96) == (other,)
+    assert other.networks == (other,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"network": []}, r"b\.network: .* at least 1 item"),
+        ({"network": ["vgg16", 3]}, r"b\.network\.1: .* valid string \(found 3\)"),
+        (
+            {"network": ["vgg16", "vgg-19"]},
+            r"b\.network: no backbone is called 'vgg-19'.*mean 'vgg19'",
+        ),
+        ({"network": ["own", "vgg16"]}, r"b\.network: a network of one's own is not joined"),
+        (
+            {"network": ["vgg16"] * 2, "input_size": 64},
+            r"b: network has one twice with the same inp",
+        ),
+        (
+            {"input_size": [64, 65, 66]},
+            r"b: input_size should be one .* of the 2 networks \(found 3",
+        ),
+        ({"input_size": [64, 8]}, r"b\.input_size\.1: .* equal to 32 \(found 8\)"),
+        ({"weights": "a.h5"}, r"b\.weights: .*'imagenet' or 'random' \(found 'a\.h5'\)"),
+        ({"scaling": "tf"}, r"b\.scaling: input should be None \(found 'tf'\)"),
+        ({"pooling": None}, r"b: several networks need pooling: avg, max or flatten"),
+        ({"layr": None}, r"b\.layr: unknown key\. Known here: network, .*Did you mean 'layer'"),
+    ],
+)
+def test_networks_that_cannot_stand_side_by_side_are_told(
+    changes: dict[str, object], message: str
+) -> None:
+    assert re.search(
+        rf"^1 fault:\n  backbones\.{message}", faults_of({"backbones.b": JOINT | changes})
+    )
 
 
 def test_a_network_that_is_not_known_is_a_fault_of_its_own_key() -> None:

@@ -253,7 +253,8 @@ class Backbone:
         names = [one.name for one in network.layers]
         if layer not in names:
             raise BackboneError(
-                f"{self.name} has no layer {layer!r}; its last ones are {', '.join(names[-5:])}."
+                f"the network {self.network} of {self.name} has no layer {layer!r}; "
+                f"its last ones are {', '.join(names[-5:])}."
                 f"{did_you_mean(layer, names)} (params.yaml, backbones.{self.name}.layer)"
             )
         return network.get_layer(layer).output

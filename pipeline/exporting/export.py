@@ -22,7 +22,7 @@ from pipeline.exporting.network import build_network
 from pipeline.extraction.extractor import Extractor
 from pipeline.heads.head import Head
 from pipeline.heads.saving import HeadInfo, SavedHead, read_head
-from pipeline.params import BackboneParams, Params
+from pipeline.params import AnyBackbone, BackboneParams, Params
 from pipeline.tools.predict import check_fingerprint
 
 CHECKED = 4  # images of noise
@@ -46,7 +46,7 @@ def run(dataset: str, backbone: str, params: Params, to: Path, *, force: bool = 
         BackboneError: The backbone cannot be built.
     """
     params.dataset(dataset)
-    settings = params.backbone(backbone)
+    settings = _only_network(backbone, params.backbone(backbone))
     path_format = format_of(to)
     card = to.with_name(f"{to.name}.md")
     _check_place(to, card, path_format, force=force)
@@ -84,6 +84,17 @@ def read_saved(dataset: str, backbone: str) -> SavedHead:
             "or `dvc pull` where it was trained on another machine."
         )
     return read_head(folder)
+
+
+def _only_network(backbone: str, settings: AnyBackbone) -> BackboneParams:
+    """Return the settings of a backbone's network, where it is one: a model takes images of one size."""
+    network, *others = settings.networks
+    if others:
+        raise ExportError(
+            f"{backbone} has {1 + len(others)} networks, each with an input size of its own; expected one: "
+            f"export the head of a backbone of one network (params.yaml, backbones.{backbone}.network)"
+        )
+    return network
 
 
 def _check_place(path: Path, card: Path, path_format: Format, *, force: bool) -> None:

@@ -73,6 +73,11 @@ def read_classifier(parts: Mapping[str, Any]) -> Classifier:
     Raises:
         BackboneError: The features are not those that a classifier takes, or it is not there.
     """
+    if networks := parts.get("networks"):
+        raise BackboneError(
+            f"these features are of {len(networks)} networks; ImageNet's classifier takes those of "
+            "its own network alone: ask under a key that names one (params.yaml, backbones)"
+        )
     if (parts["layer"], parts["pooling"]) != (None, "avg"):
         raise BackboneError(
             f"these features are of layer {parts['layer']!r} with pooling {parts['pooling']!r}; ImageNet's "

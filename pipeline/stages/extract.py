@@ -8,6 +8,7 @@ from pipeline import paths
 from pipeline.errors import DeviceMemoryFull, ManifestError
 from pipeline.extraction.assembly import assemble, first_missing, refill
 from pipeline.extraction.extractor import Extractor, ImageFile
+from pipeline.extraction.joint import JointExtractor
 from pipeline.extraction.plan import Plan, iterate_rows, make_plan
 from pipeline.features import Header
 from pipeline.parallel import Progress, no_progress
@@ -29,26 +30,30 @@ def run(dataset: str, backbone: str, params: Params, progress: Progress = no_pro
         progress: Shows how far it is; gets batches of keys and features.
     """
     params.dataset(dataset)
-    extractor = Extractor(backbone, params.backbone(backbone), params.extract)
+    extractor = JointExtractor.of(backbone, params.backbone(backbone), params.extract)
     while True:
         try:
             return _extract(dataset, backbone, extractor, progress)
         except DeviceMemoryFull:
-            if extractor.config.batch_size == 1:
+            if extractor.batch_size == 1:
                 raise
         # Its features have a fingerprint of their own, so all begins anew.
-        tried, extractor = extractor.config.batch_size, extractor.with_half_the_batch()
+        tried, extractor = extractor.batch_size, extractor.with_half_the_batch()
         log.warning(
             "the memory of the GPU is not enough for a batch of %d images: trying %d; set extract.batch_size "
             "to that (params.yaml), so that other commands find these features.",
-            tried, extractor.config.batch_size,
+            tried, extractor.batch_size,
         )  # fmt: skip
 
 
-def _extract(dataset: str, backbone: str, extractor: Extractor, progress: Progress) -> str:
+def _extract(dataset: str, backbone: str, extractor: JointExtractor, progress: Progress) -> str:
     """Do what `run` does, with one size of batches."""
-    fingerprint = extractor.fingerprint
-    store = SideBySide([Store(paths.store_folder(), one) for one in fingerprint.of_each_layer()])
+    fingerprint, networks = extractor.fingerprint, extractor.networks
+    stores = [
+        [Store(paths.store_folder(), one) for one in network.fingerprint.of_each_layer()]
+        for network in networks
+    ]
+    store = SideBySide([one for some in stores for one in some])
     plan = make_plan(iterate_rows(dataset))
     if not plan.splits:
         raise ManifestError(
@@ -69,18 +74,20 @@ def _extract(dataset: str, backbone: str, extractor: Extractor, progress: Progre
             except ShardDamaged:
                 continue  # it was quarantined: now its images are missing
         refill(store, path, fingerprint.key)
-        fresh, took = _compute_missing(dataset, plan, store, extractor, progress)
-        computed, seconds = computed + fresh, seconds + took
-    n = len(plan.keys)
+        for network, own in zip(networks, stores, strict=True):
+            fresh, took = _compute_missing(dataset, plan, SideBySide(own), network, progress)
+            computed, seconds = computed + fresh, seconds + took
+    n, passes = len(plan.keys), len(plan.keys) * len(networks)
     rate = f", {computed / seconds:.1f} images/s" if computed else ""
-    stored = max(0, n - computed)  # what was lost on the way was computed twice
-    return f"{dataset}/{backbone}: {n} features, {computed} computed, {stored} from the store{rate}"
+    stored = max(0, passes - computed)  # what was lost on the way was computed twice
+    of_each = f" of each of {len(networks)} networks" if len(networks) > 1 else ""
+    return f"{dataset}/{backbone}: {n} features{of_each}, {computed} computed, {stored} from the store{rate}"
 
 
 def _compute_missing(
     dataset: str, plan: Plan, store: SideBySide, extractor: Extractor, progress: Progress
 ) -> tuple[int, float]:
-    """Run the backbone on the images that the store lacks; return how many they were, and the seconds.
+    """Run a network on the images that the store lacks; return how many they were, and the seconds.
 
     Of several layers, those that the store has of every image are not computed. Building the
     network is not counted.

@@ -12,6 +12,11 @@ def run(backbone: str, params: Params) -> str:
     Raises:
         BackboneError: The weights cannot be had, are damaged, or do not fit the network.
     """
-    record = Backbone(backbone, params.backbone(backbone)).weights_record()
-    atomic_write_json(paths.weights_record(backbone), record)
-    return f"{backbone}: weights: {record['source']}, {record['bytes']:,} bytes"
+    records = [
+        Backbone(backbone, one).weights_record() for one in params.backbone(backbone).networks
+    ]
+    atomic_write_json(
+        paths.weights_record(backbone), records[0] if len(records) == 1 else {"networks": records}
+    )
+    found = "; ".join(f"{record['source']}, {record['bytes']:,} bytes" for record in records)
+    return f"{backbone}: weights: {found}"

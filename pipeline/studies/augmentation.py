@@ -1,12 +1,15 @@
 """Study `augmentation`: what augmented copies buy on cached features, by their number and by their kind."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pipeline.extraction.extractor import Extractor
+import numpy as np
+
+from pipeline.extraction.joint import JointExtractor
 from pipeline.extraction.plan import Row, iterate_rows
+from pipeline.heads.rows import Rows
 from pipeline.manifest import CopyRow
 from pipeline.params import AugmentParams, change_head
 from pipeline.stages.augment import write_all_copies
@@ -45,14 +48,15 @@ def run(task: Task) -> Iterator[Result]:
     """
     settings, own = task.settings.augmentation, task.params
     originals = [row for row in iterate_rows(task.dataset) if row.copy == 0 and row.split != "test"]
-    extractor = Extractor(task.backbone, own.backbone(task.backbone), own.extract)
+    extractor = JointExtractor.of(task.backbone, own.backbone(task.backbone), own.extract)
     trials = plan_trials(own.augment, settings.copies, settings.alone)
     for trial in task.progress(iter(trials), len(trials)):
         with TemporaryDirectory() as folder:
             copies = list(write_all_copies(task.dataset, Path(folder), trial.settings))
             for count in trial.counts:
                 some = [copy for copy in copies if copy.copy <= count]
-                rows = look_up(with_copies(originals, some, Path(folder)), extractor)
+                wanted = with_copies(originals, some, Path(folder))
+                rows = side_by_side([look_up(wanted, one) for one in extractor.networks])
                 for seed in range(own.head.seed, own.head.seed + settings.seeds):
                     head = change_head(own.head, {"seed": seed})
                     name = f"{_count_of(count)}{trial.name}"
@@ -78,6 +82,19 @@ def plan_trials(settings: AugmentParams, counts: Sequence[int], alone: int) -> l
             for one in changes
         ),
     ]
+
+
+def side_by_side(networks: Sequence[dict[str, Rows]]) -> dict[str, Rows]:
+    """Return the rows of each split with the features of all networks, given those of each."""
+    first, *others = networks
+    if not others:
+        return first
+    return {
+        split: replace(
+            rows, features=np.hstack([rows.features, *(one[split].features for one in others)])
+        )
+        for split, rows in first.items()
+    }
 
 
 def with_copies(originals: Iterable[Row], copies: Iterable[CopyRow], folder: Path) -> list[Row]:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from pipeline import paths
 from pipeline.errors import ImageError, ParamsError
-from pipeline.extraction.extractor import Extractor
+from pipeline.extraction.joint import JointExtractor
 from pipeline.features import Block, Header
 from pipeline.heads import loading
 from pipeline.heads import training as heads
@@ -27,7 +27,7 @@ from pipeline.heads.folder import read_head_predictions
 from pipeline.heads.head import Head
 from pipeline.heads.saving import read_head
 from pipeline.metrics import Figures, compute_metrics
-from pipeline.params import BackboneParams, ExtractParams, Params, change_head, load_params
+from pipeline.params import AnyBackbone, ExtractParams, Params, change_head, load_params
 from pipeline.tools.api_records import TEXTS, Features, TrainedHead
 from pipeline.tools.predict import Answer as Answer
 from pipeline.tools.predict import predict_files
@@ -155,7 +155,7 @@ def _choose(params: Params, dataset: str, backbone: str | None) -> str:
     return backbone
 
 
-def _open_extractor(backbone: str, params: Params) -> Extractor:
+def _open_extractor(backbone: str, params: Params) -> JointExtractor:
     """Return what computes features; to build it takes seconds, so the last one is kept."""
     settings = params.backbone(backbone)
     weights = paths.weights_file(settings.weights).absolute()
@@ -165,9 +165,9 @@ def _open_extractor(backbone: str, params: Params) -> Extractor:
 
 @lru_cache(maxsize=1)
 def _kept_extractor(
-    backbone: str, settings: BackboneParams, extract: ExtractParams, *weights: object
-) -> Extractor:
-    return Extractor(backbone, settings, extract)
+    backbone: str, settings: AnyBackbone, extract: ExtractParams, *weights: object
+) -> JointExtractor:
+    return JointExtractor.of(backbone, settings, extract)
 
 
 def _features(root: Path, header: Header, split: str, block: Block) -> Features:

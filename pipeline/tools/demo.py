@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from pipeline import paths
 from pipeline.errors import ImageError, PipelineError
-from pipeline.extraction.extractor import Extractor, ImageFile
+from pipeline.extraction.extractor import ImageFile
+from pipeline.extraction.joint import JointExtractor
 from pipeline.features import Block
 from pipeline.heads.rows import Float, block_slices, to_unit_length
 from pipeline.params import Params
@@ -60,7 +61,7 @@ class Demo:
     def __init__(self, dataset: str, backbone: str, params: Params) -> None:
         params.dataset(dataset)
         self.dataset, self.params = dataset, params
-        self._extractor = Extractor(backbone, params.backbone(backbone), params.extract)
+        self._extractor = JointExtractor.of(backbone, params.backbone(backbone), params.extract)
         self._predictor: Predictor = open_predictor(dataset, backbone, self._extractor)
 
     def look_at(self, file: Path) -> tuple[Answer, list[Neighbour]]:

@@ -52,7 +52,9 @@ def estimate_bytes(archive: int, params: Params) -> dict[str, int]:
     copies = params.augment.copies * train
     rows = archive / PHOTO_BYTES * (1 + copies)
     width = {"float16": 2, "float32": 4}[params.extract.dtype] * FEATURE_VALUES
-    cells = sum(1 if one.pooling else MAP_CELLS for one in params.backbones.values())
+    cells = sum(
+        len(one.networks) if one.pooling else MAP_CELLS for one in params.backbones.values()
+    )
     return {
         "raw": archive,
         "split": archive,

@@ -99,13 +99,17 @@ def examine_machine() -> Iterator[Check]:
         yield check_kaggle(find_credentials(), competitions(params.datasets))
     backbones = params.backbones if params else {}
     with ThreadPoolExecutor(len(MODULES)) as pool:
-        layers = {name: pool.submit(layer_fault, name, one) for name, one in backbones.items()}
+        layers = {
+            name: [pool.submit(layer_fault, name, one) for one in settings.networks]
+            for name, settings in backbones.items()
+        }
         probes = dict(zip(MODULES, pool.map(probe, MODULES.values()), strict=True))
         yield from check_modules(probes, params)
         wanted = params.extract if params and not probes["JAX"].gpus else None
         yield check_processor(find_bfloat16(), wanted)
         for name, settings in backbones.items():
-            yield check_backbone(name, weights_fault(name, settings), layers[name].result())
+            faults = [weights_fault(name, one) for one in settings.networks]
+            yield check_backbone(name, *faults, *(one.result() for one in layers[name]))
 
 
 def read_params(load: Callable[[], Params]) -> tuple[Params | None, Check]:

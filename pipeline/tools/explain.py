@@ -28,7 +28,7 @@ from pipeline.heads.rows import Float
 from pipeline.heads.saving import read_head
 from pipeline.heads.steps import Affine, Relu, Standardize, Step, UnitLength, scaling_steps
 from pipeline.images import Pixels, decode_square
-from pipeline.params import BackboneParams, Params
+from pipeline.params import AnyBackbone, Params
 from pipeline.tools.explanation_pictures import draw_row, stack_rows
 from pipeline.tools.predict import Answer
 
@@ -88,7 +88,7 @@ def explain_answers(
     return _draw_all(answers, explainer, out) if is_sheet else _draw_each(answers, explainer, out)
 
 
-def check_has_map(name: str, settings: BackboneParams) -> None:
+def check_has_map(name: str, settings: AnyBackbone) -> None:
     """Raise where the features keep no place.
 
     Raises:
@@ -98,6 +98,11 @@ def check_has_map(name: str, settings: BackboneParams) -> None:
         raise BackboneError(
             f"pooling max keeps of each channel its largest value alone, which has no map: --explain needs "
             f"avg, flatten or null (params.yaml, backbones.{name}.pooling)"
+        )
+    if len(settings.networks) > 1:
+        raise BackboneError(
+            f"the maps of several networks have several sizes: --explain needs a backbone of one "
+            f"(params.yaml, backbones.{name}.network)"
         )
     if isinstance(settings.layer, tuple):
         raise BackboneError(
@@ -110,7 +115,7 @@ class Explainer:
     """Draws images beside where their class was found; the network is built at the first one."""
 
     def __init__(self, name: str, params: Params, head: Head, classes: tuple[str, ...]) -> None:
-        settings = params.backbone(name)
+        (settings,) = params.backbone(name).networks
         self._name, self._head, self._classes = name, head, classes
         self._pooling, self._size = settings.pooling, settings.input_size
         whole = settings.model_copy(update={"pooling": None})

@@ -11,7 +11,7 @@ from pipeline.catalogue.backbones import SOURCES
 from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import ManifestError, SourceError
 from pipeline.manifest import DUPLICATE, QUARANTINED
-from pipeline.params import BackboneParams, DatasetParams, Params
+from pipeline.params import AnyBackbone, BackboneParams, DatasetParams, Params
 from pipeline.tools.words import count_of
 from pipeline.urls import plain_url
 
@@ -48,7 +48,7 @@ def describe_networks() -> Iterator[str]:
 def describe_layers(name: str, params: Params | None) -> Iterator[str]:
     """Yield a line a layer of a backbone: its name, its type and the shape of its output.
 
-    The network is built without its weights, which decide no shape.
+    The network is built without its weights, which decide no shape. Of several, one follows the other.
 
     Args:
         name: Of params.yaml, whose `input_size` counts then, or else of the catalogue.
@@ -57,9 +57,17 @@ def describe_layers(name: str, params: Params | None) -> Iterator[str]:
     Raises:
         BackboneError: There is no such backbone, or it cannot be built for its `input_size`.
     """
+    backbones: Mapping[str, AnyBackbone] = params.backbones if params else {}
+    networks = backbones.get(name, BackboneParams()).networks
+    for one in networks:
+        if len(networks) > 1:
+            yield f"{one.network}:"
+        yield from _describe_network(name, one)
+
+
+def _describe_network(name: str, found: BackboneParams) -> Iterator[str]:
     from pipeline.backbones.backbone import Backbone
 
-    found = (params.backbones if params else {}).get(name, BackboneParams())
     whole = found.without_weights().model_copy(update={"layer": None, "pooling": None})
     model = Backbone(name, whole).model
     network = next(layer for layer in model.layers if hasattr(layer, "layers"))

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from pipeline import paths
 from pipeline.errors import FeaturesError, HeadError, ImageError
-from pipeline.extraction.extractor import Extractor, ImageFile
+from pipeline.extraction.extractor import ImageFile
+from pipeline.extraction.joint import JointExtractor
 from pipeline.features import Block
 from pipeline.heads.loading import load_features, rows_by_split
 from pipeline.heads.saving import HeadInfo, SavedHead, read_head
@@ -115,7 +116,7 @@ def predict_files(
     backbone: str,
     params: Params,
     progress: Progress = no_progress,
-    extractor: Extractor | None = None,
+    extractor: JointExtractor | None = None,
 ) -> Iterator[Answer]:
     """Answer for each file that is an image, in order.
 
@@ -135,9 +136,9 @@ def predict_files(
         HeadError: No head was trained, or it was trained on features of another fingerprint.
     """
     params.dataset(dataset)
-    extractor = extractor or Extractor(backbone, params.backbone(backbone), params.extract)
+    extractor = extractor or JointExtractor.of(backbone, params.backbone(backbone), params.extract)
     files = list(files)
-    faults = _find_faults(files, extractor.config.streams)
+    faults = _find_faults(files, extractor.streams)
     if good := [file for file in files if file not in faults]:
         predictor = open_predictor(dataset, backbone, extractor)
         batches = progress(extractor.extract(map(ImageFile, good)), len(good))
@@ -149,7 +150,7 @@ def predict_files(
         )
 
 
-def open_predictor(dataset: str, backbone: str, extractor: Extractor) -> Predictor:
+def open_predictor(dataset: str, backbone: str, extractor: JointExtractor) -> Predictor:
     """Read a head, and the features that it was trained on where they are there.
 
     Raises:

@@ -28,7 +28,7 @@ from tests.damages import largest_file
 from tests.documents import python_in
 from tests.exporting.tiny import use_tiny_backbone
 from tests.fakes import use_mean_colour
-from tests.project import BACKBONE
+from tests.project import BACKBONE, make_params
 from tests.trained_project import make_trained
 
 CLASSES = ("big cat", "dog", "naïve fox")
@@ -208,6 +208,12 @@ def test_where_no_head_is_trained_the_command_is_told(params: Params) -> None:
     shutil.rmtree(paths.model_folder("pets", BACKBONE))
     with pytest.raises(ExportError, match=rf"run `dvc repro train@pets-{BACKBONE}` first"):
         run(params, "pets.keras")
+
+
+def test_a_backbone_of_several_networks_is_refused() -> None:
+    joint = make_params({f"backbones.{BACKBONE}.network": ["vgg16", "vgg19"]})
+    with pytest.raises(ExportError, match=rf"{BACKBONE} has 2 networks.*{BACKBONE}\.network"):
+        run(joint, "pets.keras")
 
 
 def test_a_head_of_another_network_is_refused(params: Params) -> None:

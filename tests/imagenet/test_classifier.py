@@ -1,5 +1,7 @@
 """The classifier of a network: which class an image is taken for, and which weights have one."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -62,10 +64,11 @@ def test_what_imagenet_has_not_and_what_is_named_twice_is_refused(
         ({"weights": "random, seed 0"}, "hold no classifier.*efficientnet_lite0"),
         ({"backbone": "vgg16"}, "the weights of vgg16 hold no classifier"),
         ({"backbone": "own"}, "the weights of own hold no classifier"),
+        ({"networks": {"1": {}, "2": {}}}, "these features are of 2 networks"),
     ],
 )
 def test_features_that_no_classifier_takes_are_refused(
-    changes: dict[str, str], message: str
+    changes: dict[str, Any], message: str
 ) -> None:
     parts = {"layer": None, "pooling": "avg", "backbone": BACKBONE, "weights": "?", **changes}
     with pytest.raises(BackboneError, match=message):

@@ -295,6 +295,79 @@ def test_layers_that_are_new_together_take_one_pass_and_refill_from_the_file(
     assert _extract() == (52, 0), "each layer is in the store by itself"
 
 
+class OfNetwork(OfLayers):
+    """Gives features of its own for each network and each of its layers."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__(tuple(f"{backbone.network[-1]}{layer}" for layer in backbone.layers))
+        self._own = [own * (1 + int(backbone.network[-1])) for own in self._own]
+        self.size = backbone.input_size
+
+    def run(self, pixels: Any) -> Any:
+        assert pixels.shape[1:3] == (self.size, self.size)
+        return super().run(pixels)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Give the networks that were opened, each with its input size."""
+    names: list[tuple[str, int]] = []
+
+    def open_network(_: EngineConfig, backbone: Backbone) -> OfNetwork:
+        names.append((backbone.network, backbone.input_size))
+        return OfNetwork(backbone)
+
+    monkeypatch.setattr(extractor, "open_engine", open_network)
+    monkeypatch.setattr(Backbone, "widths", property(lambda self: (3,) * len(self.layers)))
+    return names
+
+
+LITE2 = "efficientnet_lite2"
+
+
+def _extract_networks(*networks: str, size: list[int], layer: object = None) -> tuple[str, Any]:
+    """Run the stage for networks side by side; return its line without the rate, and val's features."""
+    own = {"network": list(networks), "input_size": size, "layer": layer, "weights": "imagenet"}
+    line = extract.run("pets", BACKBONE, make_params({f"backbones.{BACKBONE}": own}))
+    counts = line.removeprefix(f"pets/{BACKBONE}: ").split(" from the store")[0]
+    return counts, read_features(FEATURES).splits["val"].features
+
+
+def test_networks_side_by_side_share_with_each_alone_what_was_computed(
+    opened: list[tuple[str, int]],
+) -> None:
+    _place(_images(30))
+    _, lite0 = _extract_networks(BACKBONE, size=[32])
+    line, both = _extract_networks(BACKBONE, LITE2, size=[32, 40])
+    assert line == "52 features of each of 2 networks, 52 computed, 52"
+    assert opened == [(BACKBONE, 32), (LITE2, 40)], "the first one's half was there"
+    line, lite2 = _extract_networks(LITE2, size=[40])
+    assert line == "52 features, 0 computed, 52"
+    np.testing.assert_array_equal(both, np.hstack([lite0, lite2]))
+    line, turned = _extract_networks(LITE2, BACKBONE, size=[40, 32])
+    assert line == "52 features of each of 2 networks, 0 computed, 104"
+    np.testing.assert_array_equal(turned, np.hstack([lite2, lite0]))
+    assert read_features(FEATURES).header.widths == (3, 3)
+    assert len(opened) == 2
+
+
+def test_networks_with_layers_in_an_empty_store_take_one_pass_each_and_refill_from_the_file(
+    opened: list[tuple[str, int]],
+) -> None:
+    _place(_images(30))
+    line, found = _extract_networks(BACKBONE, LITE2, size=[32], layer=["early", None])
+    assert line == "52 features of each of 2 networks, 104 computed, 0"
+    assert read_features(FEATURES).header.widths == (3, 3, 3, 3)
+    before = sha256_of(FEATURES)
+    shutil.rmtree(paths.store_folder())
+    line, _ = _extract_networks(BACKBONE, LITE2, size=[32], layer=["early", None])
+    assert line == "52 features of each of 2 networks, 0 computed, 104"
+    assert sha256_of(FEATURES) == before
+    _, early = _extract_networks(LITE2, size=[32], layer="early")
+    np.testing.assert_array_equal(early, found[:, 6:9])
+    assert opened == [(BACKBONE, 32), (LITE2, 32)]
+
+
 @pytest.mark.usefixtures("engine")
 def test_a_manifest_that_uses_an_image_twice_is_refused() -> None:
     one = draw_image(1)

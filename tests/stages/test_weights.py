@@ -1,11 +1,13 @@
 """Stage weights: what a backbone's weights are is written down, and what they are not is said."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +20,8 @@ ROOT = Path(__file__).parents[2]
 FILE = ROOT / "../shared/weights/mobilenet_2_5_224_tf_no_top.h5"
 
 
-def record(backbone: str = BACKBONE) -> dict[str, object]:
-    found: dict[str, object] = json.loads(paths.weights_record(backbone).read_text())
+def record(backbone: str = BACKBONE) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(paths.weights_record(backbone).read_text())
     return found
 
 
@@ -47,6 +49,16 @@ def test_random_weights_need_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     name = f"backbones.{BACKBONE}.weights"
     weights.run(BACKBONE, make_project(tmp_path, monkeypatch, {name: "random"}))
     assert record() == {"source": "random, seed 0", "bytes": 0, "sha256": None}
+
+
+def test_of_several_networks_each_has_its_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {f"backbones.{BACKBONE}.network": [BACKBONE, "efficientnet_lite2"]}
+    line = weights.run(BACKBONE, make_project(tmp_path, monkeypatch, changes))
+    assert re.fullmatch(rf"{BACKBONE}: weights: pip, 18,826,032 bytes; pip, [0-9,]+ bytes", line)
+    first, second = record()["networks"]
+    assert (first["sha256"][:8], second["sha256"][:8]) == ("57934424", "9656183e")
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from pipeline.catalogue.backbones import CATALOGUE
 from pipeline.engines.choice import EngineConfig
 from pipeline.extraction.extractor import fingerprint_of
 from pipeline.params import BackboneParams
-from pipeline.store.fingerprint import Fingerprint
+from pipeline.store.fingerprint import Fingerprint, join_fingerprints
 
 SETTINGS = BackboneParams(weights="weights.h5")
 CPU = EngineConfig(engine="tensorflow", device="cpu", precision="float32", batch_size=1, streams=2)
@@ -159,6 +159,18 @@ def test_a_layer_among_several_has_the_fingerprint_that_it_has_alone() -> None:
     assert [one.key for one in Fingerprint(parts={"a": 1}).of_each_layer()] == [
         Fingerprint(parts={"a": 1}).key
     ]
+
+
+def test_a_network_among_several_has_the_fingerprint_that_it_has_alone() -> None:
+    alone = [Fingerprint(parts={"network": number}) for number in range(12)]
+    cut_twice = Fingerprint(parts={"network": "a", "layer": ["early", None]})
+    whole = join_fingerprints([*alone, cut_twice])
+    read = Fingerprint(parts=json.loads(whole.to_json()))
+    expected = [one.key for one in (*alone, *cut_twice.of_each_layer())]
+    assert [one.key for one in read.of_each_layer()] == expected, "in order, also beyond ten"
+    assert join_fingerprints(alone[:1]).key == alone[0].key
+    first, second = (join_fingerprints(some).key for some in (alone[:2], alone[1::-1]))
+    assert first != second
 
 
 def test_the_key_is_a_short_name_for_a_folder() -> None:

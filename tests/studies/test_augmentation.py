@@ -2,13 +2,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.heads.rows import Rows
 from pipeline.params import HeadParams
 from pipeline.stages import augment
 from pipeline.studies import augmentation
-from pipeline.studies.augmentation import plan_trials
+from pipeline.studies.augmentation import plan_trials, side_by_side
 from pipeline.studies.results import Result
 from pipeline.studies.settings import AugmentationParams
 from tests.fakes import use_mean_colour
@@ -39,6 +40,19 @@ def test_a_change_that_the_settings_do_not_make_is_not_tried() -> None:
         ", shift alone",
         ", zoom alone",
     ]
+
+
+def test_features_of_several_networks_stand_side_by_side() -> None:
+    def rows(*features: list[float]) -> dict[str, Rows]:
+        one = Rows(
+            features=np.array(features, np.float32), labels=np.array([0, 1]), classes=2,
+            groups=np.array([b"a", b"b"]), original=np.array([True, False]),
+        )  # fmt: skip
+        return {"train": one}
+
+    found = side_by_side([rows([1, 2], [3, 4]), rows([5], [6])])["train"]
+    np.testing.assert_array_equal(found.features, [[1, 2, 5], [3, 4, 6]])
+    assert found.original.tolist() == [True, False]
 
 
 def test_each_trial_has_its_copies_and_a_second_run_computes_nothing(

@@ -15,7 +15,7 @@ from pipeline.tools.disk_space import (
     bytes_to_come,
     estimate_bytes,
 )
-from tests.project import make_params, make_project
+from tests.project import BACKBONE, make_params, make_project
 
 
 def test_the_estimate_grows_with_what_is_asked_for() -> None:
@@ -26,6 +26,8 @@ def test_the_estimate_grows_with_what_is_asked_for() -> None:
     assert copies["features"] == pytest.approx(plain["features"] * 2.5, rel=1e-6)
     half = estimate_bytes(10**9, make_params({"augment.copies": 0, "extract.dtype": "float16"}))
     assert half["features"] == pytest.approx(plain["features"] / 2, rel=1e-6)
+    two = {"augment.copies": 0, f"backbones.{BACKBONE}.network": ["vgg16", "vgg19"]}
+    assert estimate_bytes(10**9, make_params(two))["features"] == plain["features"] * 2
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,20 @@ def test_missing_weights_from_pip_are_told(monkeypatch: pytest.MonkeyPatch) -> N
     assert re.search("no-such-package, which is not installed", told or "")
 
 
+def test_of_several_networks_the_faults_of_all_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = ["vgg16", "efficientnet_lite2"]
+    make_project(tmp_path, monkeypatch, {"backbones": {"two": {"network": networks}}})
+    for name in ("layer_fault", "weights_fault"):
+        monkeypatch.setattr(doctor, name, lambda _, one, name=name: f"{name} of {one.network}")
+    monkeypatch.setattr(doctor, "probe", lambda _: FOUND)
+    monkeypatch.setattr(doctor, "_fault", lambda *_, **__: None)
+    *_, last = doctor.examine_machine()
+    faults = [f"{name} of {one}" for name in ("weights_fault", "layer_fault") for one in networks]
+    assert str(last) == f"no  backbone two: {'; '.join(faults)}"
+
+
 @pytest.mark.long
 @pytest.mark.slow
 def test_a_layer_that_is_not_there_is_named_by_its_key() -> None:

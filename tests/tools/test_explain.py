@@ -207,7 +207,11 @@ def test_a_head_that_compares_whole_images_has_no_map(params: Params) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
-    [("pooling", "max", "pooling max keeps"), ("layer", ["head", None], "several layers")],
+    [
+        ("pooling", "max", "pooling max keeps"),
+        ("layer", ["head", None], "several layers"),
+        ("network", ["vgg16", "vgg19"], "several networks"),
+    ],
 )
 def test_features_without_places_have_no_map(key: str, value: Any, message: str) -> None:
     params = make_params({f"backbones.{BACKBONE}.{key}": value})

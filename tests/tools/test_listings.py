@@ -12,6 +12,7 @@ from pipeline.files import atomic_write_csv, atomic_write_json
 from pipeline.manifest import ImageRow
 from pipeline.params import Params
 from pipeline.splitting.summary import count_classes, count_rows
+from pipeline.tools import listings
 from pipeline.tools.listings import describe_datasets, describe_layers, describe_networks
 from tests.project import BACKBONE, make_params, make_project
 
@@ -99,6 +100,15 @@ def test_layers_are_listed_with_their_shapes_at_the_input_size_of_params(params:
         last, total = list(describe_layers(name, settings))[-2:]
         assert f"at input_size {size}" in total
         assert last.endswith(f"  {shape}")
+
+
+def test_of_several_networks_the_layers_of_each_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        listings, "_describe_network", lambda name, one: [f"{name}, {one.input_size}"]
+    )
+    two = {"network": ["vgg16", "vgg19"], "input_size": [32, 64]}
+    lines = list(describe_layers("two", make_params({"backbones.two": two})))
+    assert lines == ["vgg16:", "two, 32", "vgg19:", "two, 64"]
 
 
 def test_a_backbone_that_nobody_knows_is_named(params: Params) -> None:

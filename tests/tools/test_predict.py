@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline import paths
 from pipeline.errors import HeadError, ImageError, ParamsError
+from pipeline.features import read_features
 from pipeline.params import Params
 from pipeline.predictions import read_predictions
 from pipeline.stages import extract, train
 from pipeline.tools.predict import format_answer, predict_files, write_csv
-from tests.fakes import use_mean_colour
+from tests.fakes import MeanColour, use_mean_colour
 from tests.project import BACKBONE, draw_image, make_params, make_project, place
 from tests.sample_images import encode, scene
 
@@ -71,6 +73,21 @@ def assert_files_are_answered_as_in_the_table(params: Params) -> None:
 
 
 def test_a_file_gets_the_probabilities_of_its_cached_feature(params: Params) -> None:
+    assert_files_are_answered_as_in_the_table(params)
+
+
+def test_networks_side_by_side_answer_files_as_their_cached_features(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OfSize(MeanColour):
+        def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+            return super().run(pixels) * len(pixels[0])
+
+    monkeypatch.setattr("pipeline.extraction.extractor.open_engine", lambda *_: OfSize())
+    two = {"network": [BACKBONE, "efficientnet_lite2"], "input_size": [32, 64]}
+    params = make_trained(tmp_path / "project", monkeypatch, {f"backbones.{BACKBONE}": two})
+    features = read_features(paths.features_file("pets", BACKBONE)).splits["train"].features
+    np.testing.assert_allclose(features[:, 3:], features[:, :3] * 2, rtol=0.05)
     assert_files_are_answered_as_in_the_table(params)
 
 

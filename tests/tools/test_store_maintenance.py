@@ -13,7 +13,7 @@ import yaml
 from pipeline import cli, paths
 from pipeline.errors import StoreError
 from pipeline.features import Block, Header, create_features
-from pipeline.store.fingerprint import Fingerprint
+from pipeline.store.fingerprint import Fingerprint, join_fingerprints
 from pipeline.store.store import Store
 from pipeline.tools import store_maintenance
 from pipeline.tools.store_maintenance import collect_garbage, features_in_use, inspect_store
@@ -54,13 +54,14 @@ def write_file(path: Path, keys: np.ndarray, fingerprint: Fingerprint = PRINT) -
             )
 
 
-def test_the_layers_of_a_features_file_in_use_stay(
+def test_the_networks_and_layers_of_a_features_file_in_use_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(store_maintenance, "_output", lambda *_: "cache")
     monkeypatch.setattr(store_maintenance, "_revisions", lambda _: [])
-    whole = Fingerprint(parts={"backbone": "fake", "layer": ["early", None]})
+    layers = Fingerprint(parts={"backbone": "fake", "layer": ["early", None]})
+    whole = join_fingerprints([layers, Fingerprint(parts={"backbone": "another"})])
     single = [one.key for one in whole.of_each_layer()]
     keys = fill(tmp_path, 5)
     write_file(tmp_path / "features/d/fake.h5", keys, whole)
