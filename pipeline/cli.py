@@ -531,6 +531,16 @@ def verify() -> None:
 
 
 @store_app.command()
+def push() -> None:
+    """Add to the shared store what it lacks of this machine's; `extract` does so by itself."""
+    from pipeline import paths
+    from pipeline.params import load_params
+    from pipeline.tools.store_maintenance import share
+
+    print(share(paths.store_folder(), load_params().features.store))
+
+
+@store_app.command()
 def gc(
     experiments: Annotated[
         int, typer.Option(help="How many of the newest experiments keep their features.")

@@ -249,6 +249,26 @@ class ExtractParams(Section):
     dtype: Literal["float16", "float32"]
 
 
+def _check_store(text: str) -> str:
+    """Refuse a place that depends on where a stage runs, and a URL that may hold a secret."""
+    if not re.fullmatch(r"/.*|[a-z][a-z0-9+]*://[^@?#\s]+", text):
+        raise ValueError(
+            "expected an absolute folder, or a URL as s3://team/features, without name, password or query: "
+            "params.yaml is in Git (docs/sharing.md says where keys belong)"
+        )
+    return _check_path(text)
+
+
+class FeaturesParams(Section):
+    """Where features are kept beside the local store; what they are does not depend on it.
+
+    Attributes:
+        store: An absolute folder or a URL that a team shares; None: this machine's alone.
+    """
+
+    store: Annotated[str, AfterValidator(_check_store)] | None = None
+
+
 def _check_kind(name: str) -> str:
     if name not in known_kinds():
         known = ", ".join(map(repr, known_kinds()))
@@ -298,6 +318,7 @@ class Params(Section):
     """All of params.yaml.
 
     Attributes:
+        features: No stage runs again because of it, since it decides no value.
         synsets: Class to the WordNet ids of ImageNet's classes that it consists of; no stage reads them.
     """
 
@@ -313,6 +334,7 @@ class Params(Section):
     augment: AugmentParams
     extract: ExtractParams
     head: HeadParams
+    features: FeaturesParams = Field(default_factory=FeaturesParams)
     synsets: dict[str, list[WordnetId]] = Field(default_factory=dict)
 
     def dataset(self, name: str) -> DatasetParams:
@@ -508,6 +530,7 @@ def _keys_allowed_at(keys: list[str]) -> list[str]:
     section: dict[str, type[Section]] = {
         "datasets": DatasetParams, "backbones": BackboneParams, "split": SplitParams,
         "augment": AugmentParams, "extract": ExtractParams, "head": HeadParams,
+        "features": FeaturesParams,
     }  # fmt: skip
     return list(section[keys[0]].model_fields)
 

@@ -14,6 +14,7 @@ def s3_server(environment: pytest.MonkeyPatch) -> Iterator[str]:
     for module in ("moto.server", "s3fs"):
         pytest.importorskip(module, reason="the packages of s3 and moto[s3] are not installed")
     import boto3
+    import s3fs
     from moto.server import ThreadedMotoServer
 
     for name, value in {
@@ -28,6 +29,7 @@ def s3_server(environment: pytest.MonkeyPatch) -> Iterator[str]:
         host, port = server.get_host_and_port()
         address = f"http://{host}:{port}"
         environment.setenv("AWS_ENDPOINT_URL", address)
+        s3fs.S3FileSystem.clear_instance_cache()  # they would ask the server before
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         yield address
     finally:

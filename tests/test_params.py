@@ -82,7 +82,8 @@ def test_all_faults_come_at_once_each_with_its_dotted_key() -> None:
         "a name of your own needs source: archive. Did you mean 'flowers'?",
         "datasets.mine": "source 'archive' needs the key archive: "
         "the path or URL of a .zip, .tar, .tgz, or a folder",
-        "evaluate": "unknown key. Known here: datasets, backbones, split, augment, extract, head, synsets.",
+        "evaluate": "unknown key. Known here: datasets, backbones, split, augment, extract, head, "
+        "features, synsets.",
         "extract.batch_size": "missing",
         "head.dropout": "input should be less than 1 (found 1.0)",
         "head.kind": "input should be 'centroid', 'knn', 'lda', 'linear', 'logistic', 'mlp' (found 'svm').",
@@ -120,6 +121,20 @@ def test_layers_that_are_none_are_told(value: object) -> None:
         "backbones.vgg16.layer: input should be a layer's name, null, or a list of diff" in message
     )
     assert f"(found {value!r})" in message
+
+
+@pytest.mark.parametrize("store", ["/mnt/team/features", "s3://team/features", "memory://a", None])
+def test_a_shared_store_is_a_folder_or_a_url(store: object) -> None:
+    assert parse_params(changed({"features": {"store": store}})).features.store == store
+
+
+@pytest.mark.parametrize(
+    "store", ["features", "~/features", "", "s3://", "s3://me:hush@team/a", "https://team/a?key=hush", "c::s3://a/b"]
+)  # fmt: skip
+def test_a_shared_store_is_no_relative_folder_and_holds_no_secret(store: str) -> None:
+    message = faults_of({"features": {"store": store}})
+    assert "features.store: expected an absolute folder, or a URL as s3://team/features" in message
+    assert "hush" not in message
 
 
 def test_maps_of_several_layers_do_not_stand_side_by_side() -> None:

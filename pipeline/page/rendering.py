@@ -122,7 +122,7 @@ def _settings(params: Params) -> list[Setting]:
     backbones = dict.fromkeys(params.backbones, BACKBONE_DEFAULTS)
     defaults = dict(_flat({**DEFAULTS, "backbones": backbones}))
     found = []
-    for key, value in _flat(params.model_dump(exclude={"synsets"})):
+    for key, value in _flat(params.model_dump(exclude={"features", "synsets"})):
         default = defaults.get(key)
         found.append(Setting(key=key, value=value, default=None if default == value else default))
     return found

@@ -2,10 +2,11 @@
 
 import logging
 import time
+from collections.abc import Callable
 from itertools import compress
 
 from pipeline import paths
-from pipeline.errors import DeviceMemoryFull, ManifestError
+from pipeline.errors import DeviceMemoryFull, ManifestError, StoreError
 from pipeline.extraction.assembly import assemble, first_missing, refill
 from pipeline.extraction.extractor import Extractor, ImageFile
 from pipeline.extraction.joint import JointExtractor
@@ -14,6 +15,7 @@ from pipeline.features import Header
 from pipeline.parallel import Progress, no_progress
 from pipeline.params import Params
 from pipeline.store.shards import ShardDamaged
+from pipeline.store.shared import SharedStore
 from pipeline.store.side_by_side import SideBySide
 from pipeline.store.store import Store
 
@@ -30,10 +32,11 @@ def run(dataset: str, backbone: str, params: Params, progress: Progress = no_pro
         progress: Shows how far it is; gets batches of keys and features.
     """
     params.dataset(dataset)
+    shared = SharedStore(params.features.store)
     extractor = JointExtractor.of(backbone, params.backbone(backbone), params.extract)
     while True:
         try:
-            return _extract(dataset, backbone, extractor, progress)
+            return _extract(dataset, backbone, extractor, shared, progress)
         except DeviceMemoryFull:
             if extractor.batch_size == 1:
                 raise
@@ -46,14 +49,17 @@ def run(dataset: str, backbone: str, params: Params, progress: Progress = no_pro
         )  # fmt: skip
 
 
-def _extract(dataset: str, backbone: str, extractor: JointExtractor, progress: Progress) -> str:
+def _extract(
+    dataset: str, backbone: str, extractor: JointExtractor, shared: SharedStore, progress: Progress
+) -> str:
     """Do what `run` does, with one size of batches."""
     fingerprint, networks = extractor.fingerprint, extractor.networks
     stores = [
         [Store(paths.store_folder(), one) for one in network.fingerprint.of_each_layer()]
         for network in networks
     ]
-    store = SideBySide([one for some in stores for one in some])
+    all_stores = [one for some in stores for one in some]
+    store = SideBySide(all_stores)
     plan = make_plan(iterate_rows(dataset))
     if not plan.splits:
         raise ManifestError(
@@ -73,15 +79,30 @@ def _extract(dataset: str, backbone: str, extractor: JointExtractor, progress: P
                 break
             except ShardDamaged:
                 continue  # it was quarantined: now its images are missing
+        _go_on_without(lambda: shared.fetch(all_stores, plan.keys))
         refill(store, path, fingerprint.key)
         for network, own in zip(networks, stores, strict=True):
             fresh, took = _compute_missing(dataset, plan, SideBySide(own), network, progress)
             computed, seconds = computed + fresh, seconds + took
+    _go_on_without(lambda: shared.add(one.folder for one in all_stores))
     n, passes = len(plan.keys), len(plan.keys) * len(networks)
     rate = f", {computed / seconds:.1f} images/s" if computed else ""
     stored = max(0, passes - computed)  # what was lost on the way was computed twice
     of_each = f" of each of {len(networks)} networks" if len(networks) > 1 else ""
-    return f"{dataset}/{backbone}: {n} features{of_each}, {computed} computed, {stored} from the store{rate}"
+    sharing = f"; {shared}" if shared.url else ""
+    counts = f"{n} features{of_each}, {computed} computed, {stored} from the store"
+    return f"{dataset}/{backbone}: {counts}{rate}{sharing}"
+
+
+def _go_on_without(share: Callable[[], None]) -> None:
+    """Fetch or add shards; where the shared store fails, say so: nothing but time is lost."""
+    try:
+        share()
+    except StoreError as error:
+        log.warning(
+            "%s The run goes on without it: what is missing is computed here, and `bottleneck store push` "
+            "adds it later.", error,
+        )  # fmt: skip
 
 
 def _compute_missing(

@@ -31,6 +31,7 @@ SCHEMA = "bottleneck-shard"
 SUFFIX = ".h5"
 LIBVER = ("v110", "v110")  # one format whatever HDF5 writes; its structures carry checksums
 DIGEST_LENGTH = 32
+CHECKED_ROWS = 1024  # at once, when all are checked
 
 # What an error of reading says of the content: HDF5's own complaints have no number, a place that no
 # file can have is EINVAL or EOVERFLOW, and a folder is no shard. All other numbers are the system's.
@@ -41,11 +42,12 @@ Features = NDArray[Any]
 
 
 class ShardDamaged(Exception):
-    """A shard cannot be trusted; the message says why, `path` which one."""
+    """A shard cannot be trusted: `path` is which, `why` the reason; the message says both."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"{path}: {why}")
         self.path = path
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,8 +91,13 @@ def write_shard(folder: Path, fingerprint: str, keys: Keys, features: Features) 
     return path
 
 
-def open_shard(path: Path, fingerprint: str) -> Shard:
+def open_shard(path: Path, fingerprint: str, digest: str | None = None) -> Shard:
     """Read and check a shard's table; its features stay on the disk.
+
+    Args:
+        path: The file.
+        fingerprint: The fingerprint's key.
+        digest: The name that it must deserve; None: that of the file.
 
     Raises:
         ShardDamaged: The file is torn, truncated, changed, or another fingerprint's.
@@ -118,11 +125,19 @@ def open_shard(path: Path, fingerprint: str) -> Shard:
     if offset is None or keys.shape[1:] != (32,) or len(features_shape := (len(keys), *shape)) < 2:
         raise ShardDamaged(path, "is not laid out as a shard")
     # So keys and checksums are those that were written; features are compared when they are read.
-    if path.stem != _digest(fingerprint, keys, checksums, shape, dtype):
+    if (digest or path.stem) != _digest(fingerprint, keys, checksums, shape, dtype):
         raise ShardDamaged(path, "does not hold what its name says")
     if path.stat().st_size < offset + int(np.prod(features_shape)) * dtype.itemsize:
         raise ShardDamaged(path, "is truncated")
     return Shard(path=path, keys=keys, checksums=checksums, shape=shape, dtype=dtype, offset=offset)
+
+
+def check_shard(path: Path, fingerprint: str, digest: str | None = None) -> Shard:
+    """Read and check all of a shard; arguments and errors are those of `open_shard`."""
+    shard = open_shard(path, fingerprint, digest)
+    for start in range(0, len(shard.keys), CHECKED_ROWS):
+        read_rows(shard, np.arange(start, min(start + CHECKED_ROWS, len(shard.keys))))
+    return shard
 
 
 def read_rows(shard: Shard, rows: NDArray[np.int64]) -> Features:

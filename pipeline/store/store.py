@@ -100,11 +100,11 @@ class Store:
         rows = np.zeros(len(keys), np.int32)
         # The first 8 bytes find the candidates, all 32 decide: numbers are searched faster than
         # texts. The images are sorted once, and each shard's table is searched for in them.
-        order = np.argsort(_prefixes(keys), kind="stable")
-        wanted = _prefixes(keys)[order]
+        order = np.argsort(prefixes_of(keys), kind="stable")
+        wanted = prefixes_of(keys)[order]
         for shard in self._open_all():
             begins, ends = (
-                np.searchsorted(wanted, _prefixes(shard.keys), side) for side in ("left", "right")
+                np.searchsorted(wanted, prefixes_of(shard.keys), side) for side in ("left", "right")
             )
             counts = ends - begins  # 0 for the rows that nobody wants, most of them in an old store
             own = np.repeat(np.arange(len(counts)), counts)
@@ -249,9 +249,10 @@ def names_of(keys: Keys) -> NDArray[np.bytes_]:
     return np.frombuffer(keys.tobytes().hex().encode(), "S64")
 
 
-def _prefixes(keys: Keys) -> NDArray[np.uint64]:
-    heads: NDArray[np.uint64] = np.ascontiguousarray(keys[:, :8]).view(np.uint64).ravel()
-    return heads
+def prefixes_of(keys: Keys) -> NDArray[np.uint64]:
+    """Return the first 8 bytes of hashes as numbers, `(n,)`: equal hashes have equal ones."""
+    prefixes: NDArray[np.uint64] = np.ascontiguousarray(keys[:, :8]).view(np.uint64).ravel()
+    return prefixes
 
 
 def quarantine_shard(damage: ShardDamaged) -> None:

@@ -20,8 +20,9 @@ from pipeline.backbones.weights import pip_weights_file
 from pipeline.catalogue.backbones import CATALOGUE as NETWORKS
 from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.engines.hardware import find_bfloat16
-from pipeline.errors import BackboneError, ParamsError
+from pipeline.errors import BackboneError, ParamsError, StoreError
 from pipeline.params import BackboneParams, DatasetParams, ExtractParams, Params, load_params
+from pipeline.store.shared import SharedStore
 from pipeline.tools.disk_space import bytes_to_come
 from pipeline.tools.words import count_of
 from pipeline.urls import is_url, plain_url
@@ -94,6 +95,7 @@ def examine_machine() -> Iterator[Check]:
     )
     yield check_store(store_sizes(paths.store_folder()))
     if params is not None:
+        yield from check_shared_store(params.features.store)
         yield from check_archives(params.datasets)
         yield check_disk(shutil.disk_usage(".").free, bytes_to_come(params))
         yield check_kaggle(find_credentials(), competitions(params.datasets))
@@ -151,6 +153,17 @@ def check_store(sizes: Sequence[int]) -> Check:
     return judge(
         "store", f"{count_of(len(sizes), 'fingerprint')}, {_giga(sum(sizes))}" if sizes else "empty"
     )
+
+
+def check_shared_store(url: str | None) -> Iterator[Check]:
+    """Judge whether the store that a team shares can be reached, if there is one; nothing is written."""
+    if url is None:
+        return
+    try:
+        SharedStore(url).reach()
+        yield judge("shared store", f"{url} can be reached")
+    except StoreError as error:
+        yield Check(name="shared store", ok=False, text=f"{error}")
 
 
 def check_archives(datasets: Mapping[str, DatasetParams]) -> Iterator[Check]:

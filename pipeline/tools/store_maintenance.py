@@ -19,10 +19,12 @@ from pipeline.store.shards import (
     Keys,
     Shard,
     ShardDamaged,
+    check_shard,
     open_shard,
     read_rows,
     write_shard,
 )
+from pipeline.store.shared import SharedStore
 from pipeline.store.store import DAMAGED_SUFFIX, DESCRIPTION, quarantine_shard
 from pipeline.yaml_reader import NotYaml, read_yaml
 
@@ -113,6 +115,22 @@ def features_in_use(experiments: int) -> dict[str, set[bytes]]:
     return used
 
 
+def share(root: Path, url: str | None) -> str:
+    """Add to the shared store what it lacks of all fingerprints; return a line that counts it.
+
+    Raises:
+        StoreError: There is no shared store, or it cannot be used.
+    """
+    if url is None:
+        raise StoreError(
+            "there is no shared store: expected its folder or URL in params.yaml, features.store "
+            "(docs/sharing.md)."
+        )
+    shared = SharedStore(url)
+    shared.add(_folders(root))
+    return str(shared)
+
+
 def _kept_under(header: Header) -> set[str]:
     """Return the fingerprints under which the store keeps what a features file holds."""
     whole = Fingerprint(parts=json.loads(header.fingerprint_parts))
@@ -126,7 +144,7 @@ def collect_garbage(
 
     A shard with some rows in use is written anew without the others before it goes, so a
     process that reads meanwhile finds every feature in the one or in the other. The folder of a
-    fingerprint stays: another process may be about to write to it.
+    fingerprint stays: another process may be about to write to it. The shared store is left alone.
     """
     for folder in _folders(root):
         wanted = used.get(folder.name, set())
@@ -184,10 +202,7 @@ def _shard_files(folder: Path) -> list[Path]:
 def _sound(path: Path, check_rows: bool) -> Shard | None:
     """Return a shard, None (and set it aside) if it cannot be trusted."""
     try:
-        shard = open_shard(path, path.parent.name)
-        if check_rows:
-            for start in range(0, len(shard.keys), 1024):
-                read_rows(shard, np.arange(start, min(start + 1024, len(shard.keys))))
+        shard = (check_shard if check_rows else open_shard)(path, path.parent.name)
     except FileNotFoundError:
         return None
     except ShardDamaged as damage:

@@ -27,6 +27,7 @@ from pipeline.tools.doctor import (
     check_modules,
     check_processor,
     check_python,
+    check_shared_store,
     check_store,
     competitions,
     find_credentials,
@@ -348,3 +349,12 @@ def test_the_command_ends_with_1_if_something_is_missing_and_shows_no_secret(
     assert all(line.startswith(("ok  ", "no  ")) for line in lines)
     assert "ok  Kaggle credentials: found, needed by cats_vs_dogs" in lines
     assert SECRET not in said.out + said.err
+
+
+def test_a_shared_store_is_looked_for_where_there_is_one(tmp_path: Path) -> None:
+    assert list(check_shared_store(None)) == []
+    (found,) = check_shared_store(str(tmp_path))
+    assert str(found) == f"ok  shared store: {tmp_path} can be reached"
+    (missing,) = check_shared_store(str(tmp_path / "not mounted"))
+    assert not missing.ok
+    assert re.search(r"there is no folder .*params\.yaml, features\.store", missing.text)

@@ -16,7 +16,7 @@ from pipeline.features import Block, Header, create_features
 from pipeline.store.fingerprint import Fingerprint, join_fingerprints
 from pipeline.store.store import Store
 from pipeline.tools import store_maintenance
-from pipeline.tools.store_maintenance import collect_garbage, features_in_use, inspect_store
+from pipeline.tools.store_maintenance import collect_garbage, features_in_use, inspect_store, share
 
 PRINT = Fingerprint(parts={"backbone": "fake"})
 
@@ -124,6 +124,24 @@ def test_garbage_goes_and_what_is_in_use_stays_readable(tmp_path: Path) -> None:
     assert np.array_equal(after.read(after.find(keys[:6]), keys[:6]), values)
     assert not list((tmp_path / other.key).glob("*.h5"))
     assert [summary.fingerprint for summary in inspect_store(tmp_path)] == [PRINT.key]
+
+
+def test_what_is_dropped_here_stays_in_the_shared_store(tmp_path: Path) -> None:
+    keys = fill(tmp_path / "own", 30)
+    (tmp_path / "team").mkdir()
+    url = str(tmp_path / "team")
+    assert share(tmp_path / "own", url) == f"{url}: shards fetched: 0, added: 1"
+    shared = sorted((path.name, path.read_bytes()) for path in (tmp_path / "team").rglob("*.*"))
+    list(collect_garbage(tmp_path / "own", {}, dry_run=False))
+    assert Store(tmp_path / "own", PRINT).find(keys).missing.all()
+    assert shared == sorted(
+        (path.name, path.read_bytes()) for path in (tmp_path / "team").rglob("*.*")
+    )
+
+
+def test_pushing_needs_a_shared_store(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"^there is no shared store: .*features\.store"):
+        share(tmp_path, None)
 
 
 def test_a_writer_finds_its_folder_whenever_garbage_is_collected(tmp_path: Path) -> None:

@@ -1,0 +1,223 @@
+"""A store that several machines share: a folder or bucket, named by a URL, with the shards of all.
+
+A shard never changes and is named by its content, so names are all that is compared: what one store
+lacks is copied from the other, whole, under its name. Nothing that came is used before it was checked.
+"""
+
+import logging
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import StoreError, first_line
+from pipeline.files import atomic_write, remove_left_overs
+from pipeline.store.shards import SUFFIX, Keys, ShardDamaged, check_shard
+from pipeline.store.store import DAMAGED_SUFFIX, DESCRIPTION, Store, prefixes_of, quarantine_shard
+
+TABLE_BYTES = 128 << 10  # read at once of a shard of which only the table is wanted
+
+log = logging.getLogger(__name__)
+
+
+class SharedStore:
+    """The shared store as seen from this machine.
+
+    Args:
+        url: An absolute folder that exists, or a URL as `s3://team/features`; None: nothing is shared.
+
+    Attributes:
+        url: As given.
+        fetched: How many shards came from it.
+        added: How many shards went to it.
+
+    Raises:
+        StoreError: The URL is of a kind that is not known, or needs a package that is not installed.
+    """
+
+    def __init__(self, url: str | None) -> None:
+        self.url = url
+        self.fetched = self.added = 0
+        if url is not None:
+            self._files, self._root = _open(url)
+
+    def __str__(self) -> str:
+        return f"{self.url}: shards fetched: {self.fetched}, added: {self.added}"
+
+    def reach(self) -> None:
+        """Look whether it is there.
+
+        Raises:
+            StoreError: It cannot be reached or read.
+        """
+        if self.url is not None:
+            with self._reaching():
+                self._names("")
+
+    def fetch(self, stores: Iterable[Store], keys: Keys) -> None:
+        """Copy the shards that hold features which a store lacks into it.
+
+        A shard that is damaged is set aside where it lies, with a warning.
+
+        Args:
+            stores: Where features are looked up.
+            keys: uint8 `(n, 32)`, the images whose features are wanted.
+
+        Raises:
+            StoreError: The shared store cannot be reached or read; what came until then is of use.
+        """
+        if self.url is None:
+            return
+        for store in stores:
+            wanted = np.sort(prefixes_of(keys[store.find(keys).missing]))
+            if not len(wanted):
+                continue
+            with self._reaching():
+                for name in sorted(self._names(store.folder.name) - _names_in(store.folder)):
+                    path = f"{self._root}/{store.folder.name}/{name}"
+                    if self._may_hold(path, wanted):
+                        self.fetched += self._fetch_shard(path, store.folder / name)
+
+    def add(self, folders: Iterable[Path]) -> None:
+        """Copy the shards that it lacks to it.
+
+        Args:
+            folders: Of fingerprints, in the local store.
+
+        Raises:
+            StoreError: The shared store cannot be reached or written.
+        """
+        if self.url is None:
+            return
+        for folder in folders:
+            with self._reaching():
+                lacking = sorted(_names_in(folder) - self._names(folder.name))
+                added = sum([self._add_shard(folder / name) for name in lacking])
+                self.added += added
+                if added:  # the same text whoever writes it
+                    self._put(folder / DESCRIPTION)
+
+    def _names(self, fingerprint: str) -> set[str]:
+        """Return the names of the shards of a fingerprint, as they are now."""
+        if self._is_folder and not Path(self._root).is_dir():  # as where a disk is not mounted
+            raise FileNotFoundError(f"there is no folder {self._root}")
+        self._files.invalidate_cache()
+        try:
+            found = self._files.ls(f"{self._root}/{fingerprint}", detail=False)
+        except FileNotFoundError:
+            return set()  # nobody has added one yet
+        names = {PurePosixPath(path).name for path in found}
+        return {name for name in names if name.endswith(SUFFIX) and not name.startswith(".")}
+
+    def _may_hold(self, path: str, wanted: NDArray[np.uint64]) -> bool:
+        """Tell by a shard's table whether one of its images is wanted; True where it cannot be read.
+
+        Args:
+            path: Of the shard.
+            wanted: The first 8 bytes of the hashes, sorted, at least one.
+        """
+        try:
+            with (
+                self._files.open(path, "rb", block_size=TABLE_BYTES) as stream,
+                h5py.File(stream, "r") as file,
+            ):
+                held = prefixes_of(file["sha256"][:])
+        except Exception:  # noqa: BLE001 (whoever fetches the whole will see what is wrong)
+            return True
+        places = np.minimum(np.searchsorted(wanted, held), len(wanted) - 1)
+        return bool((wanted[places] == held).any())
+
+    def _fetch_shard(self, path: str, target: Path) -> bool:
+        """Put a shard into the local store, whole and sound; tell whether it came."""
+        try:
+            with atomic_write(target) as temporary:
+                self._files.get_file(path, str(temporary))
+                found, expected = temporary.stat().st_size, self._files.size(path)
+                if found != expected:  # of the way, not of the shard
+                    raise OSError(f"{path}: {found:,} of {expected:,} bytes came")
+                check_shard(temporary, target.parent.name, target.stem)
+        except FileNotFoundError:
+            return False  # another machine set it aside
+        except ShardDamaged as damage:
+            self._set_aside(path, damage.why)
+            return False
+        return True
+
+    def _set_aside(self, path: str, why: str) -> None:
+        log.warning("shard %s: %s; it is set aside and not used", self._shown(path), why)
+        try:
+            self._files.mv(path, path + DAMAGED_SUFFIX)
+        except FileNotFoundError:
+            pass  # another machine was first
+        except Exception as error:  # noqa: BLE001 (each file system has its own)
+            log.warning("it stays where it is, for others to find: %s", first_line(error))
+
+    def _add_shard(self, path: Path) -> bool:
+        """Copy a sound shard to the shared store; tell whether it was one."""
+        try:
+            check_shard(path, path.parent.name)
+        except FileNotFoundError:
+            return False  # another process set it aside
+        except ShardDamaged as damage:
+            quarantine_shard(damage)
+            return False
+        self._put(path)
+        return True
+
+    def _put(self, path: Path) -> None:
+        """Copy a file of the local store to its place; nobody sees a part of it."""
+        target = f"{self._root}/{path.parent.name}/{path.name}"
+        if not self._is_folder:
+            self._files.put_file(str(path), target)  # a bucket shows an object when it is whole
+            return
+        with atomic_write(Path(target)) as temporary:
+            shutil.copyfile(path, temporary)
+        remove_left_overs(Path(target).parent)
+
+    @property
+    def _is_folder(self) -> bool:
+        return "file" in _protocols(self._files)
+
+    def _shown(self, path: str) -> str:
+        return f"{self.url}{path.removeprefix(self._root)}"
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreError:  # of the local store
+            raise
+        except Exception as error:  # noqa: BLE001 (each file system has its own)
+            raise StoreError(
+                f"the shared store {self.url} cannot be used: {first_line(error)}. Expected a place that can "
+                "be reached, read and written (params.yaml, features.store; docs/sharing.md)."
+            ) from None
+
+
+def _open(url: str) -> tuple[Any, str]:
+    """Return a file system and the path in it that a URL names."""
+    from fsspec.core import url_to_fs  # a quarter of a second, and few share
+
+    try:
+        files, root = url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise StoreError(
+            f"the shared store {url} cannot be opened: {first_line(error)}. Expected an absolute folder, or "
+            "a URL whose kind has its package installed, as s3://team/features by the extra `s3` "
+            "(params.yaml, features.store; docs/sharing.md)."
+        ) from None
+    return files, root.rstrip("/")
+
+
+def _protocols(files: Any) -> tuple[str, ...]:
+    named = files.protocol
+    return (named,) if isinstance(named, str) else tuple(named)
+
+
+def _names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob(f"[!.]*{SUFFIX}")}
