@@ -229,7 +229,8 @@ class Timed:
 
 def extract_pass(files: list[Path], engine: Any, fingerprint: Any) -> Pass:
     """Go all the way: files to shards to a features file, with an empty store."""
-    from pipeline.extraction.extractor import ImageFile, compute
+    from pipeline.extraction.decoding import ImageFile
+    from pipeline.extraction.extractor import compute
 
     rows = rows_of(files)
     images = [ImageFile(row.file, row.sha256) for row in rows]

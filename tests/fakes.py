@@ -1,11 +1,14 @@
 """Stand-ins that make tests fast: a backbone whose features can be computed by hand."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from tests.project import draw_image
 
 
 class MeanColour:
@@ -43,6 +46,17 @@ class MeanColour:
     @staticmethod
     def features_of(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         return (pixels.mean(axis=(1, 2), dtype=np.float64) / 255).astype(np.float32)
+
+
+class SlowFile:
+    """Stands for the path of an image whose bytes take their time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def read_bytes(self) -> bytes:
+        time.sleep(self._seconds)
+        return draw_image(1)
 
 
 def use_mean_colour(

@@ -77,11 +77,12 @@ CODE = [
         ]),
         ("tensorflow", LITE, "extraction/extractor.py", [
             (".astype(dtype)", ".astype(\"float16\").astype(dtype)"),
-            ("keys[place], pixels[place] = loaded",
-             "keys[place], pixels[place] = loaded[0], loaded[1][::-1]"),
+        ]),
+        ("tensorflow", LITE, "extraction/decoding.py", [
+            ("keys[place], pixels[place] = load(image, input_size)",
+             "keys[place], pixels[place] = load(image, input_size)[0], load(image, input_size)[1][::-1]"),
             ("decode_square(data, input_size)", "255 - decode_square(data, input_size)"),
-            ("import decode_square, decoder_versions",
-             "import decoder_versions, decode_grey as decode_square"),
+            ("import decode_square", "import decode_grey as decode_square"),
         ]),
         ("tensorflow", LITE, "catalogue/backbones.py", [
             ("scaling=\"lite\"", "scaling=\"tf\""),

@@ -25,7 +25,8 @@ ROOT = Path(__file__).parents[1]
 PROBE = """
 import hashlib, json, sys
 from pathlib import Path
-from pipeline.extraction.extractor import Extractor, ImageFile
+from pipeline.extraction.decoding import ImageFile
+from pipeline.extraction.extractor import Extractor
 from pipeline.params import BackboneParams, ExtractParams
 
 name, engine = sys.argv[1:]

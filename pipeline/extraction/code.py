@@ -19,6 +19,7 @@ DECIDING = (
     "engines/environment.py",
     "engines/hardware.py",
     "engines/memory.py",
+    "extraction/decoding.py",
     "extraction/extractor.py",
     "images.py",
     "jpeg.py",
@@ -41,17 +42,17 @@ BY_BUILDER = {
 # the stores hold, so that nothing is computed again. Only for changes whose features files were seen
 # to have the same bytes; with the next change of what features are, it is emptied.
 SAME_BITS: dict[str, str] = {
-    "9295ff117124c17a60798ec1fec638466b095411b6c4978e925ebf16eb8c1ba6":
+    "550337952e7f8aa25527f00db2a63dda568ccfbfbd87c150ecc6cde7b681b140":
         "dfbe7a91c81ead13dbefacee17565a92af8464df89ffbdaee477afafa4971156",
-    "2edb8db298d43bff5681c21efb71a0b751067b76e53ff90630590c510af0158a":
+    "333716da6612b31ba8598cdf4d365177175e41ced03c60269eb7f1478ed0dbac":
         "3c0d9ea388320f2402c08ff8260dc0a8ba32acf63a153f4ff6cc3a18b32ed629",
-    "c295cb6e5475623b40152804d11c22f9444f7069d791647cc40881fc687c16c2":
+    "1f1b166fe13df9a684b6f2e3c45d6a6f9fbec1da1e57d5b70dcd5f5f10897e15":
         "4d529969f9db56495b0764498a15bb09101ece1bba74745e7d1eb96338a15853",
-    "b42dab9e904cd7565c5377fdbc7679b9c4b20fbdf9a83aea3c3197e6e8c700bc":
+    "b616de6b392aac3fe4f7c95b6ea7a347f52663f053db2c7cddd2d718e99df7ea":
         "6e7d8a7a3c0e68719d6be6ae13d0a4c428f785f3f199cfeb7f78c51db508faaf",
-    "4d4042e5faf7df842c7b10d42053cf461690d0c3daea90639dbdc96b82ecc1b6":
+    "fdd0c6a7baa931be176347fdec082f0f1667d53c4307766e57b7ee81fd1c3e0c":
         "61bcaa3de1e3115223ecb793c130be52f23cf434aceeb38b45a66adab6ea87bf",
-    "883bee3875b76ba5559d5778401fa1e7087d3f7aa3de25093d84f82da97ed154":
+    "9cb46afe9662a30d23d538bac9b2cdbea9f577653e4f5bce859dd138122df0a2":
         "b0a90a14feb5c1d85655c6632a5a8ad4bbe43ab47c951ce32b1a66c45965f64b",
 }  # fmt: skip
 

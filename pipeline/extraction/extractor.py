@@ -1,40 +1,25 @@
 """From images' files to features, and the fingerprint of all that decides them."""
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from itertools import islice
-from pathlib import Path
-from typing import Any, NamedTuple
+from itertools import chain, islice
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.backbones.backbone import Backbone
 from pipeline.engines import Engine, open_engine
 from pipeline.engines.choice import EngineConfig, choose
 from pipeline.engines.hardware import find_hardware
 from pipeline.engines.memory import told_when_full
-from pipeline.errors import ImageError, ManifestError, NonFiniteFeatures
+from pipeline.errors import NonFiniteFeatures
 from pipeline.extraction.code import digest_code
-from pipeline.images import decode_square, decoder_versions
+from pipeline.extraction.decoding import ImageFile, decode_beside, decode_here
+from pipeline.images import decoder_versions
 from pipeline.parallel import map_ordered
 from pipeline.params import BackboneParams, ExtractParams
 from pipeline.store.fingerprint import Fingerprint
 from pipeline.store.shards import Features, Keys
-
-
-class ImageFile(NamedTuple):
-    """An image whose features are wanted; a tuple because there may be millions.
-
-    Attributes:
-        path: Its file.
-        sha256: What the file's bytes must have, hexadecimal; None: anything.
-    """
-
-    path: Path
-    sha256: str | None = None
 
 
 class Extractor:
@@ -109,7 +94,10 @@ def fingerprint_of(backbone: Backbone, config: EngineConfig, dtype: str) -> Fing
 def compute(
     images: Iterable[ImageFile], engine: Engine, input_size: int, dtype: str
 ) -> Iterator[tuple[Keys, Features]]:
-    """Decode images and run the backbone over them, both on all cores at once.
+    """Decode images and run the backbone over them, both at once.
+
+    On a CPU each core does both with another image; beside a GPU all cores decode batches, of which
+    as many are under way as the engine has streams.
 
     Args:
         images: Whose features are wanted; a stream of any length.
@@ -128,44 +116,26 @@ def compute(
         NonFiniteFeatures: Names the image.
         DeviceMemoryFull: A batch does not fit the device.
     """
-    with ThreadPoolExecutor(engine.streams) as pool, ThreadPoolExecutor() as decoders:
+    images = iter(images)
+    first = list(islice(images, engine.batch_size))
+    # A CPU takes images one by one; and for a few images processes would take longer to start.
+    decoding = (
+        decode_beside(engine.batch_size, input_size, engine.streams)
+        if engine.batch_size > 1 and len(first) == engine.batch_size
+        else decode_here(engine.batch_size, input_size)
+    )
+    with ThreadPoolExecutor(engine.streams) as pool, decoding as decode:
 
         def work(batch: Sequence[ImageFile]) -> tuple[Keys, Features]:
-            spread: Callable[..., Iterable[Any]] = map if len(batch) == 1 else decoders.map
-            keys = np.zeros((len(batch), 32), np.uint8)
-            pixels = np.zeros((engine.batch_size, input_size, input_size, 3), np.uint8)
-            for place, loaded in enumerate(spread(lambda image: _load(image, input_size), batch)):
-                keys[place], pixels[place] = loaded
-            with np.errstate(over="ignore"), told_when_full(engine.batch_size):
-                features = engine.run(pixels)[: len(batch)].astype(dtype)
+            with decode(batch) as (keys, pixels):
+                with np.errstate(over="ignore"), told_when_full(engine.batch_size):
+                    features = engine.run(pixels)[: len(batch)].astype(dtype)
+                keys = keys[: len(batch)].copy()
             _check_finite(batch, features, dtype)
             return keys, features
 
-        yield from map_ordered(
-            pool, work, _batches(images, engine.batch_size), ahead=4 * engine.streams
-        )
-
-
-def _load(image: ImageFile, input_size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the sha256 of an image's bytes, uint8 `(32,)`, and its square."""
-    try:
-        data = image.path.read_bytes()
-    except OSError as error:
-        if image.sha256 is None:
-            raise
-        raise ManifestError(
-            f"cannot read {image.path}: {error.strerror}. Run the stages split and augment again."
-        ) from None
-    digest = hashlib.sha256(data)
-    if image.sha256 not in (None, digest.hexdigest()):
-        raise ManifestError(
-            f"{image.path} is not the file that the manifest names: "
-            "run the stages split and augment again."
-        )
-    try:
-        return np.frombuffer(digest.digest(), np.uint8), decode_square(data, input_size)
-    except ImageError as error:
-        raise ImageError(f"cannot decode {image.path}: {error}") from None
+        batches = _batches(chain(first, images), engine.batch_size)
+        yield from map_ordered(pool, work, batches, ahead=4 * engine.streams)
 
 
 def _check_finite(batch: Sequence[ImageFile], features: Features, dtype: str) -> None:

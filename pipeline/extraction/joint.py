@@ -6,7 +6,8 @@ from itertools import tee
 
 import numpy as np
 
-from pipeline.extraction.extractor import Extractor, ImageFile
+from pipeline.extraction.decoding import ImageFile
+from pipeline.extraction.extractor import Extractor
 from pipeline.params import AnyBackbone, ExtractParams
 from pipeline.store.fingerprint import Fingerprint, join_fingerprints
 from pipeline.store.shards import Features, Keys

@@ -8,7 +8,8 @@ from itertools import compress
 from pipeline import paths
 from pipeline.errors import DeviceMemoryFull, ManifestError, StoreError
 from pipeline.extraction.assembly import assemble, first_missing, refill
-from pipeline.extraction.extractor import Extractor, ImageFile
+from pipeline.extraction.decoding import ImageFile
+from pipeline.extraction.extractor import Extractor
 from pipeline.extraction.joint import JointExtractor
 from pipeline.extraction.plan import Plan, iterate_rows, make_plan
 from pipeline.features import Header

@@ -5,7 +5,8 @@ from itertools import compress
 
 from pipeline import paths
 from pipeline.extraction.assembly import first_missing
-from pipeline.extraction.extractor import Extractor, ImageFile
+from pipeline.extraction.decoding import ImageFile
+from pipeline.extraction.extractor import Extractor
 from pipeline.extraction.plan import Plan, Row, make_plan
 from pipeline.heads.rows import Rows
 from pipeline.parallel import Progress, no_progress

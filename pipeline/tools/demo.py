@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline import paths
 from pipeline.errors import ImageError, PipelineError
-from pipeline.extraction.extractor import ImageFile
+from pipeline.extraction.decoding import ImageFile
 from pipeline.extraction.joint import JointExtractor
 from pipeline.features import Block
 from pipeline.heads.rows import Float, block_slices, to_unit_length

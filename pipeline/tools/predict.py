@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline import paths
 from pipeline.errors import FeaturesError, HeadError, ImageError
-from pipeline.extraction.extractor import ImageFile
+from pipeline.extraction.decoding import ImageFile
 from pipeline.extraction.joint import JointExtractor
 from pipeline.features import Block
 from pipeline.heads.loading import load_features, rows_by_split

@@ -12,7 +12,8 @@ from pipeline.backbones.backbone import Backbone
 from pipeline.engines.choice import EngineConfig
 from pipeline.errors import ImageError, ManifestError, NonFiniteFeatures
 from pipeline.extraction.assembly import first_missing
-from pipeline.extraction.extractor import Extractor, ImageFile, compute
+from pipeline.extraction.decoding import ImageFile
+from pipeline.extraction.extractor import Extractor, compute
 from pipeline.extraction.plan import Row, make_plan
 from pipeline.images import decode_square
 from pipeline.store.store import Found, keys_of

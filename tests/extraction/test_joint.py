@@ -11,7 +11,7 @@ from pipeline.backbones.backbone import Backbone
 from pipeline.engines.choice import EngineConfig
 from pipeline.engines.hardware import Gpu, Hardware
 from pipeline.errors import ImageError
-from pipeline.extraction.extractor import ImageFile
+from pipeline.extraction.decoding import ImageFile
 from pipeline.extraction.joint import JointExtractor
 from pipeline.store.store import keys_of
 from tests.fakes import MeanColour

@@ -769,7 +769,7 @@ def test_the_stage_tells_what_will_be_computed_before_it_begins(engine: MeanColo
 # Other processes.
 
 
-def _start(log: Path, milliseconds: float) -> subprocess.Popen[str]:
+def _start(log: Path, milliseconds: float, batch_size: int = 1) -> subprocess.Popen[str]:
     command = [
         sys.executable,
         "-m",
@@ -778,6 +778,7 @@ def _start(log: Path, milliseconds: float) -> subprocess.Popen[str]:
         str(milliseconds),
         str(SHARD_ROWS),
         str(log),
+        str(batch_size),
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
@@ -814,6 +815,30 @@ def test_25_kills_lose_at_most_one_shard_each_and_change_no_byte(
     assert sha256_of(FEATURES) == expected
     assert log.stat().st_size <= 300 + kills * (SHARD_ROWS + 8)
     assert "is quarantined" not in errors
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("engine")
+def test_kills_change_no_byte_where_processes_decode_batches(tmp_path: Path) -> None:
+    """And none of the processes stays: `communicate` waits until nobody holds the pipe."""
+    _place(_images(100), copies=False)
+    _extract()
+    expected = sha256_of(FEATURES)
+    shutil.rmtree("features")
+    log, rng = tmp_path / "log", random.Random(7)
+    for _ in range(3):
+        before = log.stat().st_size if log.exists() else 0
+        process = _start(log, 100, batch_size=8)
+        while process.poll() is None and (log.stat().st_size if log.exists() else 0) == before:
+            time.sleep(0.02)
+        time.sleep(rng.uniform(0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        _, errors = process.communicate()
+        assert process.returncode == -signal.SIGKILL, errors
+    process = _start(log, 0, batch_size=8)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert sha256_of(FEATURES) == expected
 
 
 @pytest.mark.slow
