@@ -434,14 +434,16 @@ def study(
     name: Annotated[str, typer.Argument(help="Which one; docs/studies.md describes them.")],
     dataset: Dataset,
     backbone: Annotated[
-        str, typer.Argument(help="Its name in params.yaml, for studies of one.", show_default=False)
+        str,
+        typer.Argument(
+            help="Its name in params.yaml, for studies of one; of `frontier` a candidate.",
+            show_default=False,
+        ),
     ] = "",
 ) -> None:
     """Run one study beside the pipeline, as studies/dvc.yaml does, and keep its results."""
     params = _params()
     params.dataset(dataset)
-    if backbone:
-        params.backbone(backbone)
     from pipeline.studies.settings import load_studies
     from pipeline.studies.study import run_study
     from pipeline.studies.task import Task

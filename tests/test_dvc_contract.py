@@ -14,7 +14,7 @@ from typer.main import get_command
 from pipeline import paths
 from pipeline.cli import app
 from pipeline.params import Params
-from pipeline.studies.study import STUDIES
+from pipeline.studies.study import OF_CANDIDATES, STUDIES
 from tests.closure import PACKAGE, import_closure
 from tests.dag import light_stages, stage_calls
 from tests.project import BACKBONE, draw_folders, make_project
@@ -38,7 +38,7 @@ DATA = {  # listed, no modules
     "report": sorted((PACKAGE / "page" / "templates").glob("*.*")),
 }
 IN_GIT = str(paths.corrections_file("d").parent)  # a stage's input that people write
-NAMES = {"${item.dataset}": "d", "${item.backbone}": "b"}
+NAMES = {"${item.dataset}": "d", "${item.backbone}": "b", "${item.candidate}": "b"}
 
 
 def in_root(stage: str, path: str) -> str:
@@ -253,7 +253,10 @@ def test_a_study_runs_its_command_and_keeps_its_results_where_the_layout_says(st
 def test_every_study_has_a_stage_and_axes_that_are_names_in_params() -> None:
     assert set(STUDY_STAGES) == {*STUDIES, "sweep"}
     for study, of_backbones in STUDIES.items():
-        axes = {"dataset": "${datasets}", **({"backbone": "${backbones}"} if of_backbones else {})}
+        other = {"backbone": "${backbones}"} if of_backbones else {}
+        if study in OF_CANDIDATES:
+            other = {"candidate": f"${{{study}.candidates}}"}
+        axes = {"dataset": "${datasets}", **other}
         assert STUDY_STAGES[study]["matrix"] == axes
 
 

@@ -2,13 +2,21 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
 from pipeline import paths
 from pipeline.errors import ParamsError
-from pipeline.params import Section, Seed, all_faults, describe_fault, load_settings
+from pipeline.params import (
+    BackboneParams,
+    Name,
+    Section,
+    Seed,
+    all_faults,
+    describe_fault,
+    load_settings,
+)
 
 
 class ScratchParams(Section):
@@ -46,11 +54,33 @@ class AugmentationParams(Section):
     seeds: int = Field(ge=1, le=100)
 
 
+class Candidate(BackboneParams):
+    """A network as the frontier tries it: a backbone, and what it computes in."""
+
+    network: str
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+
+
+class FrontierParams(Section):
+    """Which networks are compared in quality and time.
+
+    Attributes:
+        candidates: By names of one's own.
+        timed: On about how many images each is timed.
+        seeds: How many heads are fitted to each, from the head's seed on.
+    """
+
+    candidates: dict[Name, Candidate] = Field(min_length=1)
+    timed: int = Field(ge=1, le=1_000_000)
+    seeds: int = Field(ge=1, le=100)
+
+
 class StudiesParams(Section):
     """All of studies/params.yaml."""
 
     scratch: ScratchParams
     augmentation: AugmentationParams
+    frontier: FrontierParams
 
 
 def load_studies(path: Path = paths.STUDIES) -> StudiesParams:
@@ -84,5 +114,7 @@ def _keys_allowed_at(keys: list[str]) -> list[str]:
     """Return the keys that a section knows, given its dotted place."""
     if not keys:
         return list(StudiesParams.model_fields)
+    if keys[1:2] == ["candidates"]:
+        return list(Candidate.model_fields)
     section = StudiesParams.model_fields[keys[0]].annotation
     return list(getattr(section, "model_fields", ()))

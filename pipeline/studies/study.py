@@ -15,7 +15,11 @@ STUDIES = {
     "zero_shot": True,
     "bottleneck": True,
     "augmentation": True,
+    "frontier": True,
 }
+OF_CANDIDATES = frozenset(
+    {"frontier"}
+)  # whose backbones studies/params.yaml names, not params.yaml
 
 
 class Study(Protocol):
@@ -30,7 +34,8 @@ def run_study(name: str, task: Task) -> str:
     """Run a study, keep its results, and return the line to print.
 
     Raises:
-        StudyError: No study has that name, or a backbone is missing or too many.
+        StudyError: No study has that name, a backbone is missing or too many, or no candidate.
+        ParamsError: params.yaml has no such backbone.
         PipelineError: What the study raises.
     """
     if name not in STUDIES:
@@ -42,11 +47,25 @@ def run_study(name: str, task: Task) -> str:
             f"study {name} takes DATASET{' BACKBONE' * STUDIES[name]}, "
             f"found {' '.join(filter(None, (task.dataset, task.backbone)))}."
         )
+    if task.backbone:
+        _check_backbone(name, task)
     study: Study = import_module(f"pipeline.studies.{name}")  # type: ignore[assignment]
     results = list(study.run(task))
     path = paths.results_file(name, task.dataset, task.backbone or None)
     write_results(path, results)
     return "\n".join([f"{name}, {task.dataset} {task.backbone}".rstrip(), *map(_line, results)])
+
+
+def _check_backbone(name: str, task: Task) -> None:
+    if name not in OF_CANDIDATES:
+        task.params.backbone(task.backbone)
+        return
+    known = task.settings.frontier.candidates
+    if task.backbone not in known:
+        raise StudyError(
+            f"study {name} has no candidate {task.backbone!r}. Known: {', '.join(known)}."
+            f"{did_you_mean(task.backbone, known)} (studies/params.yaml, {name}.candidates)"
+        )
 
 
 def _line(result: Result) -> str:

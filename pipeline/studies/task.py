@@ -16,7 +16,8 @@ class Task:
 
     Attributes:
         dataset: Name in params.yaml.
-        backbone: Name in params.yaml; empty for a study of the dataset alone.
+        backbone: Name in params.yaml, of the frontier's candidates in studies/params.yaml; empty for
+            a study of the dataset alone.
         params: The settings of the pipeline.
         settings: Those of the studies.
         progress: Wraps what takes long.

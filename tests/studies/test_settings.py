@@ -20,6 +20,12 @@ def test_the_project_comes_with_settings_of_every_study() -> None:
         ({"scrath": {}}, r"scrath: unknown key\. Known here: scratch"),
         ({"scratch": {"epochs": 0}}, r"scratch\.epochs: input should be greater .*\(found 0\)"),
         ({"scratch": {"epoch": 1}}, r"scratch\.epoch: unknown key\. .*Did you mean 'epochs'\?"),
+        ({"augmentation": {"copies": [0]}}, r"augmentation\.copies\.0: .*\(found 0\)"),
+        (
+            {"frontier": {"candidates": {"a": {"layers": None}}}},
+            r"frontier\.candidates\.a\.layers: unknown key\. .*Did you mean 'layer'\?",
+        ),
+        ({"frontier": {"candidates": {"a b": {}}}}, r"frontier\.candidates\.a b"),
     ],
 )
 def test_every_fault_is_named_by_its_key(tree: object, message: str) -> None:

@@ -11,6 +11,7 @@ from pipeline.studies import study
 from pipeline.studies.results import Result, read_results
 from pipeline.studies.settings import load_studies
 from pipeline.studies.task import Task
+from tests.project import BACKBONE
 
 ROOT = Path(__file__).parents[2]
 RESULT = Result(recipe="guess", images_a_class=3, seed=7, n=4, accuracy=0.5, log_loss=0.7)
@@ -34,9 +35,9 @@ def test_a_study_keeps_its_results_and_prints_them(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(study, "import_module", lambda name: SimpleNamespace(run=run))
-    said = study.run_study("bottleneck", task_for("d", "b"))
+    said = study.run_study("bottleneck", task_for("d", BACKBONE))
     assert "guess: val accuracy 0.5000, log loss 0.7000 (4 images; seed 7; 3 a class)" in said
-    assert read_results(Path("studies/results/d/b/bottleneck.csv")) == [RESULT]
+    assert read_results(paths.results_file("bottleneck", "d", BACKBONE)) == [RESULT]
 
 
 def test_an_unknown_study_lists_those_there_are() -> None:
