@@ -208,7 +208,7 @@ def _open(url: str) -> tuple[Any, str]:
     except (ImportError, ValueError) as error:
         raise StoreError(
             f"the shared store {url} cannot be opened: {first_line(error)}. Expected an absolute folder, or "
-            "a URL whose kind has its package installed, as s3://team/features by the extra `s3` "
+            "a URL for whose kind the package is installed, as dvc-s3 for s3://team/features "
             "(params.yaml, features.store; docs/sharing.md)."
         ) from None
     return files, root.rstrip("/")
