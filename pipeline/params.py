@@ -208,6 +208,9 @@ AnyBackbone = BackboneParams | JointBackboneParams
 
 
 def _how_many_networks(settings: object) -> str:
+    """Tell which record settings are, or make."""
+    if isinstance(settings, JointBackboneParams):  # asked when it is written
+        return _JOINT
     network = settings.get("network") if isinstance(settings, Mapping) else None
     return _JOINT if isinstance(network, list | tuple) else _ONE
 

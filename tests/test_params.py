@@ -187,6 +187,12 @@ def test_of_several_networks_each_has_the_settings_that_it_has_alone() -> None:
     assert other.networks == (other,)
 
 
+def test_settings_of_one_and_of_several_networks_are_written_as_they_were_read() -> None:
+    params = parse_params(changed({"backbones.b": JOINT}))
+    assert parse_params(params.model_dump()) == params
+    assert params.model_dump(mode="json")["backbones"]["b"]["network"] == ["vgg16", "vgg19"]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
