@@ -75,12 +75,25 @@ class FrontierParams(Section):
     seeds: int = Field(ge=1, le=100)
 
 
+class AdviceParams(Section):
+    """The bounds of the textbooks' four cases.
+
+    Attributes:
+        small: So many training images a class, or fewer, are few.
+        similar: Share of an early layer's errors that the last one must avoid on images like ImageNet's.
+    """
+
+    small: int = Field(ge=1)
+    similar: float = Field(ge=0, le=1)
+
+
 class StudiesParams(Section):
     """All of studies/params.yaml."""
 
     scratch: ScratchParams
     augmentation: AugmentationParams
     frontier: FrontierParams
+    advice: AdviceParams
 
 
 def load_studies(path: Path = paths.STUDIES) -> StudiesParams:

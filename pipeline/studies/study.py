@@ -16,6 +16,7 @@ STUDIES = {
     "bottleneck": True,
     "augmentation": True,
     "frontier": True,
+    "advice": True,
 }
 OF_CANDIDATES = frozenset(
     {"frontier"}
@@ -53,7 +54,9 @@ def run_study(name: str, task: Task) -> str:
     results = list(study.run(task))
     path = paths.results_file(name, task.dataset, task.backbone or None)
     write_results(path, results)
-    return "\n".join([f"{name}, {task.dataset} {task.backbone}".rstrip(), *map(_line, results)])
+    lines = [f"{name}, {task.dataset} {task.backbone}".rstrip(), *map(_line, results)]
+    conclude = getattr(study, "conclude", lambda task, results: "")  # most leave the reader to
+    return "\n".join(filter(None, [*lines, conclude(task, results)]))
 
 
 def _check_backbone(name: str, task: Task) -> None:
