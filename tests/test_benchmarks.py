@@ -12,6 +12,7 @@ from tests.sample_images import encode, scene
 
 ROOT = Path(__file__).parents[1]
 ARGUMENTS = {
+    "compression": ["PHOTOS", "--images", "8"],
     "damage": ["PHOTOS"],
     "decoding": ["PHOTOS"],
     "defaults": ["FEATURES", "--folds", "2", "--repeats", "1", "--fractions", "1"],
@@ -21,6 +22,7 @@ ARGUMENTS = {
     "export": ["PHOTOS", "--formats", ".keras"],
     "extract": ["PHOTOS", "--images", "8", "--rounds", "1"],
     "heads": ["--quick", "--rounds", "1"],
+    "int8": ["PHOTOS"],
     "kills": ["PHOTOS", "--kills", "1"],
     "precision": ["PHOTOS"],
     "predict": ["PHOTOS", "--rounds", "1"],
@@ -30,8 +32,20 @@ ARGUMENTS = {
     "suspects": ["FEATURES", "FEATURES", "--seeds", "7"],
 }
 # They build networks, run Keras or all stages, or write much.
-LONG_ONES = {"decoding", "experiment", "export", "extract", "heads", "kills", "predict", "store"}
+LONG_ONES = {
+    "compression",
+    "decoding",
+    "experiment",
+    "export",
+    "extract",
+    "heads",
+    "int8",
+    "kills",
+    "predict",
+    "store",
+}
 LONG = pytest.mark.long
+NEEDS = {"int8": "nncf"}
 
 
 def test_each_benchmark_is_run() -> None:
@@ -44,6 +58,7 @@ def test_each_benchmark_is_run() -> None:
     "name", [pytest.param(name, marks=LONG if name in LONG_ONES else ()) for name in ARGUMENTS]
 )
 def test_a_benchmark_prints_its_figures(name: str, tmp_path: Path) -> None:
+    pytest.importorskip(NEEDS.get(name, "pipeline"))
     for number in range(24):
         file = tmp_path / "photos" / ("cat", "dog")[number % 2] / f"{number}.jpg"
         file.parent.mkdir(parents=True, exist_ok=True)
