@@ -97,10 +97,10 @@ class SharedStore:
         for folder in folders:
             with self._reaching():
                 lacking = sorted(_names_in(folder) - self._names(folder.name))
-                added = sum([self._add_shard(folder / name) for name in lacking])
-                self.added += added
-                if added:  # the same text whoever writes it
-                    self._put(folder / DESCRIPTION)
+                if lacking and (folder / DESCRIPTION).exists():
+                    self._put(folder / DESCRIPTION)  # the same text whoever writes it
+                for name in lacking:
+                    self.added += self._add_shard(folder / name)
 
     def _names(self, fingerprint: str) -> set[str]:
         """Return the names of the shards of a fingerprint, as they are now."""
@@ -111,8 +111,7 @@ class SharedStore:
             found = self._files.ls(f"{self._root}/{fingerprint}", detail=False)
         except FileNotFoundError:
             return set()  # nobody has added one yet
-        names = {PurePosixPath(path).name for path in found}
-        return {name for name in names if name.endswith(SUFFIX) and not name.startswith(".")}
+        return {PurePosixPath(path).name for path in found if path.endswith(SUFFIX)}
 
     def _may_hold(self, path: str, wanted: NDArray[np.uint64]) -> bool:
         """Tell by a shard's table whether one of its images is wanted; True where it cannot be read.

@@ -1,6 +1,7 @@
 """A shared store: what one machine computed another fetches, and what is damaged is never taken for it."""
 
 import logging
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -141,6 +142,35 @@ def test_only_shards_with_something_that_is_wanted_are_fetched(url: str, tmp_pat
     assert fetch(two, url, slice(12, 14)) == 1
     assert lacks(two) == [*range(10), *range(20, 30)]
     assert fetch(two, url, slice(10, 20)) == 0, "nothing is missing"
+
+
+def test_a_shard_that_is_here_already_is_not_looked_at_there(folder: Path, tmp_path: Path) -> None:
+    one, two = machine(tmp_path / "one", slice(30)), machine(tmp_path / "two", slice(10))
+    add(one, str(folder))
+    (held,) = shard_files(tmp_path / "two")
+    (folder / FINGERPRINT.key / held.name).write_bytes(b"torn")
+    assert fetch(two, str(folder)) == 2
+    assert held.name in names(str(folder))
+
+
+def test_who_is_stopped_while_adding_leaves_no_part_of_a_shard(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = machine(tmp_path / "one", slice(10))
+    real = shutil.copyfile
+
+    def stop(source: Path, target: Path) -> None:
+        real(source, target)
+        if source.suffix == ".h5":
+            target.write_bytes(source.read_bytes()[:500])
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "copyfile", stop)
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        add(one, str(folder))
+    assert names(str(folder)) == [DESCRIPTION]
+    monkeypatch.undo()
+    assert add(one, str(folder)) == 1
 
 
 def test_what_came_in_part_is_not_used_and_no_damage_of_the_shared_store(
