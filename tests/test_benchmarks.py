@@ -21,6 +21,10 @@ ARGUMENTS = {
     "experiment": ["PHOTOS", "--rounds", "1"],
     "export": ["PHOTOS", "--formats", ".keras"],
     "extract": ["PHOTOS", "--images", "8", "--rounds", "1"],
+    "gpu": [
+        "PHOTOS", "--networks", "efficientnet_lite0", "--precisions", "float32", "--images", "20",
+        "--batch-size", "8", "--input-size", "32", "--rounds", "1",
+    ],
     "heads": ["--quick", "--rounds", "1"],
     "int8": ["PHOTOS"],
     "kills": ["PHOTOS", "--kills", "1"],
@@ -30,7 +34,7 @@ ARGUMENTS = {
     "report": ["--images", "60", "--classes", "3"],
     "store": ["--stored", "1000", "--sizes", "100", "200"],
     "suspects": ["FEATURES", "FEATURES", "--seeds", "7"],
-}
+}  # fmt: skip
 # They build networks, run Keras or all stages, or write much.
 LONG_ONES = {
     "compression",
@@ -38,6 +42,7 @@ LONG_ONES = {
     "experiment",
     "export",
     "extract",
+    "gpu",
     "heads",
     "int8",
     "kills",
