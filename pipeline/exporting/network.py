@@ -39,15 +39,21 @@ def build_network(backbone: Backbone, head: Head) -> "keras.Model":
     import keras
 
     with pinned_keras():
-        features = backbone.model.output
-        x = features if len(features.shape) == 2 else keras.layers.Flatten(name="flat")(features)
-        for step in [*scaling_steps(head.scaler), *head.steps()]:
-            x = LAYERS[type(step)](step, x)
-        calm = keras.layers.Rescaling(1 / head.temperature, name="temperature")(x)
-        probabilities = keras.layers.Softmax(name="probabilities")(calm)
+        scores = add_head(head, backbone.model.output)
+        probabilities = keras.layers.Softmax(name="probabilities")(scores)
         model = keras.Model(backbone.model.input, probabilities, name="classifier")
         model.trainable = False
         return model
+
+
+def add_head(head: Head, features: Any) -> Any:
+    """Put a head's layers behind features float32 `(b, ...)`; return its scores `(b, k)`."""
+    import keras
+
+    x = features if len(features.shape) == 2 else keras.layers.Flatten(name="flat")(features)
+    for step in [*scaling_steps(head.scaler), *head.steps()]:
+        x = LAYERS[type(step)](step, x)
+    return keras.layers.Rescaling(1 / head.temperature, name="temperature")(x)
 
 
 def _standardize(step: Standardize, x: Any) -> Any:
