@@ -1,18 +1,20 @@
 """Features of any rows, through the store that the pipeline has, for studies of other images or networks."""
 
+import math
 from collections.abc import Sequence
 from itertools import compress
 
 from pipeline import paths
-from pipeline.extraction.assembly import first_missing
+from pipeline.extraction.assembly import BLOCK_BYTES, first_missing
 from pipeline.extraction.decoding import ImageFile
 from pipeline.extraction.extractor import Extractor
 from pipeline.extraction.plan import Plan, Row, make_plan
 from pipeline.heads.rows import Rows
 from pipeline.parallel import Progress, no_progress
 from pipeline.store.shards import Features, ShardDamaged
-from pipeline.store.side_by_side import SideBySide
+from pipeline.store.side_by_side import FoundInAll, SideBySide
 from pipeline.store.store import Store, names_of
+from pipeline.studies.room import make_room
 
 
 def look_up(
@@ -30,7 +32,7 @@ def look_up(
         ImageError: A file cannot be decoded.
     """
     plan = make_plan(rows)
-    features = _read_all(rows, plan, extractor, progress)
+    features = read_features(rows, extractor, progress)
     groups = names_of(plan.groups)
     found, start = {}, 0
     for split, count in plan.splits.items():
@@ -46,16 +48,21 @@ def look_up(
     return found
 
 
-def _read_all(
-    rows: Sequence[Row], plan: Plan, extractor: Extractor, progress: Progress
+def read_features(
+    rows: Sequence[Row], extractor: Extractor, progress: Progress = no_progress
 ) -> Features:
+    """Return features `(n, ...)`, row for row; those that the store lacks are computed and kept.
+
+    See `make_room` for where they lie.
+    """
+    plan = make_plan(rows)
     fingerprints = extractor.fingerprint.of_each_layer()
     store = SideBySide([Store(paths.store_folder(), one) for one in fingerprints])
     while True:
         found = store.find(plan.keys)
         if not found.missing.any():
             try:
-                return store.read(found, plan.keys)
+                return _read(store, found, plan, extractor.dtype)
             except ShardDamaged:
                 continue  # it was quarantined: now its images are missing
         wanted = first_missing(plan, found.missing)
@@ -63,3 +70,14 @@ def _read_all(
         files = (ImageFile(row.file, row.sha256) for row in compress(rows, wanted))
         fresh = progress(lacking.extract(files), int(wanted.sum()))
         store.only(found.lacking).add(fresh, lacking.widths)
+
+
+def _read(store: SideBySide, found: FoundInAll, plan: Plan, dtype: str) -> Features:
+    shape = store.feature_shape()
+    assert shape is not None, "every feature was found"
+    features: Features = make_room((len(plan.keys), *shape), dtype)
+    step = max(1, BLOCK_BYTES // (math.prod(shape) * features.itemsize))
+    for start in range(0, len(features), step):
+        here = slice(start, start + step)
+        features[here] = store.read(found[here], plan.keys[here])
+    return features

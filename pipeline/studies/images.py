@@ -1,23 +1,19 @@
 """The images that a study trains networks on: each original with its copies, and their pixels."""
 
-import hashlib
-import math
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import paths
-from pipeline.errors import ImageError, ManifestError, StudyError
+from pipeline.errors import StudyError
+from pipeline.extraction.decoding import ImageFile, load
 from pipeline.extraction.plan import Row, iterate_rows
-from pipeline.images import Pixels, decode_square
+from pipeline.images import Pixels
 from pipeline.parallel import Progress, map_ordered, no_progress
-
-MOST_BYTES = 1 << 30  # of one array in memory; a larger one lies in a file
+from pipeline.studies.room import make_room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,39 +86,9 @@ def load_pixels(images: Images, size: int, progress: Progress = no_progress) -> 
     """
     pixels: Pixels = make_room((len(images), size, size, 3), np.uint8)
     with ThreadPoolExecutor() as pool:
-        squares = map_ordered(pool, lambda row: _load(row, size), images.rows, ahead=64)
+        squares = map_ordered(
+            pool, lambda row: load(ImageFile(row.file, row.sha256), size)[1], images.rows, ahead=64
+        )
         for place, square in enumerate(progress(squares, len(images))):
             pixels[place] = square
     return pixels
-
-
-def make_room(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Return an array to fill: in memory up to 1 GiB, else in a file without a name.
-
-    The file lies beside the features, where large files are expected, and is gone when the
-    array is, even if the process is killed.
-    """
-    if math.prod(shape) * np.dtype(dtype).itemsize <= MOST_BYTES:
-        return np.empty(shape, dtype)
-    folder = paths.store_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder) as file:  # the array keeps it open
-        return np.memmap(file, dtype, "w+", shape=shape)  # type: ignore[call-overload, no-any-return]
-
-
-def _load(row: Row, size: int) -> Pixels:
-    try:
-        data = row.file.read_bytes()
-    except OSError as error:
-        raise ManifestError(
-            f"cannot read {row.file}: {error.strerror}. Run the stages split and augment again."
-        ) from None
-    if hashlib.sha256(data).hexdigest() != row.sha256:
-        raise ManifestError(
-            f"{row.file} is not the file that the manifest names: "
-            "run the stages split and augment again."
-        )
-    try:
-        return decode_square(data, size)
-    except ImageError as error:
-        raise ImageError(f"cannot decode {row.file}: {error}") from None

@@ -1,6 +1,6 @@
 """How a study trains a network of Keras, and asks it: the same steps each time, on a CPU too."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
@@ -95,19 +95,25 @@ class Part:
 
 
 def train_network(
-    network: "keras.Model", parts: Sequence[Part], examples: Examples, course: Course
+    network: "keras.Model",
+    parts: Sequence[Part],
+    examples: Examples,
+    course: Course,
+    *,
+    training: bool = True,
 ) -> None:
     """Train a network in place, by cross-entropy.
 
     An epoch has each original once: as itself in the first, as its first copy in the second,
-    and so on. What is random in the network, as dropout, is random as in Keras's own training;
-    layers that are not trainable run as when they are asked.
+    and so on.
 
     Args:
         network: From inputs to scores float32 `(b, k)`.
-        parts: What learns; all else stays.
+        parts: What learns; all else stays, if not in training.
         examples: From what.
         course: How long.
+        training: Does it run as Keras trains, with dropout and the statistics of each batch? Else
+            it runs as when it is asked.
     """
     import keras
     import tensorflow as tf
@@ -122,16 +128,18 @@ def train_network(
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     def step(inputs: Any, labels: Any) -> None:
-        with tf.GradientTape() as tape:
-            value = loss(labels, network(tf.cast(inputs, tf.float32), training=True))
-        gradients = tape.gradient(value, [[v.value for v in part.variables] for part in parts])
+        values = [[variable.value for variable in part.variables] for part in parts]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            value = loss(labels, network(inputs, training=training))
+        gradients = tape.gradient(value, values)
         for optimizer, part, gradient in zip(optimizers, parts, gradients, strict=True):
             optimizer.apply(gradient, list(part.variables))
 
     with _same_each_time():
-        compiled = tf.function(step, input_signature=_signature(examples.inputs))
+        compiled = _compile(step, examples.inputs, 2)
         for rows in _batches(examples, course, steps):
-            compiled(examples.inputs[rows], examples.labels[rows])
+            compiled(tf.constant(examples.inputs[rows]), tf.constant(examples.labels[rows]))
 
 
 @contextmanager
@@ -146,11 +154,13 @@ def _same_each_time() -> Iterator[None]:
         config.disable_op_determinism()
 
 
-def _signature(inputs: NDArray[Any]) -> list[Any]:
-    """Describe batches of any size, so that the last one, which may be short, is not traced again."""
+def _compile(function: Callable[..., Any], inputs: NDArray[Any], arguments: int) -> Any:
+    """Compile a function of batches of inputs, of any size, and of as many labels or of none."""
     import tensorflow as tf
 
-    return [tf.TensorSpec((None, *inputs.shape[1:]), inputs.dtype), tf.TensorSpec([None], tf.int64)]
+    batches = tf.TensorSpec((None, *inputs.shape[1:]), inputs.dtype)
+    signature = [batches, tf.TensorSpec([None], tf.int64)][:arguments]
+    return tf.function(function, input_signature=signature).get_concrete_function()
 
 
 def _batches(examples: Examples, course: Course, steps: int) -> Iterator[NDArray[np.int64]]:
@@ -171,11 +181,11 @@ def run_network(network: "keras.Model", inputs: NDArray[Any]) -> Iterator[NDArra
     import tensorflow as tf
 
     def run(batch: Any) -> Any:
-        return network(tf.cast(batch, tf.float32), training=False)
+        return network(batch, training=False)
 
-    compiled = tf.function(run, input_signature=_signature(inputs)[:1])
+    compiled = _compile(run, inputs, 1)
     for start in range(0, len(inputs), ASKED_AT_ONCE):
-        yield compiled(inputs[start : start + ASKED_AT_ONCE]).numpy()
+        yield compiled(tf.constant(inputs[start : start + ASKED_AT_ONCE])).numpy()
 
 
 def ask_network(network: "keras.Model", inputs: NDArray[Any]) -> NDArray[np.float64]:

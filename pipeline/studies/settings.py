@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from pipeline import paths
 from pipeline.errors import ParamsError
@@ -17,6 +17,8 @@ from pipeline.params import (
     describe_fault,
     load_settings,
 )
+
+Blocks = Annotated[int, Field(ge=1, le=1000)] | Literal["all"]
 
 
 class ScratchParams(Section):
@@ -38,6 +40,42 @@ class ScratchParams(Section):
     learning_rate: float = Field(gt=0)
     dropout: float = Field(ge=0, lt=1)
     seed: Seed
+
+
+class FinetuneParams(Section):
+    """The last blocks of the backbone, which learn with the head.
+
+    Attributes:
+        blocks: How many of the last blocks learn, each in turn, beside none; or all.
+        epochs: Passes over the training images.
+        least_steps: So many steps at least, by more passes, where there are few images.
+        batch_size: Images a step.
+        learning_rate: Of Adam at first, for the head; it falls to 0 by a cosine.
+        rate_decay: Each block learns so many times as fast as what is behind it.
+        seed: Of the order of images.
+    """
+
+    blocks: tuple[Blocks, ...] = Field(min_length=1, strict=False)
+    epochs: int = Field(ge=1, le=10_000)
+    least_steps: int = Field(ge=1, le=1_000_000)
+    batch_size: int = Field(ge=1, le=4096)
+    learning_rate: float = Field(gt=0)
+    rate_decay: float = Field(gt=0, le=1)
+    seed: Seed
+
+
+class LearningCurveParams(Section):
+    """Accuracy against images a class.
+
+    Attributes:
+        images_a_class: How many, each in turn, beside as many as there are.
+        seeds: How many times each, from finetune.seed on: other images, other first weights.
+        blocks: How many of the last blocks learn where it is fine-tuned.
+    """
+
+    images_a_class: tuple[Annotated[int, Field(ge=1)], ...] = Field(strict=False)
+    seeds: int = Field(ge=1, le=100)
+    blocks: Blocks
 
 
 class AugmentationParams(Section):
@@ -91,9 +129,20 @@ class StudiesParams(Section):
     """All of studies/params.yaml."""
 
     scratch: ScratchParams
+    finetune: FinetuneParams
+    learning_curve: LearningCurveParams
     augmentation: AugmentationParams
     frontier: FrontierParams
     advice: AdviceParams
+
+    @model_validator(mode="after")
+    def _the_curve_takes_maps_that_are_there(self) -> Self:
+        if self.learning_curve.blocks not in self.finetune.blocks:
+            raise ValueError(
+                f"learning_curve.blocks is {self.learning_curve.blocks}, expected one of finetune.blocks, "
+                f"{list(self.finetune.blocks)}: their frozen part is computed once for both"
+            )
+        return self
 
 
 def load_studies(path: Path = paths.STUDIES) -> StudiesParams:

@@ -12,6 +12,8 @@ from pipeline.studies.task import Task
 # Does it look at a backbone, or at the dataset alone?
 STUDIES = {
     "scratch": False,
+    "finetune": True,
+    "learning_curve": True,
     "zero_shot": True,
     "bottleneck": True,
     "augmentation": True,

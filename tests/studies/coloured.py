@@ -10,11 +10,15 @@ from pipeline import paths
 from pipeline.params import Params
 from pipeline.studies.settings import parse_studies
 from pipeline.studies.task import Task
-from tests.project import BACKBONE, place
+from tests.project import place
 from tests.trained_project import tinted_image
 
 ROOT = Path(__file__).parents[2]
-QUICK = {
+TINY = "tiny"
+SIZES = {"train": 8, "val": 4}
+QUICK: dict[str, dict[str, Any]] = {
+    "finetune": {"blocks": [1, 2, "all"], "epochs": 2, "batch_size": 8, "least_steps": 10},
+    "learning_curve": {"images_a_class": [2], "seeds": 1, "blocks": 1},
     "scratch": {"input_size": 32, "epochs": 4, "least_steps": 30, "batch_size": 8},
 }
 
@@ -36,10 +40,27 @@ def place_coloured(sizes: Mapping[str, int], copies: int = 1) -> None:
     place("pets", images, copied)
 
 
-def task_of(params: Params, *, backbone: bool = False, **changes: dict[str, Any]) -> Task:
+def save_tiny_network(path: Path) -> None:
+    """Save a network of four blocks: a filter, two that are added to what passes by, and a last one."""
+    import keras
+    from keras import layers
+
+    def filtered(x: Any, name: str, stride: int = 1) -> Any:
+        x = layers.Conv2D(4, 3, stride, "same", use_bias=False, name=f"{name}_filter")(x)
+        x = layers.BatchNormalization(name=f"{name}_norm")(x)
+        return layers.ReLU(name=f"{name}_relu")(x)
+
+    keras.utils.set_random_seed(3)
+    pixels = keras.Input((32, 32, 3))
+    x = filtered(pixels, "stem", 4)
+    x = layers.Add(name="first")([x, filtered(x, "first")])
+    x = layers.Add(name="second")([x, filtered(x, "second")])
+    keras.Model(pixels, filtered(x, "last", 2)).save(path)
+
+
+def task_of(params: Params, backbone: str = "", **changes: dict[str, Any]) -> Task:
     """Return a quick task, some settings of its studies changed, section by section."""
     tree = yaml.safe_load((ROOT / paths.STUDIES).read_text(encoding="utf-8"))
     for section, values in tree.items():
         values |= QUICK.get(section, {}) | changes.get(section, {})
-    name = BACKBONE if backbone else ""
-    return Task(dataset="pets", backbone=name, params=params, settings=parse_studies(tree))
+    return Task(dataset="pets", backbone=backbone, params=params, settings=parse_studies(tree))

@@ -6,8 +6,8 @@ import pytest
 from pipeline import paths
 from pipeline.errors import ManifestError, StudyError
 from pipeline.images import decode_square
-from pipeline.studies import images
-from pipeline.studies.images import load_pixels, make_room, read_images
+from pipeline.studies import room
+from pipeline.studies.images import load_pixels, read_images
 from tests.project import make_project
 from tests.studies.coloured import place_coloured
 
@@ -39,12 +39,12 @@ def test_what_memory_is_not_for_lies_in_a_file_that_leaves_nothing(
 ) -> None:
     train = read_images("pets")["train"]
     expected = load_pixels(train, 32)
-    monkeypatch.setattr(images, "MOST_BYTES", 1000)
+    monkeypatch.setattr(room, "MOST_BYTES", 1000)
     found = load_pixels(train, 32)
     assert isinstance(found, np.memmap)
     assert (found == expected).all()
     assert list(paths.store_folder().iterdir()) == []
-    assert not isinstance(make_room((10, 10), np.uint8), np.memmap)
+    assert not isinstance(room.make_room((10, 10), np.uint8), np.memmap)
 
 
 def test_a_file_that_is_not_the_manifest_s_is_refused() -> None:

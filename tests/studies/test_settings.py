@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline import paths
 from pipeline.errors import ParamsError
@@ -30,4 +31,11 @@ def test_the_project_comes_with_settings_of_every_study() -> None:
 )
 def test_every_fault_is_named_by_its_key(tree: object, message: str) -> None:
     with pytest.raises(ParamsError, match=message):
+        parse_studies(tree)
+
+
+def test_the_curve_takes_only_blocks_whose_maps_fine_tuning_has() -> None:
+    tree = yaml.safe_load((ROOT / paths.STUDIES).read_text(encoding="utf-8"))
+    tree["learning_curve"]["blocks"] = 3
+    with pytest.raises(ParamsError, match=r"learning_curve\.blocks is 3, expected one of finetune"):
         parse_studies(tree)
