@@ -198,7 +198,7 @@ class JointBackboneParams(Section):
             raise ValueError(
                 f"network has one twice with the same input_size (found {_shown(self.network)})"
             )
-        if self.pooling is None:
+        if self.pooling is None and len(self.network) > 1:
             raise ValueError("several networks need pooling: avg, max or flatten (found null)")
         return self
 

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 KEY_LENGTH = 32
-NETWORKS = (
-    "networks"  # the part that holds those of each network, by place, where there are several
-)
+NETWORKS = "networks"  # the part with those of each network, by place, where there are several
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
