@@ -4,7 +4,7 @@ import re
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -30,6 +30,7 @@ from pipeline.yaml_reader import NotYaml, read_yaml
 
 T = TypeVar("T")
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Positive = Annotated[float, Field(gt=0)]
 # A name is part of paths, of command lines and of the names of stages.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -102,6 +103,27 @@ Pooling = Literal["avg", "max", "flatten", None]
 InputSize = Annotated[int, Field(ge=32, le=1024)]
 
 
+class ChannelScaling(Section):
+    """Pixels are brought to 0..1, then less a mean, by a standard deviation: of red, green and blue."""
+
+    mean: tuple[float, float, float]
+    std: tuple[Positive, Positive, Positive]
+
+
+def _as_scaling(value: object) -> object:
+    """Return a mapping as the record that it stands for; others as they are."""
+    if value is None or value in (names := get_args(backbone_catalogue.Scaling)):
+        return value
+    try:
+        lists = value.items() if isinstance(value, Mapping) else ()
+        return ChannelScaling(**{str(key): tuple(three) for key, three in lists})
+    except (ValidationError, TypeError):
+        raise ValueError(
+            f"input should be {', '.join(map(repr, names))}, or {{mean: [r, g, b], std: [r, g, b]}} "
+            f"of pixels 0..1, std above 0 (found {_shown(value)})"
+        ) from None
+
+
 class BackboneParams(Section):
     """Which frozen network, and where it is cut.
 
@@ -116,14 +138,17 @@ class BackboneParams(Section):
     pooling: Pooling = "avg"
     input_size: InputSize = 224
     weights: Annotated[str, AfterValidator(_check_path)] = Field(default="imagenet", min_length=1)
-    scaling: backbone_catalogue.Scaling | None = None
+    scaling: Annotated[
+        backbone_catalogue.Scaling | ChannelScaling | None, BeforeValidator(_as_scaling)
+    ] = None
 
     @model_validator(mode="after")
     def _ones_own_network_is_a_file_and_says_its_scaling(self) -> Self:
         own = self.network == backbone_catalogue.OWN
         if own and (self.weights in ("imagenet", "random") or self.scaling is None):
             raise ValueError(
-                "network 'own' needs weights, a .keras file in weights/ or its absolute path, and scaling "
+                "network 'own' needs weights, a .keras or .onnx file or a SavedModel in weights/ or its "
+                "absolute path, and scaling "
                 f"(found weights {_shown(self.weights)}, scaling {self.scaling})"
             )
         if not own and self.scaling is not None:
@@ -136,6 +161,12 @@ class BackboneParams(Section):
     def networks(self) -> tuple[Self, ...]:
         """The settings of each network: these alone."""
         return (self,)
+
+    @property
+    def needs_openvino(self) -> bool:
+        """Whether it is a network of one's own that is no Keras model."""
+        own = self.network == backbone_catalogue.OWN
+        return own and not self.weights.endswith((".keras", ".h5", ".hdf5"))
 
     def without_weights(self) -> Self:
         """Return settings for the same layers that need no weights; one's own network is its file."""

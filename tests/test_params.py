@@ -156,11 +156,23 @@ def test_maps_of_several_layers_do_not_stand_side_by_side() -> None:
             {"network": "own", "weights": "a.keras", "scaling": "x"},
             r"\.scaling: .*'lite', 'tf'",
         ),
+        (
+            {
+                "network": "own",
+                "weights": "a.onnx",
+                "scaling": {"mean": [0.5] * 3, "std": [1, 0, 1]},
+            },
+            r"\.scaling: .*std above 0 \(found",
+        ),
+        (
+            {"network": "own", "weights": "a.onnx", "scaling": {"mean": [0.5] * 3}},
+            r"\.scaling: input should be .*, or {mean: \[r, g, b\], std: ",
+        ),
         ({"weights": "a.keras", "scaling": "tf"}, r"'mine'.*A name of your own needs the key netw"),
     ],
 )
 def test_a_network_of_ones_own_is_a_file_and_says_its_scaling(
-    settings: dict[str, str], message: str
+    settings: dict[str, Any], message: str
 ) -> None:
     assert re.search(rf"backbones\.mine.*{message}", faults_of({"backbones.mine": settings}))
 

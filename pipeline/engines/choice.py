@@ -78,13 +78,27 @@ def _version(library: str) -> str:
         return version(f"{library}-cpu")
 
 
-def choose(settings: ExtractParams, hardware: Hardware, input_size: int) -> EngineConfig:
+def choose(
+    settings: ExtractParams, hardware: Hardware, input_size: int, *, needs_openvino: bool = False
+) -> EngineConfig:
     """Choose the engine: one that sees a GPU, else OpenVINO if installed, else TensorFlow, else JAX.
+
+    Args:
+        settings: What is wanted.
+        hardware: What there is.
+        input_size: Height and width of the images, pixels.
+        needs_openvino: Whether nothing else can run the backbone.
 
     Raises:
         BackboneError: The settings ask for what this machine does not have.
     """
-    engine = _choose_engine(settings.engine, hardware)
+    if needs_openvino and "openvino" not in hardware.engines:
+        raise BackboneError(
+            "a network of one's own that is no Keras model needs OpenVINO, which is not installed: "
+            "pip install openvino, or name a .keras file (params.yaml, backbones)"
+        )
+    wanted = "openvino" if needs_openvino and settings.engine == "auto" else settings.engine
+    engine = _choose_engine(wanted, hardware)
     gpu = hardware.gpus.get(engine)
     _check_precision(settings.precision, engine, gpu, hardware)
     if gpu is None:

@@ -27,25 +27,22 @@ class OpenVinoEngine:
     def __init__(self, config: EngineConfig, backbone: Backbone) -> None:
         self.batch_size = config.batch_size
         self.streams = config.streams
-        size = backbone.input_size
-        with warnings.catch_warnings(), _version_told(), _logging_kept():
-            # Keras wonders at the tuple in which OpenVINO hands it the input.
-            warnings.simplefilter("ignore")
-            try:
-                model = openvino.convert_model(
-                    backbone.model, input=[self.batch_size, size, size, 3]
-                )
-            except OpConversionFailure as error:
-                raise BackboneError(
-                    f"OpenVINO cannot run {backbone.name} ({str(error).strip().splitlines()[-1]}): "
-                    "set extract.engine to tensorflow (params.yaml)"
-                ) from None
+        graph = backbone.needs_openvino
+        model = backbone.graph if graph else _convert(backbone, self.batch_size)
         settings = {
             "NUM_STREAMS": self.streams,
             "INFERENCE_NUM_THREADS": self.streams,
             "INFERENCE_PRECISION_HINT": HINTS[config.precision],
         }
-        self._compiled = openvino.Core().compile_model(model, "CPU", settings)
+        try:
+            self._compiled = openvino.Core().compile_model(model, "CPU", settings)
+        except RuntimeError as error:
+            if not graph:
+                raise
+            raise BackboneError(
+                f"OpenVINO cannot run {backbone.name} ({str(error).strip().splitlines()[-1]}): save the "
+                f"network otherwise (params.yaml, backbones.{backbone.name}.weights)"
+            ) from None
         _check_precision(self._compiled, config.precision)
         self._own = threading.local()
 
@@ -56,6 +53,21 @@ class OpenVinoEngine:
         self._own.request.infer([pixels], share_inputs=True)
         values: NDArray[np.float32] = self._own.request.get_output_tensor().data.copy()
         return values
+
+
+def _convert(backbone: Backbone, batch_size: int) -> openvino.Model:
+    """Turn a Keras model into one of OpenVINO's, for one size of batch."""
+    shape = [batch_size, backbone.input_size, backbone.input_size, 3]
+    with warnings.catch_warnings(), _version_told(), _logging_kept():
+        # Keras wonders at the tuple in which OpenVINO hands it the input.
+        warnings.simplefilter("ignore")
+        try:
+            return openvino.convert_model(backbone.model, input=shape)
+        except OpConversionFailure as error:
+            raise BackboneError(
+                f"OpenVINO cannot run {backbone.name} ({str(error).strip().splitlines()[-1]}): "
+                "set extract.engine to tensorflow (params.yaml)"
+            ) from None
 
 
 def _check_precision(compiled: openvino.CompiledModel, precision: str) -> None:

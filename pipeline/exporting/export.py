@@ -87,12 +87,17 @@ def read_saved(dataset: str, backbone: str) -> SavedHead:
 
 
 def _only_network(backbone: str, settings: AnyBackbone) -> BackboneParams:
-    """Return the settings of a backbone's network, where it is one: a model takes images of one size."""
+    """Return the settings of a backbone's network, where it is one that Keras can join with a head."""
     network, *others = settings.networks
     if others:
         raise ExportError(
             f"{backbone} has {1 + len(others)} networks, each with an input size of its own; expected one: "
             f"export the head of a backbone of one network (params.yaml, backbones.{backbone}.network)"
+        )
+    if network.needs_openvino:
+        raise ExportError(
+            f"{backbone} is no Keras model, so that it cannot be exported with its head: save the network as "
+            f"a .keras file and extract by that (params.yaml, backbones.{backbone}.weights)"
         )
     return network
 
@@ -188,7 +193,7 @@ def _gather_facts(
     info: HeadInfo,
     difference: float,
 ) -> CardFacts:
-    own = backbones.describe_own(settings.scaling or "none")
+    own = backbones.describe_own()
     network = backbones.CATALOGUE.get(settings.network or backbone, own)
     known = datasets.CATALOGUE.get(dataset)
     source = str(_read_json(paths.weights_record(backbone)).get("source", ""))

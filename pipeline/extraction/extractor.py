@@ -35,7 +35,12 @@ class Extractor:
     """
 
     def __init__(self, name: str, settings: BackboneParams, extract: ExtractParams) -> None:
-        self.config = choose(extract, find_hardware(extract.engine), settings.input_size)
+        self.config = choose(
+            extract,
+            find_hardware(extract.engine),
+            settings.input_size,
+            needs_openvino=settings.needs_openvino,
+        )
         self.dtype = extract.dtype
         self._extract = extract
         self._backbone = Backbone(

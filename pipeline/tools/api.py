@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline import paths
+from pipeline.backbones.own_graph import files_of
 from pipeline.errors import ImageError, ParamsError
 from pipeline.extraction.joint import JointExtractor
 from pipeline.features import Block, Header
@@ -159,7 +160,7 @@ def _open_extractor(backbone: str, params: Params) -> JointExtractor:
     """Return what computes features; to build it takes seconds, so the last one is kept."""
     settings = params.backbone(backbone)
     weights = paths.weights_file(settings.weights).absolute()
-    changed = weights.stat().st_mtime_ns if weights.is_file() else 0
+    changed = max((one.stat().st_mtime_ns for one in files_of(weights)), default=0)
     return _kept_extractor(backbone, settings, params.extract, weights, changed)
 
 

@@ -266,7 +266,8 @@ def weights_fault(name: str, settings: BackboneParams) -> str | None:
     if weights not in ("imagenet", "random"):
         file = paths.weights_file(weights)
         missing = f"there is no weights file {str(file)!r} (params.yaml, backbones.{name}.weights)"
-        return None if file.is_file() else missing
+        there = file.exists() if settings.needs_openvino else file.is_file()
+        return None if there else missing
     if weights == "random" or known is None or known.pip_weights is None:
         return None
     try:
@@ -284,7 +285,8 @@ def layer_fault(name: str, settings: BackboneParams) -> str | None:
         "import sys, pipeline; from pipeline.params import BackboneParams as Settings\n"
         "from pipeline.backbones.backbone import Backbone, BackboneError\n"
         "settings = Settings.model_validate_json(sys.argv[2])\n"
-        "try: Backbone(sys.argv[1], settings.without_weights()).model\n"
+        "backbone = Backbone(sys.argv[1], settings.without_weights())\n"
+        "try: backbone.graph if backbone.needs_openvino else backbone.model\n"
         "except BackboneError as error: sys.exit(str(error))"
     )
     return _fault([sys.executable, "-c", code, name, settings.model_dump_json()], last=True)

@@ -68,17 +68,14 @@ def describe_layers(name: str, params: Params | None) -> Iterator[str]:
 def _describe_network(name: str, found: BackboneParams) -> Iterator[str]:
     from pipeline.backbones.backbone import Backbone
 
-    whole = found.without_weights().model_copy(update={"layer": None, "pooling": None})
-    model = Backbone(name, whole).model
-    network = next(layer for layer in model.layers if hasattr(layer, "layers"))
-    rows = [
-        (layer.name, type(layer).__name__, _shape(layer.output.shape)) for layer in network.layers
-    ]
+    backbone = Backbone(name, found.without_weights())
+    rows = [(layer, kind, _shape(shape)) for layer, kind, shape in backbone.list_layers()]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for layer, kind, shape in rows:
         yield f"{layer:{widths[0]}}  {kind:{widths[1]}}  {shape}"
+    null = "the first output" if backbone.needs_openvino else "the last one"
     yield (
-        f"{count_of(len(rows), 'layer')} at input_size {found.input_size}; layer: null is the last one "
+        f"{count_of(len(rows), 'layer')} at input_size {found.input_size}; layer: null is {null} "
         f"({paths.PARAMS}, backbones)"
     )
 
