@@ -431,8 +431,12 @@ def sweep(
 
 @app.command(rich_help_panel="Tools")
 def study(
-    name: Annotated[str, typer.Argument(help="Which one; docs/studies.md describes them.")],
-    dataset: Dataset,
+    name: Annotated[
+        str, typer.Argument(help="Which one (docs/studies.md), or `compare` for what all found.")
+    ],
+    dataset: Annotated[
+        str, typer.Argument(help="Its name in params.yaml.", show_default=False)
+    ] = "",
     backbone: Annotated[
         str,
         typer.Argument(
@@ -443,12 +447,16 @@ def study(
 ) -> None:
     """Run one study beside the pipeline, as studies/dvc.yaml does, and keep its results."""
     params = _params()
-    params.dataset(dataset)
     from pipeline.studies.settings import load_studies
     from pipeline.studies.study import run_study
     from pipeline.studies.task import Task
     from pipeline.tools.progress import tracker
 
+    if name == "compare" and not dataset:
+        from pipeline.studies import compare
+
+        print(compare.run(params, load_studies()))
+        return
     task = Task(
         dataset=dataset,
         backbone=backbone,

@@ -23,6 +23,8 @@ SWEEP = Path("studies/sweep.yaml")
 SWEEPS = Path("studies/sweep")
 STUDIES = Path("studies/params.yaml")
 STUDIES_RESULTS = Path("studies/results")
+COMPARISONS = Path("studies/compare")
+STUDIES_PAGE = Path("report/studies.html")
 
 _ROOT = ContextVar("_ROOT", default=Path())
 
@@ -170,6 +172,16 @@ def results_file(study: str, dataset: str, backbone: str | None = None) -> Path:
     """CSV: a row a model that a study tried."""
     folder = _in_project(STUDIES_RESULTS, dataset)
     return (folder / backbone if backbone else folder) / f"{study}.csv"
+
+
+def comparison_file(dataset: str) -> Path:
+    """CSV: a row a model of all studies."""
+    return _in_project(COMPARISONS, f"{dataset}.csv")
+
+
+def comparison_picture(dataset: str) -> Path:
+    """SVG: how well each way to a classifier does."""
+    return _in_project(COMPARISONS, f"{dataset}.svg")
 
 
 def sweep_file(dataset: str, backbone: str) -> Path:

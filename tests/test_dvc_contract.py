@@ -37,6 +37,7 @@ DATA = {  # listed, no modules
     "plots_page": [PACKAGE / "stages" / "plots_page.html"],
     "report": sorted((PACKAGE / "page" / "templates").glob("*.*")),
 }
+TEMPLATES = ["pipeline/page/templates", "pipeline/studies/templates"]  # of the studies' page
 IN_GIT = str(paths.corrections_file("d").parent)  # a stage's input that people write
 NAMES = {"${item.dataset}": "d", "${item.backbone}": "b", "${item.candidate}": "b"}
 
@@ -236,7 +237,9 @@ def test_a_study_lists_exactly_what_it_is_made_of(study: str) -> None:
     closure = import_closure(module, frozenset(EXEMPT))
     closure.add("pipeline/__init__.py")
     listed = code_among(stage["deps"])
-    assert set(listed) - closure == set(), "listed, but not imported"
+    data = {file for file in listed if not file.endswith(".py")}
+    assert data == (set(code_among(TEMPLATES)) if study == "compare" else set())
+    assert set(listed) - data - closure == set(), "listed, but not imported"
     assert closure - set(listed) == set(), "imported, but not listed"
 
 
@@ -250,8 +253,15 @@ def test_a_study_runs_its_command_and_keeps_its_results_where_the_layout_says(st
     ]
 
 
+def test_the_comparison_depends_on_all_results_and_keeps_its_own_elsewhere() -> None:
+    stage = STUDY_STAGES["compare"]
+    assert stage["deps"][0] == str(paths.STUDIES_RESULTS)
+    assert stage["outs"] == [str(paths.COMPARISONS), str(paths.STUDIES_PAGE)]
+    assert stage["cmd"] == "python -m pipeline study compare"
+
+
 def test_every_study_has_a_stage_and_axes_that_are_names_in_params() -> None:
-    assert set(STUDY_STAGES) == {*STUDIES, "sweep"}
+    assert set(STUDY_STAGES) == {*STUDIES, "sweep", "compare"}
     for study, of_backbones in STUDIES.items():
         other = {"backbone": "${backbones}"} if of_backbones else {}
         if study in OF_CANDIDATES:

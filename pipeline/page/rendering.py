@@ -51,7 +51,7 @@ def render_report(datasets: Sequence[View], params: Params, revision: Revision |
         params: The settings that gave the results.
         revision: The commit of code and settings, if it is known.
     """
-    page = _environment().get_template("report.html.j2")
+    page = make_environment().get_template("report.html.j2")
     own_first = sorted(datasets, key=lambda dataset: dataset["archive"]["source"] != "archive")
     return page.render(
         datasets=[_with_ranks(dataset) for dataset in own_first],
@@ -87,9 +87,10 @@ def _fingerprints(datasets: Sequence[View]) -> dict[str, list[tuple[str, str]]]:
     return {head["fingerprint"]: list(_flat(head["fingerprint_parts"])) for head in heads}
 
 
-def _environment() -> Environment:
+def make_environment(more: Sequence[Path] = ()) -> Environment:
+    """Return what renders templates of the page, and of other folders."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([TEMPLATES, *more]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

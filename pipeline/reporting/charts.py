@@ -117,14 +117,14 @@ def draw_history(history: Curves, measure: str, overfits_after: int | None = Non
         x=Axis(
             label="epoch", low=1, high=float(epochs[-1]), step=max(1, _step(len(epochs) - 1, 8))
         ),
-        y=_axis_over(measure.replace("_", " "), float(every.min()), float(every.max())),
+        y=axis_over(measure.replace("_", " "), float(every.min()), float(every.max())),
     )
     parts = [] if overfits_after is None else [_shade(frame, overfits_after)]
     for number, (split, curve) in enumerate(curves.items()):
         points = zip(curve["epoch"], curve[measure], strict=True)
-        parts.append(_curve(frame, points, number, SPLIT_NAMES[split], LINES[split]))
+        parts.append(draw_curve(frame, points, number, SPLIT_NAMES[split], LINES[split]))
     parts += [_epoch_told(frame, row, curves, measure) for row in range(len(epochs))]
-    return _svg(frame, parts)
+    return draw_svg(frame, parts)
 
 
 def draw_roc(curves: Curves) -> str:
@@ -137,10 +137,10 @@ def draw_roc(curves: Curves) -> str:
         x=Axis(label="false positive rate", **UNIT), y=Axis(label="true positive rate", **UNIT)
     )
     parts = [
-        _curve(frame, zip(curve["fpr"], curve["tpr"], strict=True), number, name)
+        draw_curve(frame, zip(curve["fpr"], curve["tpr"], strict=True), number, name)
         for number, (name, curve) in enumerate(curves.items())
     ]
-    return _svg(frame, [_diagonal(frame), *parts])
+    return draw_svg(frame, [_diagonal(frame), *parts])
 
 
 def draw_precision_recall(curves: Curves) -> str:
@@ -154,8 +154,8 @@ def draw_precision_recall(curves: Curves) -> str:
     for number, (name, curve) in enumerate(curves.items()):
         recall, precision = curve["recall"], curve["precision"]
         x, y = np.repeat(recall, 2)[:-1], np.repeat(precision, 2)[1:]
-        parts.append(_curve(frame, zip(x, y, strict=True), number, name))
-    return _svg(frame, parts)
+        parts.append(draw_curve(frame, zip(x, y, strict=True), number, name))
+    return draw_svg(frame, parts)
 
 
 def draw_calibration(bins: Sequence[ConfidenceBin]) -> str:
@@ -165,7 +165,7 @@ def draw_calibration(bins: Sequence[ConfidenceBin]) -> str:
         bins: In the order of confidence.
     """
     frame = Frame(x=Axis(label="confidence", **UNIT), y=Axis(label="accuracy", **UNIT))
-    return _svg(frame, [_diagonal(frame), *(_point_of(frame, one) for one in bins)])
+    return draw_svg(frame, [_diagonal(frame), *(_point_of(frame, one) for one in bins)])
 
 
 def draw_histogram(values: NDArray[np.int64], label: str) -> str:
@@ -181,7 +181,7 @@ def draw_histogram(values: NDArray[np.int64], label: str) -> str:
     counts, _ = np.histogram(values, edges)
     frame = Frame(
         x=Axis(label=label, low=low, high=float(edges[-1]), step=max(1, _step(edges[-1] - low, 6))),
-        y=_axis_over("images", 0, int(counts.max()), ticks=4, least=1),
+        y=axis_over("images", 0, int(counts.max()), ticks=4, least=1),
         height=210,
     )
     bars = [
@@ -191,7 +191,7 @@ def draw_histogram(values: NDArray[np.int64], label: str) -> str:
         )
         if count
     ]
-    return _svg(frame, bars)
+    return draw_svg(frame, bars)
 
 
 def _step(span: float, ticks: int) -> float:
@@ -201,21 +201,22 @@ def _step(span: float, ticks: int) -> float:
     return next(times * power for times in (1, 2, 5, 10) if times * power >= least * (1 - 1e-9))
 
 
-def _axis_over(label: str, low: float, high: float, ticks: int = 5, least: float = 0) -> Axis:
+def axis_over(label: str, low: float, high: float, ticks: int = 5, least: float = 0) -> Axis:
     """Return an axis from the tick below all values to the one above."""
     step = max(least, _step(high - low or abs(high) or 1.0, ticks))
     bottom, top = math.floor(low / step), math.ceil(high / step)
     return Axis(label=label, low=bottom * step, high=max(top, bottom + 1) * step, step=step)
 
 
-def _svg(frame: Frame, parts: Iterable[str]) -> str:
+def draw_svg(frame: Frame, parts: Iterable[str]) -> str:
+    """Return a drawing of parts over its axes."""
     return (
         f'<svg viewBox="0 0 {WIDTH} {frame.height}" aria-hidden="true">'
-        f"{_axes(frame)}{''.join(parts)}</svg>"
+        f"{draw_axes(frame)}{''.join(parts)}</svg>"
     )
 
 
-def _axes(frame: Frame) -> str:
+def draw_axes(frame: Frame) -> str:
     """Draw the grid, its values and what they are of."""
     right, bottom = WIDTH - RIGHT, frame.height - BOTTOM
     middle = (TOP + bottom) / 2
@@ -239,7 +240,7 @@ def _axes(frame: Frame) -> str:
     return "".join(parts)
 
 
-def _curve(
+def draw_curve(
     frame: Frame,
     points: Iterable[tuple[float, float]],
     number: int,

@@ -38,18 +38,19 @@ def run_study(name: str, task: Task) -> str:
 
     Raises:
         StudyError: No study has that name, a backbone is missing or too many, or no candidate.
-        ParamsError: params.yaml has no such backbone.
+        ParamsError: params.yaml has no such dataset or backbone.
         PipelineError: What the study raises.
     """
     if name not in STUDIES:
         raise StudyError(
             f"no study is called {name!r}. Known: {', '.join(STUDIES)}.{did_you_mean(name, STUDIES)}"
         )
-    if STUDIES[name] != bool(task.backbone):
+    if not task.dataset or STUDIES[name] != bool(task.backbone):
         raise StudyError(
             f"study {name} takes DATASET{' BACKBONE' * STUDIES[name]}, "
-            f"found {' '.join(filter(None, (task.dataset, task.backbone)))}."
+            f"found {' '.join(filter(None, (task.dataset, task.backbone))) or 'neither'}."
         )
+    task.params.dataset(task.dataset)
     if task.backbone:
         _check_backbone(name, task)
     study: Study = import_module(f"pipeline.studies.{name}")  # type: ignore[assignment]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.page import rendering
-from pipeline.page.rendering import _environment, _flat, _lowest_of_scale, _percent, _settings
+from pipeline.page.rendering import _flat, _lowest_of_scale, _percent, _settings, make_environment
 from tests.project import make_params
 
 
@@ -51,13 +51,13 @@ def test_templates_are_compiled_once_and_anew_when_they_change(
 ) -> None:
     monkeypatch.setattr(rendering, "TEMPLATES", tmp_path)
     (tmp_path / "a").write_text("{{ 1 }}")
-    assert _environment().get_template("a").render() == "1"
+    assert make_environment().get_template("a").render() == "1"
     (kept,) = (tmp_path / "__pycache__").iterdir()
     before = kept.stat().st_mtime_ns
-    assert _environment().get_template("a").render() == "1"
+    assert make_environment().get_template("a").render() == "1"
     assert kept.stat().st_mtime_ns == before
     (tmp_path / "a").write_text("{{ 2 }}")
-    assert _environment().get_template("a").render() == "2"
+    assert make_environment().get_template("a").render() == "2"
 
 
 def test_templates_need_no_place_to_be_kept(
@@ -66,7 +66,7 @@ def test_templates_need_no_place_to_be_kept(
     monkeypatch.setattr(rendering, "TEMPLATES", tmp_path)
     monkeypatch.setattr(rendering.os, "access", lambda path, mode: False)
     (tmp_path / "a").write_text("{{ 1 }}")
-    assert _environment().get_template("a").render() == "1"
+    assert make_environment().get_template("a").render() == "1"
     shutil.rmtree(tmp_path / "__pycache__")
     (tmp_path / "__pycache__").write_text("in the way")
-    assert _environment().get_template("a").render() == "1"
+    assert make_environment().get_template("a").render() == "1"

@@ -30,14 +30,14 @@ def test_a_study_keeps_its_results_and_prints_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(task: Task) -> Iterable[Result]:
-        assert task.dataset == "d"
+        assert task.dataset == "flowers"
         yield RESULT
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(study, "import_module", lambda name: SimpleNamespace(run=run))
-    said = study.run_study("bottleneck", task_for("d", BACKBONE))
+    said = study.run_study("bottleneck", task_for("flowers", BACKBONE))
     assert "guess: val accuracy 0.5000, log loss 0.7000 (4 images; seed 7; 3 a class)" in said
-    assert read_results(paths.results_file("bottleneck", "d", BACKBONE)) == [RESULT]
+    assert read_results(paths.results_file("bottleneck", "flowers", BACKBONE)) == [RESULT]
 
 
 def test_an_unknown_study_lists_those_there_are() -> None:

@@ -1,0 +1,158 @@
+"""The studies' pictures: shares with their intervals, quality against time, and curves by size."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from pipeline.reporting.charts import (
+    BOTTOM,
+    CAP,
+    SERIES_COLOURS,
+    TOP,
+    WIDTH,
+    Axis,
+    Frame,
+    axis_over,
+    draw_curve,
+    draw_svg,
+)
+
+ROW = 34  # height of a row of a name and its interval
+LINE = 13  # of text
+STYLE = """
+svg { background: #fcfbf9; font: 12px system-ui, sans-serif; }
+text { fill: #5c636e; } .grid { stroke: #e2dfd9; } circle { fill: currentColor; }
+.curve { fill: none; stroke: currentColor; stroke-width: 2; }
+.series-0 { color: #1f5f99; } .series-1 { color: #c05a1c; } .series-2 { color: #2f7d4f; }
+.series-3 { color: #8a4fa3; } .series-4 { color: #a8821a; } .series-5 { color: #0f8a8a; }
+.series-6 { color: #b83b6b; } .series-7 { color: #5b6470; }
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A share with its interval, as a chart shows it.
+
+    Attributes:
+        name: What it is of.
+        value: 0..1.
+        low, high: Its interval; None: not known.
+        series: Number of its colour.
+    """
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    series: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedAxis(Axis):
+    """An axis whose whole numbers, from 0, have names."""
+
+    names: Sequence[str]
+
+    def text(self, value: float) -> str:
+        """Return the name of a marked value."""
+        return self.names[round(value)]
+
+
+def draw_shares(shares: Sequence[Share], label: str) -> str:
+    """Draw a row a share: its name, below it a point and its interval.
+
+    Args:
+        shares: At least one, from top to bottom.
+        label: What is shared, with its unit.
+    """
+    bounds = [
+        bound for one in shares for bound in (one.value, one.low, one.high) if bound is not None
+    ]
+    x = axis_over(label, min(bounds), max(bounds))
+    frame = Frame(x=x, y=x, height=TOP + BOTTOM + ROW * len(shares))
+    bottom = frame.height - BOTTOM
+    parts = []
+    for value in x.ticks():
+        place = frame.across(value)
+        parts.append(f'<path class="grid" d="M{place} {TOP}V{bottom}"></path>')
+        parts.append(
+            f'<text x="{place}" y="{bottom + 18}" text-anchor="middle">{x.text(value)}</text>'
+        )
+    parts.append(
+        f'<text x="{WIDTH / 2}" y="{frame.height - 6}" text-anchor="middle">{escape(label)}</text>'
+    )
+    parts += [_share(frame, row, one) for row, one in enumerate(shares)]
+    return f'<svg viewBox="0 0 {WIDTH} {frame.height}" aria-hidden="true">{"".join(parts)}</svg>'
+
+
+def _share(frame: Frame, row: int, one: Share) -> str:
+    x, top = frame.across(one.value), TOP + ROW * row
+    y = top + LINE + 9
+    parts, told = [], f"{one.name}: {one.value:.4f}"
+    if one.low is not None and one.high is not None:
+        left, right = frame.across(one.low), frame.across(one.high)
+        ends = "".join(f"M{end} {y - CAP}v{2 * CAP}" for end in (left, right))
+        parts.append(f'<path class="curve" d="M{left} {y}H{right}{ends}"></path>')
+        told += f" ({one.low:.4f} to {one.high:.4f})"
+    return (
+        f'<text x="0" y="{top + LINE}">{escape(one.name)}</text><g class="series-{one.series}">'
+        f'{"".join(parts)}<circle cx="{x}" cy="{y}" r="4.5"></circle><title>{escape(told)}</title></g>'
+    )
+
+
+def draw_frontier(points: Sequence[tuple[str, float, float, bool]]) -> str:
+    """Draw accuracy against seconds, those on the front in the first colour, the others grey.
+
+    Args:
+        points: Name, seconds, accuracy 0..1, and whether it is on the front; at least one.
+    """
+    seconds, accuracies = [one[1] for one in points], [one[2] for one in points]
+    frame = Frame(
+        x=axis_over("seconds for 1,000 images", min(0.0, *seconds), max(seconds)),
+        y=axis_over("val accuracy", min(accuracies), max(accuracies)),
+    )
+    parts, written = [], -math.inf
+    for name, second, accuracy, is_on_front in sorted(points, key=lambda one: -one[2]):
+        x, y = frame.across(second), frame.down(accuracy)
+        written = max(y + 4, written + LINE)  # names of equal accuracy stand below one another
+        is_left = x < WIDTH / 2
+        place = f'x="{x + 9 if is_left else x - 9}" y="{written}"'
+        anchor = "start" if is_left else "end"
+        told = f"{name}: {second:.1f} s, {accuracy:.4f}"
+        parts.append(
+            f'<g class="series-{0 if is_on_front else 7}"><circle cx="{x}" cy="{y}" r="4.5"></circle>'
+            f'<title>{escape(told)}</title></g><text {place} text-anchor="{anchor}">{escape(name)}</text>'
+        )
+    return draw_svg(frame, parts)
+
+
+def draw_learning(curves: Mapping[str, Mapping[int, float]]) -> str:
+    """Draw accuracy against images a class, a curve a way of learning.
+
+    Args:
+        curves: Accuracy 0..1 by images a class, of at most eight ways.
+    """
+    sizes = sorted({size for curve in curves.values() for size in curve})
+    every = [accuracy for curve in curves.values() for accuracy in curve.values()]
+    frame = Frame(
+        x=NamedAxis(
+            label="training images a class", low=0, high=max(1, len(sizes) - 1), step=1,
+            names=[f"{size:,}" for size in sizes] or [""],
+        ),
+        y=axis_over("val accuracy", min(every), max(every)),
+    )  # fmt: skip
+    parts = [
+        draw_curve(
+            frame, [(sizes.index(size), curve[size]) for size in sorted(curve)], number, name
+        )
+        for number, (name, curve) in enumerate(list(curves.items())[:SERIES_COLOURS])
+    ]
+    return draw_svg(frame, parts)
+
+
+def as_file(svg: str) -> str:
+    """Return a drawing of the page as a file of its own, with colours."""
+    head, _, rest = svg.partition(">")
+    head = head.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
+    return f"{head}><style>{STYLE}</style>{rest}\n"

@@ -1,0 +1,229 @@
+"""The studies' page: what they found about each dataset, in the look of the report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.page.rendering import make_environment
+from pipeline.studies.cases import Case, decide_case
+from pipeline.studies.charts import Share, draw_frontier, draw_learning, draw_shares
+from pipeline.studies.comparison import QUOTATIONS, QUOTED, Entry
+
+if TYPE_CHECKING:  # so that the settings of one study change no other
+    from pipeline.studies.settings import AdviceParams
+
+TEMPLATES = Path(__file__).parent / "templates"
+WAYS = ("scratch", "zero_shot", "bottleneck", "finetune")  # how to come to a classifier at all
+# What each of the textbooks' recommendations is among the studies.
+FOLLOWS = {
+    (True, True): "bottleneck",
+    (True, False): "advice",
+    (False, True): "finetune",
+    (False, False): "finetune",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """What the page says of some studies of a dataset.
+
+    Attributes:
+        title: What they are about.
+        words: What they say, a paragraph each.
+        svg: The drawing.
+        alt: What can be seen on it, in words.
+        entries: The table's rows.
+        key: Name of each curve of the drawing, in the order of the colours.
+    """
+
+    title: str
+    words: Sequence[str]
+    svg: str
+    alt: str
+    entries: Sequence[Entry]
+    key: Sequence[str] = ()
+
+
+def render_studies(
+    found: Mapping[str, Sequence[Entry]], missing: Sequence[str], advice: "AdviceParams"
+) -> str:
+    """Return the page, as HTML; the same results give the same bytes.
+
+    Args:
+        found: What the studies found about each dataset.
+        missing: Which results are not there, as arguments of the command.
+        advice: The bounds of the four cases.
+    """
+    page = make_environment([TEMPLATES]).get_template("studies.html.j2")
+    sections = {name: describe(name, entries, advice) for name, entries in found.items()}
+    return page.render(datasets=sections, missing=missing)
+
+
+def describe(dataset: str, entries: Sequence[Entry], advice: "AdviceParams") -> list[Section]:
+    """Return what the page says of a dataset: a section for whatever has results."""
+    of_study = {
+        study: [one for one in entries if one.study == study]
+        for study in {e.study for e in entries}
+    }
+    ways = [one for study in WAYS for one in of_study.get(study, ())]
+    sections = [
+        _ways(dataset, ways),
+        _learning(of_study.get("learning_curve", ())),
+        _frontier(of_study.get("frontier", ())),
+        _copies(of_study.get("augmentation", ())),
+        _case(of_study.get("advice", ()), ways, advice),
+    ]
+    return [one for one in sections if one is not None]
+
+
+def name_entries(entries: Sequence[Entry]) -> list[str]:
+    """Return names that tell entries apart in a picture: study and backbone where there are several."""
+    studies = {one.study for one in entries}
+    backbones = {one.backbone for one in entries if one.backbone}
+    names = []
+    for one in entries:
+        study = one.study.replace("_", "-") if len(studies) > 1 and one.study != one.recipe else ""
+        backbone = one.backbone if len(backbones) > 1 and one.backbone != one.recipe else ""
+        quoted = QUOTED if one.source == QUOTED else ""
+        names.append(", ".join(filter(None, (study, one.recipe, backbone, quoted))))
+    return names
+
+
+def draw_ways(dataset: str, ways: Sequence[Entry]) -> str:
+    """Draw how each way to a classifier does, a colour a study, and below them what is quoted."""
+    quoted = QUOTATIONS.get(dataset, ())
+    return _draw([*ways, *quoted], [*WAYS, *(one.study for one in quoted)])
+
+
+def _draw(entries: Sequence[Entry], studies: Sequence[str]) -> str:
+    shares = [
+        Share(
+            name=name,
+            value=one.accuracy,
+            low=one.accuracy_low,
+            high=one.accuracy_high,
+            series=studies.index(one.study),
+        )
+        for name, one in zip(name_entries(entries), entries, strict=True)
+    ]
+    return draw_shares(shares, "val accuracy, with 95 % intervals")
+
+
+def _ways(dataset: str, ways: Sequence[Entry]) -> Section | None:
+    if not ways:
+        return None
+    words = []
+    if dataset in QUOTATIONS:
+        words = [
+            "What the Keras blog reports is quoted (Chollet 2016, “Building powerful image "
+            "classification models using very little data”): Kaggle's photos, 1,000 training images a "
+            "class, 800 others asked. It was not measured here, nor on these images."
+        ]
+    return Section(
+        title="Ways to a classifier",
+        words=words,
+        svg=draw_ways(dataset, ways),
+        alt="A point and an interval for each way; the table has the numbers",
+        entries=[*ways, *QUOTATIONS.get(dataset, ())],
+    )
+
+
+def _learning(entries: Sequence[Entry]) -> Section | None:
+    if not entries:
+        return None
+    curves: dict[str, dict[int, float]] = {}
+    for one in entries:
+        name = f"{one.recipe}, {one.backbone}"
+        curves.setdefault(name, {})[round(one.images_a_class)] = one.accuracy
+    return Section(
+        title="How many images it takes",
+        words=[
+            "Means over the seeds, each of which draws other images. Sizes stand at equal distances."
+        ],
+        svg=draw_learning(curves),
+        alt="Accuracy by training images a class; the table has the numbers",
+        entries=entries,
+        key=list(curves),
+    )
+
+
+def _frontier(entries: Sequence[Entry]) -> Section | None:
+    if not entries:
+        return None
+    points = [
+        (one.backbone, one.seconds or 0.0, one.accuracy, bool(one.is_on_front)) for one in entries
+    ]
+    front = ", ".join(one.backbone for one in entries if one.is_on_front)
+    return Section(
+        title="How good against how long",
+        words=[f"No other is as fast and as accurate as one of these: {front}."],
+        svg=draw_frontier(points),
+        alt="A point for each network, by seconds and accuracy; the table has the numbers",
+        entries=entries,
+    )
+
+
+def _copies(entries: Sequence[Entry]) -> Section | None:
+    if not entries:
+        return None
+    return Section(
+        title="What augmented copies buy",
+        words=[],
+        svg=_draw(entries, ["augmentation"]),
+        alt="A point and an interval for each number and kind of copies; the table has the numbers",
+        entries=entries,
+    )
+
+
+def _case(probes: Sequence[Entry], ways: Sequence[Entry], advice: "AdviceParams") -> Section | None:
+    """Return the case by each backbone's probes, what is recommended, and what the studies say of it."""
+    if not probes:
+        return None
+    words = []
+    for backbone in dict.fromkeys(one.backbone for one in probes):
+        own = [one for one in probes if one.backbone == backbone]
+        case = decide_case(
+            own[-1].images_a_class, own[0].accuracy, own[-1].accuracy, advice.small, advice.similar
+        )
+        others = [one for one in ways if one.backbone in (backbone, "")]
+        words += [f"By {backbone} it is {case}.", judge(case, [*own[:-1], *others])]
+    return Section(
+        title="Which of the textbooks' cases it is",
+        words=words,
+        svg=_draw(probes, ["advice"]),
+        alt="A point and an interval for the probe of each layer; the table has the numbers",
+        entries=probes,
+    )
+
+
+def judge(case: Case, entries: Sequence[Entry]) -> str:
+    """Say whether the studies bear a recommendation out: the best of each way, with its interval.
+
+    A way that asked for other images than most, as a classifier that knows some classes alone, is left out.
+    """
+    most = max((one.n for one in entries), default=0)
+    best: dict[str, Entry] = {}
+    for one in sorted(
+        (one for one in entries if one.n == most and not _asks_another(one)),
+        key=lambda one: -one.accuracy,
+    ):
+        best.setdefault(one.study, one)
+    wanted = FOLLOWS[case.is_small, case.is_similar]
+    if wanted not in best or len(best) < 2:
+        return "The studies that would tell whether that holds have not run."
+    names = dict(zip(best, name_entries(list(best.values())), strict=True))
+    bound = best[wanted].accuracy_high or 1.0
+    better = [name for study, name in names.items() if (best[study].accuracy_low or 0.0) > bound]
+    figures = "; ".join(f"{name} {best[study].accuracy:.4f}" for study, name in names.items())
+    verdict = (
+        f"{' and '.join(better)} did better by more than the intervals"
+        if better
+        else "nothing that was tried is better by more than the intervals"
+    )
+    return f"The best of each way here: {figures}. So {verdict}."
+
+
+def _asks_another(entry: Entry) -> bool:
+    """Tell whether an entry answers another question than the dataset's: zero-shot of one class alone."""
+    return entry.recipe.endswith(" or not")

@@ -1,0 +1,74 @@
+import csv
+from pathlib import Path
+
+import pytest
+
+from pipeline import paths
+from pipeline.studies.comparison import QUOTATIONS, Entry, gather, mark_front, merge_seeds, to_csv
+from pipeline.studies.results import Result, write_results
+from tests.project import BACKBONE, make_params
+from tests.studies.test_study import task_for
+
+SETTINGS = task_for("pets").settings
+
+
+def result(recipe: str, accuracy: float, **others: object) -> Result:
+    values = {"images_a_class": 5, "seed": 7, "n": 10, "log_loss": 0.5, "seconds": 2.0, **others}
+    return Result(recipe=recipe, accuracy=accuracy, **values)  # type: ignore[arg-type]
+
+
+def test_seeds_become_one_row_and_sizes_stay_apart() -> None:
+    rows = list(
+        merge_seeds(
+            "s", "b",
+            [
+                result("a", 0.8), result("c", 1.0, seconds=None), result("a", 1.0, seed=8, seconds=4.0),
+                result("a", 0.9, images_a_class=20),
+            ],
+        )
+    )  # fmt: skip
+    assert [(one.recipe, one.images_a_class, one.seeds) for one in rows] == [
+        ("a", 5, 2), ("c", 5, 1), ("a", 20, 1),
+    ]  # fmt: skip
+    first = rows[0]
+    assert (first.accuracy, first.seconds, rows[1].seconds) == (pytest.approx(0.9), 3.0, None)
+    assert first.accuracy_low == pytest.approx(0.596, abs=1e-3), "Wilson's, of 9 in 10"
+    assert first.accuracy_high == pytest.approx(0.982, abs=1e-3)
+
+
+def test_what_is_there_is_read_and_what_is_not_is_named_as_the_command_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_results(paths.results_file("bottleneck", "pets", BACKBONE), [result("mlp", 0.9)])
+    write_results(paths.results_file("zero_shot", "pets", BACKBONE), [])
+    write_results(paths.results_file("bottleneck", "pets", "of_the_past"), [result("mlp", 0.1)])
+    names = list(SETTINGS.frontier.candidates)
+    for name, accuracy, seconds in ((names[0], 0.8, 1.0), (names[1], 0.7, 2.0)):
+        write_results(
+            paths.results_file("frontier", "pets", name), [result(name, accuracy, seconds=seconds)]
+        )
+    entries, missing = gather("pets", make_params(), SETTINGS)
+    assert [(one.study, one.recipe, one.is_on_front) for one in entries] == [
+        ("bottleneck", "mlp", None), ("frontier", names[0], True), ("frontier", names[1], False),
+    ]  # fmt: skip
+    assert "scratch pets" in missing
+    assert f"augmentation pets {BACKBONE}" in missing
+    assert [f"frontier pets {name}" for name in names[2:]] == [
+        one for one in missing if one.startswith("frontier")
+    ]
+    assert not any("zero_shot" in one for one in missing), "no row is a result too"
+
+
+def test_the_table_has_every_figure_and_nothing_for_what_is_not_known() -> None:
+    (entry,) = merge_seeds("s", "b", [result("a, b", 0.9)])
+    quoted = QUOTATIONS["cats_vs_dogs"][1]
+    first, second = csv.DictReader(to_csv([entry, quoted]).splitlines())
+    assert (first["recipe"], first["accuracy"], first["is_on_front"]) == ("a, b", "0.9", "")
+    assert first["source"] == "measured here"
+    assert (second["accuracy"], second["accuracy_low"], second["source"]) == ("0.9", "", "quoted")
+
+
+def test_the_front_of_nothing_is_nothing() -> None:
+    nothing: list[Entry] = []
+    assert mark_front(nothing) == []
