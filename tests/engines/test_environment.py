@@ -70,11 +70,22 @@ def test_no_value_that_may_be_secret_is_written_down() -> None:
         ("TF_TOKEN_app_terraform_io", False),
         ("TF_CLI_CONFIG_FILE", False),
         ("OMP_NUM_THREADS", False),
+        ("KERAS_BACKEND", False),  # each engine sets it
+        ("XLA_PYTHON_CLIENT_PREALLOCATE", False),
+        ("JAX_ENABLE_X64", False),
         ("HOME", False),
     ],
 )
 def test_switches_count_and_what_only_tells_or_places_does_not(name: str, counts: bool) -> None:
     assert (name in find_switches({name: "1"})) is counts
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [("JAX_ENABLE_X64", True), ("XLA_FLAGS", True), ("JAX_PLATFORMS", False), ("HOME", False)],
+)
+def test_what_jax_alone_reads_counts_for_it_alone(name: str, counts: bool) -> None:
+    assert (name in find_switches({name: "1"}, engine="jax")) is counts
 
 
 def test_what_is_pinned_is_no_switch() -> None:
