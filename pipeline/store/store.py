@@ -112,7 +112,8 @@ class Store:
             # does: begins[i], begins[i] + 1, ... ends[i] - 1 for all i at once.
             asked = order[np.arange(len(own)) + np.repeat(ends - np.cumsum(counts), counts)]
             same = (shard.keys[own] == keys[asked]).all(axis=1)
-            # What several shards hold is the same in all; the last one serves.
+            # What several shards hold is the same in all (of other processors, but for the last bits).
+            # The last one serves.
             shards[asked[same]], rows[asked[same]] = len(self._shards), own[same]
             self._shards.append(
                 replace(shard, keys=_NO_KEYS)
