@@ -107,14 +107,14 @@ def draw_frontier(points: Sequence[tuple[str, float, float, bool]]) -> str:
     Args:
         points: Name, seconds, accuracy 0..1, and whether it is on the front; at least one.
     """
-    seconds, accuracies = [one[1] for one in points], [one[2] for one in points]
+    seconds, accuracies = [one[1] for one in points], [100 * one[2] for one in points]
     frame = Frame(
         x=axis_over("seconds for 1,000 images", min(0.0, *seconds), max(seconds)),
-        y=axis_over("val accuracy", min(accuracies), max(accuracies)),
+        y=axis_over("val accuracy, %", min(accuracies), max(accuracies)),
     )
     parts, written = [], -math.inf
     for name, second, accuracy, is_on_front in sorted(points, key=lambda one: -one[2]):
-        x, y = frame.across(second), frame.down(accuracy)
+        x, y = frame.across(second), frame.down(100 * accuracy)
         written = max(y + 4, written + LINE)  # names of equal accuracy stand below one another
         is_left = x < WIDTH / 2
         place = f'x="{x + 9 if is_left else x - 9}" y="{written}"'
@@ -134,17 +134,17 @@ def draw_learning(curves: Mapping[str, Mapping[int, float]]) -> str:
         curves: Accuracy 0..1 by images a class, of at most eight ways.
     """
     sizes = sorted({size for curve in curves.values() for size in curve})
-    every = [accuracy for curve in curves.values() for accuracy in curve.values()]
+    every = [100 * accuracy for curve in curves.values() for accuracy in curve.values()]
     frame = Frame(
         x=NamedAxis(
             label="training images a class", low=0, high=max(1, len(sizes) - 1), step=1,
             names=[f"{size:,}" for size in sizes] or [""],
         ),
-        y=axis_over("val accuracy", min(every), max(every)),
+        y=axis_over("val accuracy, %", min(every), max(every)),
     )  # fmt: skip
     parts = [
         draw_curve(
-            frame, [(sizes.index(size), curve[size]) for size in sorted(curve)], number, name
+            frame, [(sizes.index(size), 100 * curve[size]) for size in sorted(curve)], number, name
         )
         for number, (name, curve) in enumerate(list(curves.items())[:SERIES_COLOURS])
     ]
