@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING
 
@@ -72,28 +72,41 @@ QUOTATIONS = {
 }
 
 
-def gather(
-    dataset: str, params: Params, settings: "StudiesParams"
-) -> tuple[list[Entry], list[str]]:
-    """Read what the studies found about a dataset.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What the studies found about a dataset.
 
-    Returns:
-        The models, study by study; and the results that are not there, as arguments of the command.
+    Attributes:
+        entries: The models, study by study.
+        missing: Results that are not there, as arguments of the command.
+        without_row: Results that hold no model, since there was nothing to try.
+    """
+
+    entries: Sequence[Entry]
+    missing: Sequence[str]
+    without_row: Sequence[str]
+
+
+def gather(dataset: str, params: Params, settings: "StudiesParams") -> Found:
+    """Read what the studies found about a dataset.
 
     Raises:
         StudyError: A table is damaged.
     """
-    entries, missing = [], []
+    entries, missing, without_row = [], [], []
     for study, of_backbones in STUDIES.items():
         found = []
         for name in _second_names(study, of_backbones, params, settings):
-            if paths.results_file(study, dataset, name or None).is_file():
-                results = read_results(paths.results_file(study, dataset, name or None))
+            path = paths.results_file(study, dataset, name or None)
+            arguments = " ".join(filter(None, (study, dataset, name)))
+            if not path.is_file():
+                missing.append(arguments)
+            elif results := read_results(path):
                 found += list(merge_seeds(study, name, results))
             else:
-                missing.append(" ".join(filter(None, (study, dataset, name))))
+                without_row.append(arguments)
         entries += mark_front(found) if study in OF_CANDIDATES else found
-    return entries, missing
+    return Found(entries=entries, missing=missing, without_row=without_row)
 
 
 def _second_names(

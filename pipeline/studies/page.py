@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.page.rendering import make_environment
 from pipeline.studies.cases import Case, decide_case
 from pipeline.studies.charts import Share, draw_frontier, draw_learning, draw_shares
-from pipeline.studies.comparison import QUOTATIONS, QUOTED, Entry
+from pipeline.studies.comparison import QUOTATIONS, QUOTED, Entry, Found
 
 if TYPE_CHECKING:  # so that the settings of one study change no other
     from pipeline.studies.settings import AdviceParams
@@ -45,19 +45,19 @@ class Section:
     key: Sequence[str] = ()
 
 
-def render_studies(
-    found: Mapping[str, Sequence[Entry]], missing: Sequence[str], advice: "AdviceParams"
-) -> str:
+def render_studies(found: Mapping[str, Found], advice: "AdviceParams") -> str:
     """Return the page, as HTML; the same results give the same bytes.
 
     Args:
         found: What the studies found about each dataset.
-        missing: Which results are not there, as arguments of the command.
         advice: The bounds of the four cases.
     """
     page = make_environment([TEMPLATES]).get_template("studies.html.j2")
-    sections = {name: describe(name, entries, advice) for name, entries in found.items()}
-    return page.render(datasets=sections, missing=missing)
+    return page.render(
+        datasets={name: describe(name, one.entries, advice) for name, one in found.items()},
+        missing=[name for one in found.values() for name in one.missing],
+        without_row=[name for one in found.values() for name in one.without_row],
+    )
 
 
 def describe(dataset: str, entries: Sequence[Entry], advice: "AdviceParams") -> list[Section]:

@@ -20,7 +20,7 @@ def test_tables_pictures_and_page_are_written_and_what_is_missing_is_said(
     write_results(paths.results_file("bottleneck", "pets", BACKBONE), [result("mlp", 0.9)])
     with caplog.at_level(logging.WARNING):
         said = compare.run(params, SETTINGS)
-    assert "pets: 1 models" in said
+    assert "pets, models: 1 " in said
     assert "scratch pets; " in caplog.text
     assert "mlp,5.0,1,10,0.9" in paths.comparison_file("pets").read_text()
     assert "mlp" in paths.comparison_picture("pets").read_text()

@@ -48,8 +48,9 @@ def test_what_is_there_is_read_and_what_is_not_is_named_as_the_command_has_it(
         write_results(
             paths.results_file("frontier", "pets", name), [result(name, accuracy, seconds=seconds)]
         )
-    entries, missing = gather("pets", make_params(), SETTINGS)
-    assert [(one.study, one.recipe, one.is_on_front) for one in entries] == [
+    found = gather("pets", make_params(), SETTINGS)
+    missing = found.missing
+    assert [(one.study, one.recipe, one.is_on_front) for one in found.entries] == [
         ("bottleneck", "mlp", None), ("frontier", names[0], True), ("frontier", names[1], False),
     ]  # fmt: skip
     assert "scratch pets" in missing
@@ -57,7 +58,8 @@ def test_what_is_there_is_read_and_what_is_not_is_named_as_the_command_has_it(
     assert [f"frontier pets {name}" for name in names[2:]] == [
         one for one in missing if one.startswith("frontier")
     ]
-    assert not any("zero_shot" in one for one in missing), "no row is a result too"
+    assert found.without_row == [f"zero_shot pets {BACKBONE}"], "a table of no row is not missing"
+    assert not any("zero_shot" in one for one in missing)
 
 
 def test_the_table_has_every_figure_and_nothing_for_what_is_not_known() -> None:

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from pipeline.studies.cases import decide_case
-from pipeline.studies.comparison import QUOTATIONS, Entry
+from pipeline.studies.comparison import QUOTATIONS, Entry, Found
 from pipeline.studies.page import describe, judge, name_entries, render_studies
 from tests.studies.test_study import task_for
 
@@ -31,7 +31,13 @@ EVERY = [
 
 
 def test_the_page_says_every_figure_and_asks_nothing_of_the_network() -> None:
-    page = render_studies({"cats_vs_dogs": EVERY, "empty": []}, ["scratch empty"], ADVICE)
+    found = {
+        "cats_vs_dogs": Found(
+            entries=EVERY, missing=[], without_row=["zero_shot cats_vs_dogs lite"]
+        ),
+        "empty": Found(entries=[], missing=["scratch empty"], without_row=[]),
+    }
+    page = render_studies(found, ADVICE)
     for one in (*EVERY, *QUOTATIONS["cats_vs_dogs"]):
         assert one.recipe in page.replace("&#39;", "'")
     assert "0.9000" in page
@@ -39,7 +45,8 @@ def test_the_page_says_every_figure_and_asks_nothing_of_the_network() -> None:
     assert "These have not run: scratch empty." in page
     assert "No study has results of it." in page
     assert not re.search(r'(src|href)="(?!#)', page)
-    assert page == render_studies({"cats_vs_dogs": EVERY, "empty": []}, ["scratch empty"], ADVICE)
+    assert "nothing to try: zero_shot cats_vs_dogs lite." in page
+    assert page == render_studies(found, ADVICE)
 
 
 def test_what_is_quoted_stands_beside_the_dataset_that_it_is_of_alone() -> None:
