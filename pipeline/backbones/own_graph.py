@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import did_you_mean
 from pipeline.files import sha256_of
@@ -208,3 +209,12 @@ def scale_first(graph: Any, mean: Channels, deviation: Channels, reverse: bool) 
     if reverse:
         scaling.reverse_channels()
     return steps.build()
+
+
+def run_graph(graph: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return what a network of `scale_first` gives to images, one by one, float32 `(n, ...)`."""
+    import openvino
+
+    hint = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(graph, "CPU", hint)
+    return np.concatenate([compiled([image[None]])[0] for image in images])
