@@ -28,10 +28,14 @@ def test_the_last_layers_of_two_map_sizes_are_chosen() -> None:
 
 
 def random_rows(n: int) -> Rows:
-    """Return rows of two classes whose last feature alone tells them apart; the first two are noise."""
+    """Return rows of two classes whose last feature alone tells them apart; the first two are noise.
+
+    All lie far from 0 beside how much they vary, as those of early layers do.
+    """
     draw, labels = np.random.default_rng(n), np.arange(n) % 2
     features = draw.normal(size=(n, 3))
     features[:, 2] += 10 * labels
+    features += 1e5
     return Rows(
         features=features.astype(np.float32),
         labels=labels,
