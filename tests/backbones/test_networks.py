@@ -29,7 +29,7 @@ KNOWN = {
     "convnexttiny": ([425, 237, 707], [2.5592, -2.2728, -2.2438]),
     "densenet121": ([505, 192, 264], [3.1789, 3.0554, 2.9004]),
     "efficientnetb0": ([406, 217, 1187], [-0.00042466, -0.0004025, 0.00038644]),
-    "efficientnetv2b0": ([1008, 452, 552], [125, 110.54, 109.08]),
+    "efficientnetv2b0": ([68, 1041, 384], [0.00018017, 0.00017682, 0.00017632]),
     "inceptionresnetv2": ([483, 1312, 1208], [12.055, 9.8998, 9.449]),
     "inceptionv3": ([2034, 190, 1886], [0.57011, 0.52252, 0.52074]),
     "mobilenet": ([220, 768, 153], [0.53399, 0.45682, 0.38378]),
@@ -88,7 +88,9 @@ def test_of_each_family_of_the_catalogue_features_are_known() -> None:
 
 def measure(name: str) -> Measured:
     """Build a network and run it."""
-    backbone = draw_backbone(name, SMALLEST.get(name, 64))
+    # Of EfficientNetV2 a gain of 2 makes chaos, in which rounding alone moves features by up to 80 %.
+    gain = 1.0 if name.startswith("efficientnetv2") else 2.0
+    backbone = draw_backbone(name, SMALLEST.get(name, 64), gain=gain)
     images = _images(backbone.input_size)
     return Measured(
         parameters=backbone._network.count_params(),

@@ -17,22 +17,22 @@ NETWORKS = {
 }
 
 
-def draw_backbone(name: str, size: int, backend: str | None = None) -> Backbone:
+def draw_backbone(name: str, size: int, backend: str | None = None, gain: float = 2.0) -> Backbone:
     """Build a network with kernels from one seed."""
     settings = BackboneParams(input_size=size, weights="random")
     backbone = Backbone(name, settings, backend=backend)
     rng = np.random.default_rng(7)
-    drawn = [draw_weights(rng, values) for values in backbone._network.get_weights()]
+    drawn = [draw_weights(rng, values, gain) for values in backbone._network.get_weights()]
     backbone._network.set_weights(drawn)
     return backbone
 
 
-def draw_weights(rng: np.random.Generator, values: Any) -> Any:
-    """Draw a kernel so that activations keep their size; what is no kernel stays."""
+def draw_weights(rng: np.random.Generator, values: Any, gain: float = 2.0) -> Any:
+    """Draw a kernel; what is no kernel stays. A gain of 2 keeps the size of activations behind ReLU."""
     if values.ndim < 2:
         return values
     fan_in = np.prod(values.shape[:-1] if values.shape[-1] > 1 else values.shape[:-2])
-    return rng.normal(0, np.sqrt(2 / fan_in), values.shape).astype(np.float32)
+    return rng.normal(0, np.sqrt(gain / fan_in), values.shape).astype(np.float32)
 
 
 def noise(count: int, size: int) -> Any:
