@@ -83,7 +83,8 @@ def name_entries(entries: Sequence[Entry]) -> list[str]:
     backbones = {one.backbone for one in entries if one.backbone}
     names = []
     for one in entries:
-        study = one.study.replace("_", "-") if len(studies) > 1 and one.study != one.recipe else ""
+        is_said = one.recipe.replace("-", "").startswith(one.study)
+        study = "" if len(studies) == 1 or is_said else one.study.replace("_", "-")
         backbone = one.backbone if len(backbones) > 1 and one.backbone != one.recipe else ""
         quoted = QUOTED if one.source == QUOTED else ""
         names.append(", ".join(filter(None, (study, one.recipe, backbone, quoted))))
@@ -200,12 +201,12 @@ def _case(probes: Sequence[Entry], ways: Sequence[Entry], advice: "AdviceParams"
 def judge(case: Case, entries: Sequence[Entry]) -> str:
     """Say whether the studies bear a recommendation out: the best of each way, with its interval.
 
-    A way that asked for other images than most, as a classifier that knows some classes alone, is left out.
+    What asked for fewer images than the others, as a classifier that knows some classes alone, is left out.
     """
     most = max((one.n for one in entries), default=0)
     best: dict[str, Entry] = {}
     for one in sorted(
-        (one for one in entries if one.n == most and not _asks_another(one)),
+        (one for one in entries if one.n == most and not _is_another(one)),
         key=lambda one: -one.accuracy,
     ):
         best.setdefault(one.study, one)
@@ -224,6 +225,6 @@ def judge(case: Case, entries: Sequence[Entry]) -> str:
     return f"The best of each way here: {figures}. So {verdict}."
 
 
-def _asks_another(entry: Entry) -> bool:
-    """Tell whether an entry answers another question than the dataset's: zero-shot of one class alone."""
-    return entry.recipe.endswith(" or not")
+def _is_another(entry: Entry) -> bool:
+    """Tell of what no way is judged by: a question about one class alone, and fine-tuning of nothing."""
+    return entry.recipe.endswith((" or not", ", no block"))

@@ -81,8 +81,12 @@ def test_advice_is_judged_by_the_best_of_each_way_and_its_interval(
     assert "bottleneck, mlp 0.9000" in said
     assert "lda" not in said
     assert said.endswith(f"So {verdict}.")
-    for other in (entry("zero_shot", "cat or not", 1.0), entry("zero_shot", "2 of 5", 1.0, n=60)):
-        assert judge(case, [*ways, other]) == said, "it answers another question"
+    for other in (
+        entry("zero_shot", "cat or not", 1.0),
+        entry("zero_shot", "2 of 5", 1.0, n=60),
+        entry("finetune", "fine-tuned, no block", 1.0),
+    ):
+        assert judge(case, [*ways, other]) == said, "it is no such way, or answers another question"
 
 
 def test_advice_is_not_judged_where_its_study_has_not_run() -> None:
@@ -92,6 +96,8 @@ def test_advice_is_not_judged_where_its_study_has_not_run() -> None:
 
 def test_names_tell_apart_and_no_more() -> None:
     assert name_entries(EVERY[1:2]) == ["mlp"]
-    assert name_entries(EVERY[:2]) == ["scratch", "bottleneck, mlp"]
+    tuned = entry("finetune", "fine-tuned, all", 0.9)
+    names = ["scratch", "bottleneck, mlp", "fine-tuned, all"]
+    assert name_entries([*EVERY[:2], tuned]) == names
     two = [EVERY[1], entry("bottleneck", "mlp", 0.9, backbone="other")]
     assert name_entries(two) == ["mlp, lite", "mlp, other"]
