@@ -218,13 +218,19 @@ class JointBackboneParams(Section):
         sizes = self.input_size * (len(self.network) if len(self.input_size) == 1 else 1)
         return list(zip(self.network, sizes, strict=True))
 
+    @model_validator(mode="before")
+    @classmethod
+    def _a_list_has_a_size_of_each_network(cls, tree: Any) -> Any:
+        networks, sizes = tree["network"], tree.get("input_size")
+        if networks and isinstance(sizes, list | tuple) and len(sizes) != len(networks):
+            raise ValueError(
+                f"input_size should be one number, or a list of one of each of the {len(networks)} networks "
+                f"(found {len(sizes)})"
+            )
+        return tree
+
     @model_validator(mode="after")
     def _networks_can_stand_side_by_side(self) -> Self:
-        if len(self.input_size) not in (1, len(self.network)):
-            raise ValueError(
-                f"input_size should be one number, or one of each of the {len(self.network)} networks "
-                f"(found {len(self.input_size)})"
-            )
         if len(set(self._sized_networks)) < len(self.network):
             raise ValueError(
                 f"network has one twice with the same input_size (found {_shown(self.network)})"

@@ -223,6 +223,7 @@ def test_settings_of_one_and_of_several_networks_are_written_as_they_were_read()
             {"input_size": [64, 65, 66]},
             r"b: input_size should be one .* of the 2 networks \(found 3",
         ),
+        ({"input_size": [64]}, r"b: input_size should be one number, or a list .* \(found 1\)"),
         ({"input_size": [64, 8]}, r"b\.input_size\.1: .* equal to 32 \(found 8\)"),
         ({"weights": "a.h5"}, r"b\.weights: .*'imagenet' or 'random' \(found 'a\.h5'\)"),
         ({"scaling": "tf"}, r"b\.scaling: input should be None \(found 'tf'\)"),
