@@ -18,6 +18,7 @@ from pipeline.errors import did_you_mean
 from pipeline.files import sha256_of
 
 SAVED_MODEL = "saved_model.pb"
+RANDOM = ("RandomUniform", "Multinomial", "RandomPoisson")  # of which OpenVINO makes others, too
 Channels = Sequence[float]
 
 
@@ -62,19 +63,22 @@ def read_graph(path: Path, input_size: int) -> Any:
     if len(graph.inputs) != 1:
         raise ValueError(f"it has {len(graph.inputs)} inputs, expected one: images")
     found = graph.input().get_partial_shape()
-    shape = next(
-        (one for one in _shapes(input_size) if found.compatible(openvino.PartialShape(one))), None
-    )
+    shapes = [one for one in _shapes(input_size) if found.compatible(openvino.PartialShape(one))]
     kind = graph.input().get_element_type().get_type_name()
-    if shape is None or kind != "f32":
+    if len(shapes) != 1 or kind != "f32":
         raise ValueError(
-            f"it takes {kind} {found}, expected f32 [1,3,{input_size},{input_size}] or "
-            f"[1,{input_size},{input_size},3]: change input_size"
+            f"it takes {kind} {found}, expected one image, f32 [1,3,{input_size},{input_size}] or "
+            f"[1,{input_size},{input_size},3], with the place of the 3 channels told: change input_size, or "
+            "save the network so"
         )
-    graph.reshape(shape)
-    for constant in graph.get_ops():
-        if constant.get_type_name() == "Constant" and _has_nan(constant):
-            raise ValueError(f"its {constant.get_friendly_name()} holds values that are no numbers")
+    graph.reshape(shapes[0])
+    for one in graph.get_ops():
+        if one.get_type_name() == "Constant" and _has_nan(one):
+            raise ValueError(f"its {one.get_friendly_name()} holds values that are no numbers")
+        if one.get_type_name() in RANDOM:
+            raise ValueError(
+                f"its {one.get_friendly_name()} draws at random: a feature is not chance"
+            )
     return graph
 
 

@@ -1,5 +1,6 @@
 """A network of one's own, as Keras saved it: read without running code of the file, and checked."""
 
+import zipfile
 from pathlib import Path
 
 import keras
@@ -25,6 +26,10 @@ def load_own_network(path: Path, input_size: int) -> keras.Model:
     if path.suffix != ENDING:
         raise ValueError(
             f"a network of one's own is a file ending in {ENDING}, as model.save writes it"
+        )
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            "it is damaged, or no file of Keras: the end of its zip archive is missing"
         )
     network = keras.saving.load_model(path, compile=False, safe_mode=True)
     inputs, outputs = network.inputs or [], network.outputs or []

@@ -244,13 +244,23 @@ def test_what_cannot_be_used_is_told_with_its_key(file: Path, tmp_path: Path) ->
     for axis, number in enumerate((1, 3, SIZE, SIZE)):
         fixed.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = number
     onnx.save(fixed, tmp_path / "fixed.onnx")
+    untold = onnx.load(file)
+    untold.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "c"
+    onnx.save(untold, tmp_path / "untold.onnx")
+    chance = onnx.load(file)
+    chance.graph.node.append(onnx.helper.make_node("RandomNormalLike", ["logits"], ["noise"]))
+    chance.graph.node.append(onnx.helper.make_node("Add", ["logits", "noise"], ["noisy"]))
+    chance.graph.output[0].name = "noisy"
+    onnx.save(chance, tmp_path / "chance.onnx")
     (tmp_path / "empty").mkdir()
     (tmp_path / "own.pt").write_bytes(b"")
     for wrong, settings, message in (
         (junk, {}, "cannot build mine"),
         (tmp_path / "strange.onnx", {}, "cannot build mine.*Strange"),
         (tmp_path / "two.onnx", {}, "has 2 inputs, expected one"),
-        (tmp_path / "fixed.onnx", {"input_size": 64}, r"takes f32 \[1,3,32,32\], expected f32 \[1,3,64"),
+        (tmp_path / "fixed.onnx", {"input_size": 64}, r"takes f32 \[1,3,32,32\], expected one image"),
+        (tmp_path / "untold.onnx", {}, "with the place of the 3 channels told"),
+        (tmp_path / "chance.onnx", {}, "draws at random: a feature is not chance"),
         (make_network(tmp_path / "nan.onnx", spoil=np.nan), {}, "spoilt holds values that are no num"),
         (tmp_path / "empty", {}, r"holds 0 files ending in \.onnx, expected one, or saved_model"),
         (tmp_path / "own.pt", {}, r"ending in \.keras, as model\.save writes it, or in \.onnx, or a"),
