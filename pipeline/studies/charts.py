@@ -1,13 +1,14 @@
 """The studies' pictures: shares with their intervals, quality against time, and curves by size."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import NamedTuple
 
 from pipeline.reporting.charts import (
     BOTTOM,
     CAP,
+    LEFT,
     SERIES_COLOURS,
     TOP,
     WIDTH,
@@ -19,7 +20,9 @@ from pipeline.reporting.charts import (
 )
 
 ROW = 34  # height of a row of a name and its interval
-LINE = 13  # of text
+LINE = 13  # height of a line of text
+LETTER = 6.6  # width of a letter, about
+RADIUS = 4.5  # of a point
 STYLE = """
 svg { background: #fcfbf9; font: 12px system-ui, sans-serif; }
 text { fill: #5c636e; } .grid { stroke: #e2dfd9; } circle { fill: currentColor; }
@@ -97,7 +100,7 @@ def _share(frame: Frame, row: int, one: Share) -> str:
         told += f" ({one.low:.4f} to {one.high:.4f})"
     return (
         f'<text x="0" y="{top + LINE}">{escape(one.name)}</text><g class="series-{one.series}">'
-        f'{"".join(parts)}<circle cx="{x}" cy="{y}" r="4.5"></circle><title>{escape(told)}</title></g>'
+        f'{"".join(parts)}<circle cx="{x}" cy="{y}" r="{RADIUS}"></circle><title>{escape(told)}</title></g>'
     )
 
 
@@ -112,19 +115,66 @@ def draw_frontier(points: Sequence[tuple[str, float, float, bool]]) -> str:
         x=axis_over("seconds for 1,000 images", min(0.0, *seconds), max(seconds)),
         y=axis_over("val accuracy, %", min(accuracies), max(accuracies)),
     )
-    parts, written = [], -math.inf
-    for name, second, accuracy, is_on_front in sorted(points, key=lambda one: -one[2]):
-        x, y = frame.across(second), frame.down(100 * accuracy)
-        written = max(y + 4, written + LINE)  # names of equal accuracy stand below one another
-        is_left = x < WIDTH / 2
-        place = f'x="{x + 9 if is_left else x - 9}" y="{written}"'
-        anchor = "start" if is_left else "end"
+    places = [(frame.across(one[1]), frame.down(100 * one[2])) for one in points]
+    names = _place_names([one[0] for one in points], places, frame.height - BOTTOM)
+    parts = []
+    for (name, second, accuracy, is_on_front), (x, y), written in zip(
+        points, places, names, strict=True
+    ):
         told = f"{name}: {second:.1f} s, {accuracy:.4f}"
         parts.append(
-            f'<g class="series-{0 if is_on_front else 7}"><circle cx="{x}" cy="{y}" r="4.5"></circle>'
-            f'<title>{escape(told)}</title></g><text {place} text-anchor="{anchor}">{escape(name)}</text>'
+            f'<g class="series-{0 if is_on_front else 7}"><circle cx="{x}" cy="{y}" r="{RADIUS}"></circle>'
+            f"<title>{escape(told)}</title></g>"
+            f'<text x="{written.left:.1f}" y="{written.top + LINE:.1f}">{escape(name)}</text>'
         )
     return draw_svg(frame, parts)
+
+
+class _Box(NamedTuple):
+    """A rectangle of a drawing, in its units."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def covers(self, other: "_Box") -> bool:
+        """Tell whether two rectangles have a place in common."""
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.top < other.bottom
+            and other.top < self.bottom
+        )
+
+
+def _place_names(
+    names: Sequence[str], places: Sequence[tuple[float, float]], floor: float
+) -> list[_Box]:
+    """Return where the name of each point is written, so that it covers no other name or point.
+
+    Beside it, above, below, or at a corner; where nothing is free, over what is there.
+    """
+    taken = [_Box(x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS) for x, y in places]
+    found = []
+    for name, (x, y) in zip(names, places, strict=True):
+        width, away = LETTER * len(name), 2 * RADIUS
+        right, left, middle = x + away, x - away - width, x - width / 2
+        beside, above, below = y - LINE + 4, y - away - LINE - 3, y + away
+        corners = (
+            (right, beside), (left, beside), (middle, above), (middle, below),
+            (right, above), (right, below), (left, above), (left, below),
+        )  # fmt: skip
+        boxes = [_Box(at, top, at + width, top + LINE + 3) for at, top in corners]
+        inside = [
+            one
+            for one in boxes
+            if one.left >= LEFT and one.right <= WIDTH and one.top + LINE <= floor + 4
+        ]
+        free = [one for one in inside if not any(one.covers(other) for other in taken)]
+        found.append((free or inside or boxes)[0])
+        taken.append(found[-1])
+    return found
 
 
 def draw_learning(curves: Mapping[str, Mapping[int, float]]) -> str:

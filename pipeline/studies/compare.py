@@ -9,7 +9,7 @@ from pipeline.files import atomic_write_text
 from pipeline.params import Params
 from pipeline.studies.charts import as_file
 from pipeline.studies.comparison import QUOTATIONS, Entry, gather, to_csv
-from pipeline.studies.page import WAYS, draw_ways, render_studies
+from pipeline.studies.page import draw_ways, find_ways, render_studies
 
 if TYPE_CHECKING:  # so that the settings of one study change no other
     from pipeline.studies.settings import StudiesParams
@@ -41,6 +41,6 @@ def _write(dataset: str, entries: Sequence[Entry]) -> str:
     table, picture = paths.comparison_file(dataset), paths.comparison_picture(dataset)
     atomic_write_text(table, to_csv([*entries, *QUOTATIONS.get(dataset, ())]))
     picture.unlink(missing_ok=True)
-    if ways := [one for one in entries if one.study in WAYS]:
+    if ways := find_ways(entries):
         atomic_write_text(picture, as_file(draw_ways(dataset, ways)))
     return f"{dataset}, models: {len(entries):,} ({table})"

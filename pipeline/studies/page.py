@@ -66,7 +66,7 @@ def describe(dataset: str, entries: Sequence[Entry], advice: "AdviceParams") -> 
         study: [one for one in entries if one.study == study]
         for study in {e.study for e in entries}
     }
-    ways = [one for study in WAYS for one in of_study.get(study, ())]
+    ways = find_ways(entries)
     sections = [
         _ways(dataset, ways),
         _learning(of_study.get("learning_curve", ())),
@@ -75,6 +75,11 @@ def describe(dataset: str, entries: Sequence[Entry], advice: "AdviceParams") -> 
         _case(of_study.get("advice", ()), ways, advice),
     ]
     return [one for one in sections if one is not None]
+
+
+def find_ways(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries that are ways to a classifier, a study after the other."""
+    return [one for study in WAYS for one in entries if one.study == study]
 
 
 def name_entries(entries: Sequence[Entry]) -> list[str]:
@@ -134,8 +139,7 @@ def _learning(entries: Sequence[Entry]) -> Section | None:
     if not entries:
         return None
     curves: dict[str, dict[int, float]] = {}
-    for one in entries:
-        name = f"{one.recipe}, {one.backbone}"
+    for name, one in zip(name_entries(entries), entries, strict=True):
         curves.setdefault(name, {})[round(one.images_a_class)] = one.accuracy
     return Section(
         title="How many images it takes",

@@ -1,5 +1,4 @@
 import re
-from itertools import pairwise
 from xml.etree import ElementTree
 
 from pipeline.studies.charts import Share, as_file, draw_frontier, draw_learning, draw_shares
@@ -26,13 +25,23 @@ def test_a_better_share_lies_further_right_and_its_interval_around_it() -> None:
     ElementTree.fromstring(svg)
 
 
-def test_names_of_equal_accuracy_do_not_cover_one_another() -> None:
-    svg = draw_frontier([("a", 1.0, 0.9, True), ("b", 2.0, 0.9, False), ("c", 9.0, 0.5, False)])
-    written = numbers(r'y="([\d.]+)" text-anchor="(?:start|end)">[abc]<', svg)
-    assert written == sorted(written)
-    assert min(b - a for a, b in pairwise(written)) >= 13
-    assert svg.count("series-0") == 1
-    assert svg.count("series-7") == 2
+def test_names_of_near_points_cover_neither_one_another_nor_a_point() -> None:
+    points = [("lite0_224", 9.9, 0.871), ("lite0_bf16", 4.7, 0.871), ("lite0_192", 9.6, 0.868)]
+    svg = draw_frontier(
+        [(*one, one[0] == "lite0_bf16") for one in points] + [("c", 15, 0.83, False)]
+    )
+    dots = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', svg)
+    names = re.findall(r'<text x="([\d.]+)" y="([\d.]+)">([a-z][a-z0-9_]*)<', svg)
+    assert [name for *_, name in names] == ["lite0_224", "lite0_bf16", "lite0_192", "c"]
+    boxes = [(float(x), float(y) - 10, float(x) + 6 * len(name), float(y)) for x, y, name in names]
+    for place, (left, top, right, bottom) in enumerate(boxes):
+        assert right <= 420
+        assert not any(left < float(x) < right and top < float(y) < bottom for x, y in dots)
+        for other in boxes[place + 1 :]:
+            assert right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top, (
+                "they do not cover one another"
+            )
+    assert (svg.count("series-0"), svg.count("series-7")) == (1, 3)
     ElementTree.fromstring(svg)
 
 
