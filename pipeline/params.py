@@ -191,7 +191,7 @@ class JointBackboneParams(Section):
     Attributes:
         network: Their names in the catalogue, in the order of their features.
         layer: Where each is cut, as of one network.
-        input_size: Of each; one: of all.
+        input_size: Of each; params.yaml may give one number for all.
         weights: Of all; a file fits one network.
         scaling: Each network knows its own.
     """
@@ -199,7 +199,7 @@ class JointBackboneParams(Section):
     network: Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
     layer: Layer = None
     pooling: Pooling = "avg"
-    input_size: Annotated[tuple[InputSize, ...], BeforeValidator(_as_tuple)] = (224,)
+    input_size: Annotated[tuple[InputSize, ...], BeforeValidator(_as_tuple)] = ()
     weights: Literal["imagenet", "random"] = "imagenet"
     scaling: None = None
 
@@ -215,19 +215,22 @@ class JointBackboneParams(Section):
     @property
     def _sized_networks(self) -> list[tuple[str, int]]:
         """The name and input size of each network."""
-        sizes = self.input_size * (len(self.network) if len(self.input_size) == 1 else 1)
-        return list(zip(self.network, sizes, strict=True))
+        return list(zip(self.network, self.input_size, strict=True))
 
     @model_validator(mode="before")
     @classmethod
-    def _a_list_has_a_size_of_each_network(cls, tree: Any) -> Any:
-        networks, sizes = tree["network"], tree.get("input_size")
-        if networks and isinstance(sizes, list | tuple) and len(sizes) != len(networks):
+    def _each_network_has_a_size(cls, tree: Any) -> Any:
+        networks, sizes = tree["network"], tree.get("input_size", 224)
+        if not networks:
+            return tree
+        if not isinstance(sizes, list | tuple):
+            sizes = [sizes] * len(networks)
+        if len(sizes) != len(networks):
             raise ValueError(
                 f"input_size should be one number, or a list of one of each of the {len(networks)} networks "
                 f"(found {len(sizes)})"
             )
-        return tree
+        return {**tree, "input_size": sizes}
 
     @model_validator(mode="after")
     def _networks_can_stand_side_by_side(self) -> Self:

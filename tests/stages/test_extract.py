@@ -355,12 +355,12 @@ def test_networks_with_layers_in_an_empty_store_take_one_pass_each_and_refill_fr
     opened: list[tuple[str, int]],
 ) -> None:
     _place(_images(30))
-    line, found = _extract_networks(BACKBONE, LITE2, size=[32], layer=["early", None])
+    line, found = _extract_networks(BACKBONE, LITE2, size=[32, 32], layer=["early", None])
     assert line == "52 features of each of 2 networks, 104 computed, 0"
     assert read_features(FEATURES).header.widths == (3, 3, 3, 3)
     before = sha256_of(FEATURES)
     shutil.rmtree(paths.store_folder())
-    line, _ = _extract_networks(BACKBONE, LITE2, size=[32], layer=["early", None])
+    line, _ = _extract_networks(BACKBONE, LITE2, size=[32, 32], layer=["early", None])
     assert line == "52 features of each of 2 networks, 0 computed, 104"
     assert sha256_of(FEATURES) == before
     _, early = _extract_networks(LITE2, size=[32], layer="early")
