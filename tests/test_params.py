@@ -206,7 +206,7 @@ def test_settings_of_one_and_of_several_networks_are_written_as_they_were_read()
 
 
 def test_one_size_is_that_of_each_network_and_checked_again_the_same() -> None:
-    joint = make_params({"backbones.b": {**JOINT, "input_size": 64}}).backbone("b")
+    joint = parse_params(changed({"backbones.b": JOINT | {"input_size": 64}})).backbone("b")
     assert [one.input_size for one in joint.networks] == [64, 64]
     assert type(joint).model_validate(joint.model_dump()) == joint
 
