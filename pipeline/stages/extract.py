@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable
 from itertools import compress
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline import paths
 from pipeline.errors import DeviceMemoryFull, ManifestError, StoreError
 from pipeline.extraction.assembly import assemble, first_missing, refill
@@ -15,6 +18,7 @@ from pipeline.extraction.plan import Plan, iterate_rows, make_plan
 from pipeline.features import Header
 from pipeline.parallel import Progress, no_progress
 from pipeline.params import Params
+from pipeline.store.claims import Claims
 from pipeline.store.shards import ShardDamaged
 from pipeline.store.shared import SharedStore
 from pipeline.store.side_by_side import SideBySide
@@ -60,6 +64,10 @@ def _extract(
         for network in networks
     ]
     all_stores = [one for some in stores for one in some]
+    claims = [
+        Claims(paths.store_folder(), [one.key for one in network.fingerprint.of_each_layer()])
+        for network in networks
+    ]
     store = SideBySide(all_stores)
     plan = make_plan(iterate_rows(dataset))
     if not plan.splits:
@@ -82,9 +90,13 @@ def _extract(
                 continue  # it was quarantined: now its images are missing
         _go_on_without(lambda: shared.fetch(all_stores, plan.keys))
         refill(store, path, fingerprint.key)
-        for network, own in zip(networks, stores, strict=True):
-            fresh, took = _compute_missing(dataset, plan, SideBySide(own), network, progress)
+        for network, own, claimed in zip(networks, stores, claims, strict=True):
+            fresh, took = _compute_missing(
+                dataset, plan, SideBySide(own), network, claimed, progress
+            )
             computed, seconds = computed + fresh, seconds + took
+        for claimed in claims:
+            claimed.wait()
     _go_on_without(lambda: shared.add(one.folder for one in all_stores))
     n, passes = len(plan.keys), len(plan.keys) * len(networks)
     rate = f", {computed / seconds:.1f} images/s" if computed else ""
@@ -107,18 +119,38 @@ def _go_on_without(share: Callable[[], None]) -> None:
 
 
 def _compute_missing(
-    dataset: str, plan: Plan, store: SideBySide, extractor: Extractor, progress: Progress
+    dataset: str,
+    plan: Plan,
+    store: SideBySide,
+    extractor: Extractor,
+    claims: Claims,
+    progress: Progress,
 ) -> tuple[int, float]:
     """Run a network on the images that the store lacks; return how many they were, and the seconds.
 
     Of several layers, those that the store has of every image are not computed. Building the
-    network is not counted.
+    network is not counted. What another run computes now is left to it.
     """
-    found = store.find(plan.keys)
-    wanted = first_missing(plan, found.missing)
-    if not wanted.any():
-        return 0, 0.0
-    extractor, store = extractor.only(found.lacking), store.only(found.lacking)
+    wanted = first_missing(plan, store.find(plan.keys).missing)
+    with claims.claim(plan.keys[wanted]) as free:
+        wanted[wanted] = free
+        found = store.find(plan.keys)  # again: others may have ended since
+        wanted &= found.missing
+        if not wanted.any():
+            return 0, 0.0
+        return _compute(
+            dataset, wanted, store.only(found.lacking), extractor.only(found.lacking), progress
+        )
+
+
+def _compute(
+    dataset: str,
+    wanted: NDArray[np.bool_],
+    store: SideBySide,
+    extractor: Extractor,
+    progress: Progress,
+) -> tuple[int, float]:
+    """Do what `_compute_missing` does, for the rows that are wanted."""
     _ = extractor.engine
     began = time.monotonic()
     rows = compress(iterate_rows(dataset), wanted)

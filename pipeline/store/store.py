@@ -2,7 +2,8 @@
 
 One folder a fingerprint, append-only shards in it. Any number of processes or machines may
 read and add at once: a shard appears whole under its own name, or not at all, and never
-changes. There are no locks, so none can outlive its holder. What is damaged is quarantined.
+changes. No lock is needed for that; `claims` saves two runs the same work. What is damaged is
+quarantined.
 """
 
 import logging

@@ -860,11 +860,12 @@ def test_what_was_computed_before_ctrl_c_is_stored(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [2, 4])
-def test_processes_on_one_empty_store_all_end_with_equal_files(
+def test_processes_on_one_empty_store_compute_each_image_once_and_end_with_equal_files(
     engine: MeanColour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
     _place(_images(60))
     _extract()
+    images = engine.computed
     expected = sha256_of(FEATURES)
     root = tmp_path / "root"
     monkeypatch.setenv("DVC_ROOT", str(root))
@@ -880,6 +881,8 @@ def test_processes_on_one_empty_store_all_end_with_equal_files(
         assert process.returncode == 0, errors
         assert "Error" not in errors
         assert sha256_of(tmp_path / str(number) / FEATURES) == expected
+    logs = (tmp_path / f"log{number}" for number in range(processes))
+    assert sum(log.stat().st_size for log in logs if log.exists()) == images
 
 
 def test_a_warm_extract_does_without_tensorflow(engine: MeanColour) -> None:
