@@ -283,13 +283,34 @@ class AugmentParams(Section):
     seed: Seed
 
 
+class RayParams(Section):
+    """On what Ray runs the backbone (docs/scaling.md).
+
+    Attributes:
+        address: `host:port` of a cluster's head, `auto` for the one that this machine belongs to; None:
+            this machine alone, by a Ray that ends with the run.
+        workers: How many processes run the backbone; None: as many as the nodes have room for.
+        cpus: Processors of a worker.
+        gpus: GPUs of a worker; None: one where extract runs on a GPU here, else none.
+        patience: Seconds without a feature after which a worker is given up.
+    """
+
+    address: Annotated[str, Field(pattern=r"^(auto|[^\s/@]+:\d{1,5})$")] | None = None
+    workers: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    cpus: int = Field(default=1, ge=1, le=1024)
+    gpus: Annotated[int, Field(ge=0, le=64)] | None = None
+    patience: int = Field(default=60, ge=1, le=86_400)
+
+
 class ExtractParams(Section):
-    """How the backbone is run and what is kept."""
+    """How the backbone is run and what is kept; runner and ray decide no value."""
 
     engine: Literal["auto", "tensorflow", "openvino", "jax"]
     precision: Literal["float32", "bfloat16", "float16"]
     batch_size: int | None = Field(ge=1, le=4096)
     dtype: Literal["float16", "float32"]
+    runner: Literal["local", "ray"] = "local"
+    ray: RayParams = Field(default_factory=RayParams)
 
 
 def _check_store(text: str) -> str:
@@ -575,7 +596,8 @@ def _keys_allowed_at(keys: list[str]) -> list[str]:
         "augment": AugmentParams, "extract": ExtractParams, "head": HeadParams,
         "features": FeaturesParams,
     }  # fmt: skip
-    return list(section[keys[0]].model_fields)
+    known = RayParams if keys == ["extract", "ray"] else section[keys[0]]
+    return list(known.model_fields)
 
 
 def _chosen(sections: Mapping[str, T], name: str, noun: str) -> T:

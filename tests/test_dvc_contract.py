@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from pipeline import paths
 from pipeline.cli import app
-from pipeline.params import Params
+from pipeline.params import ExtractParams, Params
 from pipeline.studies.study import OF_CANDIDATES, STUDIES
 from tests.closure import PACKAGE, import_closure
 from tests.dag import light_stages, stage_calls
@@ -30,9 +30,9 @@ EXEMPT = {
     "pipeline.errors": "messages change no result",
     "pipeline.cli": "arguments and printing change no result; progress.py is reached through it alone",
 }
-DECIDES_NOTHING = (
-    "features.store"  # where features are fetched from and added to; they are the same
-)
+# Where features are fetched from and added to, and who computes them; they are the same.
+DECIDE_NOTHING = {"features.store", "extract.runner", "extract.ray"}
+OF_GPUS = "extract.batch_size"  # read where there is one
 DATA = {  # listed, no modules
     "plots_page": [PACKAGE / "stages" / "plots_page.html"],
     "report": sorted((PACKAGE / "page" / "templates").glob("*.*")),
@@ -316,10 +316,10 @@ class Recorder:
         if self._where == "" and name in Params.model_fields:
             return Recorder(value, name, self._read)
         if self._where == "":
-            self._read |= set(Params.model_fields) - {
-                "features",
-                "synsets",
-            }  # the page leaves them out
+            # All at once, but for what the page leaves out.
+            own = {f"extract.{key}" for key in ExtractParams.model_fields}
+            whole = set(Params.model_fields) - {"extract", "features", "synsets"}
+            self._read |= whole | (own - DECIDE_NOTHING)
         else:
             self._read.add(f"{self._where}.{name}")
         return value
@@ -360,8 +360,9 @@ def test_a_stage_reads_no_setting_that_its_params_do_not_name(
         for name in params_of(stage)
     ]
     unnamed = {key for key in readings[stage] if not is_named(key, names)}
-    assert unnamed == ({DECIDES_NOTHING} if stage == "extract" else set())
-    unread = [name for name in names if not any(is_named(key, [name]) for key in readings[stage])]
+    assert unnamed == (DECIDE_NOTHING - {"extract.ray"} if stage == "extract" else set())
+    read = readings[stage] | {OF_GPUS}
+    unread = [name for name in names if not any(is_named(key, [name]) for key in read)]
     assert unread == [], "named, but not read"
 
 

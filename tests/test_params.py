@@ -403,7 +403,7 @@ def commented_ranges() -> list[tuple[str, int, int]]:
     for line in TEXT.splitlines():
         if match := re.match(r"(\w+):", line):
             section = match[1]
-        if match := re.match(r"  (?:# )?(\w+): .*?(\d+)\.\.(2\^32-1|\d+)", line):
+        if match := re.match(r"  (?:# )?([\w.]+): .*?(\d+)\.\.(2\^32-1|\d+)", line):
             name = "backbones.efficientnet_lite0" if section == "backbones" else section
             high = 2**32 - 1 if match[3].startswith("2^") else int(match[3])
             found.append((f"{name}.{match[1]}", int(match[2]), high))
@@ -415,6 +415,7 @@ def test_the_comments_give_some_ranges() -> None:
         "augment.copies",
         "head.units",
         "split.seed",
+        "extract.ray.patience",
         "backbones.efficientnet_lite0.input_size",
     } <= {key for key, _, _ in commented_ranges()}
 
@@ -442,7 +443,7 @@ def test_the_choices_in_comments_are_the_ones_that_are_known() -> None:
         return match[1].split(" | ")
 
     for section, key in (("extract", "engine"), ("extract", "precision"), ("extract", "dtype"),
-                         ("head", "kind"), ("head", "optimizer")):  # fmt: skip
+                         ("extract", "runner"), ("head", "kind"), ("head", "optimizer")):  # fmt: skip
         for choice in choices(key):
             parse_params(changed({f"{section}.{key}": choice}))
         described = faults_of({f"{section}.{key}": "?"})

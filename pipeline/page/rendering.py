@@ -25,6 +25,8 @@ View = Mapping[str, Any]
 
 TEMPLATES = Path(__file__).parent / "templates"
 NARROW_SPACE = "\u202f"
+# Settings that change nothing on the page: where features are kept, what only studies read, who computes.
+DECIDE_NOTHING: Any = {"features": True, "synsets": True, "extract": {"runner", "ray"}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +125,7 @@ def _settings(params: Params) -> list[Setting]:
     backbones = dict.fromkeys(params.backbones, BACKBONE_DEFAULTS)
     defaults = dict(_flat({**DEFAULTS, "backbones": backbones}))
     found = []
-    for key, value in _flat(params.model_dump(exclude={"features", "synsets"})):
+    for key, value in _flat(params.model_dump(exclude=DECIDE_NOTHING)):
         default = defaults.get(key)
         found.append(Setting(key=key, value=value, default=None if default == value else default))
     return found

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import compress
 
 import numpy as np
@@ -18,6 +18,7 @@ from pipeline.extraction.plan import Plan, iterate_rows, make_plan
 from pipeline.features import Header
 from pipeline.parallel import Progress, no_progress
 from pipeline.params import Params
+from pipeline.runners.runner import Runner
 from pipeline.store.claims import Claims
 from pipeline.store.shards import ShardDamaged
 from pipeline.store.shared import SharedStore
@@ -38,10 +39,12 @@ def run(dataset: str, backbone: str, params: Params, progress: Progress = no_pro
     """
     params.dataset(dataset)
     shared = SharedStore(params.features.store)
-    extractor = JointExtractor.of(backbone, params.backbone(backbone), params.extract)
+    settings = params.backbone(backbone)
+    runners = [Runner(backbone, one, params.extract) for one in settings.networks]
+    extractor = JointExtractor.of(backbone, settings, params.extract)
     while True:
         try:
-            return _extract(dataset, backbone, extractor, shared, progress)
+            return _extract(dataset, backbone, extractor, runners, shared, progress)
         except DeviceMemoryFull:
             if extractor.batch_size == 1:
                 raise
@@ -55,7 +58,12 @@ def run(dataset: str, backbone: str, params: Params, progress: Progress = no_pro
 
 
 def _extract(
-    dataset: str, backbone: str, extractor: JointExtractor, shared: SharedStore, progress: Progress
+    dataset: str,
+    backbone: str,
+    extractor: JointExtractor,
+    runners: Sequence[Runner],
+    shared: SharedStore,
+    progress: Progress,
 ) -> str:
     """Do what `run` does, with one size of batches."""
     fingerprint, networks = extractor.fingerprint, extractor.networks
@@ -90,9 +98,9 @@ def _extract(
                 continue  # it was quarantined: now its images are missing
         _go_on_without(lambda: shared.fetch(all_stores, plan.keys))
         refill(store, path, fingerprint.key)
-        for network, own, claimed in zip(networks, stores, claims, strict=True):
+        for network, runner, own, claimed in zip(networks, runners, stores, claims, strict=True):
             fresh, took = _compute_missing(
-                dataset, plan, SideBySide(own), network, claimed, progress
+                dataset, plan, SideBySide(own), network, runner, claimed, progress
             )
             computed, seconds = computed + fresh, seconds + took
         for claimed in claims:
@@ -123,6 +131,7 @@ def _compute_missing(
     plan: Plan,
     store: SideBySide,
     extractor: Extractor,
+    runner: Runner,
     claims: Claims,
     progress: Progress,
 ) -> tuple[int, float]:
@@ -139,8 +148,9 @@ def _compute_missing(
         if not wanted.any():
             return 0, 0.0
         return _compute(
-            dataset, wanted, store.only(found.lacking), extractor.only(found.lacking), progress
-        )
+            dataset, wanted, store.only(found.lacking), extractor.only(found.lacking), runner,
+            found.lacking, progress,
+        )  # fmt: skip
 
 
 def _compute(
@@ -148,12 +158,14 @@ def _compute(
     wanted: NDArray[np.bool_],
     store: SideBySide,
     extractor: Extractor,
+    runner: Runner,
+    places: Sequence[int],
     progress: Progress,
 ) -> tuple[int, float]:
-    """Do what `_compute_missing` does, for the rows that are wanted."""
-    _ = extractor.engine
+    """Do what `_compute_missing` does, for the rows that are wanted and some layers of the network."""
+    rows, total = compress(iterate_rows(dataset), wanted), int(wanted.sum())
+    images = (ImageFile(row.file, row.sha256) for row in rows)
+    features = runner.compute(extractor, places, images, total)
     began = time.monotonic()
-    rows = compress(iterate_rows(dataset), wanted)
-    features = extractor.extract(ImageFile(row.file, row.sha256) for row in rows)
-    stored = store.add(progress(features, int(wanted.sum())), extractor.widths)
+    stored = store.add(progress(features, total), extractor.widths)
     return stored, time.monotonic() - began

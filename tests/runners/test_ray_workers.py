@@ -1,0 +1,217 @@
+"""Workers of Ray give the features of one process, whatever happens to them."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+
+from pipeline import paths
+from pipeline.errors import PipelineError
+from pipeline.extraction.decoding import ImageFile
+from pipeline.files import sha256_of
+from pipeline.parallel import Progress, no_progress
+from pipeline.params import RayParams
+from pipeline.runners import ray_workers, runner
+from pipeline.runners.ray_workers import connected, extract_on_ray
+from pipeline.stages import extract
+from tests.fakes import use_mean_colour
+from tests.project import BACKBONE, draw_image, make_params, make_project, place
+from tests.runners.slow_colours import SlowColours
+
+pytest.importorskip("ray", reason="the extra `ray` is not installed")
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+FEATURES = paths.features_file("pets", BACKBONE)
+TWO = RayParams(workers=2)
+
+
+@pytest.fixture(scope="module")
+def _cluster() -> Iterator[None]:
+    """A Ray of this machine, for all tests of the file: to start one takes seconds."""
+    with connected(TWO):
+        yield
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with 60 images, in which the test runs."""
+    make_project(tmp_path / "project", monkeypatch)
+    place("pets", {f"train/{'cat' if n % 2 else 'dog'}/{n}.jpg": draw_image(n) for n in range(60)})
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> SlowColours:
+    return SlowColours(tmp_path / "processes", seconds=0.02, together=2)
+
+
+def extract_by(
+    monkeypatch: pytest.MonkeyPatch,
+    colours: SlowColours | None,
+    progress: Progress = no_progress,
+    **settings: int,
+) -> str:
+    """Run the stage on workers that open `colours`, on none of those here; return its line."""
+    use_mean_colour(monkeypatch)
+    changes: dict[str, Any] = {}
+    if colours is not None:
+        monkeypatch.setattr(runner.Runner, "_recipe", lambda *_: colours)
+        changes = {"extract.runner": "ray", "extract.ray": {"workers": 2, **settings}}
+    return extract.run("pets", BACKBONE, make_params(changes), progress)
+
+
+def digest_of_one_process(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the sha256 of the features file that one process makes, and take that away again."""
+    extract_by(monkeypatch, None)
+    digest = sha256_of(FEATURES)
+    for file in (FEATURES, *paths.store_folder().glob("*/*.h5")):
+        file.unlink()
+    return digest
+
+
+@pytest.mark.usefixtures("_cluster", "project")
+def test_two_workers_give_the_bytes_of_one_process(
+    monkeypatch: pytest.MonkeyPatch, colours: SlowColours
+) -> None:
+    expected = digest_of_one_process(monkeypatch)
+    line = extract_by(monkeypatch, colours)
+    assert line.startswith(f"pets/{BACKBONE}: 60 features, 60 computed, 0 from the store, ")
+    assert sha256_of(FEATURES) == expected
+    assert len(colours.processes()) == 2
+    assert os.getpid() not in colours.processes()
+
+
+def at_first(do: Callable[[], object]) -> Callable[[Iterator[Any], int], Iterator[Any]]:
+    """Return a progress that does something when the first features come."""
+
+    def progress(items: Iterator[Any], total: int) -> Iterator[Any]:
+        for number, item in enumerate(items):
+            if number == 0:
+                do()
+            yield item
+
+    return progress
+
+
+@pytest.mark.usefixtures("_cluster", "project")
+@pytest.mark.parametrize(
+    ("number", "told"), [(signal.SIGKILL, "is gone"), (signal.SIGSTOP, "was silent for")]
+)
+def test_a_worker_that_is_killed_or_stopped_is_replaced_and_changes_no_byte(
+    number: signal.Signals,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    colours: SlowColours,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    expected = digest_of_one_process(monkeypatch)
+    line = extract_by(
+        monkeypatch,
+        colours,
+        progress=at_first(lambda: os.kill(colours.processes()[0], number)),
+        patience=3,
+    )
+    assert " 60 computed, " in line
+    assert sha256_of(FEATURES) == expected
+    said = [one.getMessage() for one in caplog.records if told in one.getMessage()]
+    assert len(said) == 1
+    assert re.search(r"^worker \d \(.*, process \d+\) .*: it is replaced", said[0])
+
+
+@pytest.mark.usefixtures("_cluster", "project")
+@pytest.mark.parametrize("kind", ["missing", "no image"])
+def test_the_first_bad_image_is_named_as_by_one_process(
+    kind: str, monkeypatch: pytest.MonkeyPatch, colours: SlowColours
+) -> None:
+    """The second one, which another worker meets first, is not."""
+    names = [f"train/cat/{n:02}.jpg" for n in range(60)]
+    bad = {13: b"one", 15: b"two"} if kind == "no image" else {}
+    place("pets", {name: bad.get(n, draw_image(n)) for n, name in enumerate(names)})
+    if kind == "missing":
+        for number in (13, 15):
+            (paths.split_folder("pets") / names[number]).unlink()
+    with pytest.raises(PipelineError, match=r"cannot .*/13.jpg") as here:
+        extract_by(monkeypatch, None)
+    shutil.rmtree(paths.store_folder())
+    with pytest.raises(type(here.value), match=re.escape(str(here.value))):
+        extract_by(monkeypatch, colours)
+    (shard,) = paths.store_folder().glob("*/*.h5")
+    with h5py.File(shard) as file:
+        assert len(file["sha256"]) >= 13, "what came before it is kept"
+
+
+@pytest.mark.usefixtures("_cluster", "project")
+def test_an_image_that_kills_every_worker_ends_the_run_and_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    images = {f"train/cat/{n:02}.jpg": draw_image(n) for n in range(12)}
+    images["train/cat/09.jpg"] += bytes(9_999)
+    place("pets", images)
+    deadly = SlowColours(tmp_path / "processes", deadly=len(images["train/cat/09.jpg"]))
+    with pytest.raises(PipelineError, match=r"3 workers were lost, .* at or soon after \S*/0[0-9]"):
+        extract_by(monkeypatch, deadly)
+
+
+@pytest.mark.usefixtures("_cluster")
+def test_where_no_machine_has_room_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, colours: SlowColours
+) -> None:
+    def fail(text: str, *values: object) -> None:
+        raise PipelineError(text % values)
+
+    monkeypatch.setattr(ray_workers.log, "warning", fail)
+    greedy = RayParams(workers=1, cpus=1000, patience=1)
+    with pytest.raises(PipelineError, match=r"no worker has begun .* 1000 CPUs and 0 GPUs each"):
+        next(extract_on_ray([ImageFile(Path("a"))], 1, colours, greedy))
+
+
+def is_running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+ALONE = """
+from pathlib import Path
+import pytest
+from pipeline.store import store
+from tests.runners.slow_colours import SlowColours
+from tests.runners.test_ray_workers import extract_by
+store.SHARD_ROWS = 10
+with pytest.MonkeyPatch.context() as patch:
+    extract_by(patch, SlowColours(Path(r"{folder}"), seconds=0.1))
+"""
+
+
+@pytest.mark.usefixtures("_cluster", "project")
+def test_a_run_that_is_killed_leaves_no_process_and_goes_on_where_it_was(
+    monkeypatch: pytest.MonkeyPatch, colours: SlowColours
+) -> None:
+    expected = digest_of_one_process(monkeypatch)
+    code = ALONE.format(folder=colours.folder)
+    run = subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    while run.poll() is None and not list(paths.store_folder().glob("*/[!.]*.h5")):
+        time.sleep(0.1)
+    run.kill()
+    assert run.wait() == -signal.SIGKILL
+    left = colours.processes()
+    assert len(left) == 2
+    while any(map(is_running, left)):
+        time.sleep(0.1)
+    line = extract_by(monkeypatch, colours)
+    computed = int(re.search(r", (\d+) computed", line)[1])  # type: ignore[index]
+    assert 0 < computed <= 50
+    assert sha256_of(FEATURES) == expected
