@@ -20,13 +20,11 @@ class SlowColours:
         folder: Where the processes leave their files.
         seconds: What an image takes.
         together: How many processes must have opened it before one is ready, so that all get work.
-        deadly: Number of bytes of the image that kills its process.
     """
 
     folder: Path
     seconds: float = 0.0
     together: int = 1
-    deadly: int = -1
 
     def open(self) -> "SlowColours":
         self.folder.mkdir(exist_ok=True)
@@ -37,12 +35,7 @@ class SlowColours:
 
     def extract(self, images: Iterable[ImageFile]) -> Iterator[tuple[Any, Any]]:
         engine = MeanColour(streams=1, before=lambda _: time.sleep(self.seconds))
-        return compute(map(self._looked_at, images), engine, 32, "float32")
-
-    def _looked_at(self, image: ImageFile) -> ImageFile:
-        if image.path.exists() and image.path.stat().st_size == self.deadly:
-            os._exit(1)
-        return image
+        return compute(images, engine, 32, "float32")
 
     def processes(self) -> list[int]:
         """Return the numbers of the processes that have opened it."""

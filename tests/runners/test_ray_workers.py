@@ -150,18 +150,6 @@ def test_the_first_bad_image_is_named_as_by_one_process(
         assert len(file["sha256"]) >= 13, "what came before it is kept"
 
 
-@pytest.mark.usefixtures("_cluster", "project")
-def test_an_image_that_kills_every_worker_ends_the_run_and_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    images = {f"train/cat/{n:02}.jpg": draw_image(n) for n in range(12)}
-    images["train/cat/09.jpg"] += bytes(9_999)
-    place("pets", images)
-    deadly = SlowColours(tmp_path / "processes", deadly=len(images["train/cat/09.jpg"]))
-    with pytest.raises(PipelineError, match=r"3 workers were lost, .* at or soon after \S*/0[0-9]"):
-        extract_by(monkeypatch, deadly)
-
-
 @pytest.mark.usefixtures("_cluster")
 def test_where_no_machine_has_room_that_is_said(
     monkeypatch: pytest.MonkeyPatch, colours: SlowColours
@@ -215,3 +203,15 @@ def test_a_run_that_is_killed_leaves_no_process_and_goes_on_where_it_was(
     computed = int(re.search(r", (\d+) computed", line)[1])  # type: ignore[index]
     assert 0 < computed <= 50
     assert sha256_of(FEATURES) == expected
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("_cluster", "project")
+def test_two_workers_with_a_real_network_give_the_bytes_of_one_process() -> None:
+    digests = []
+    for name in ("local", "ray"):
+        shutil.rmtree("features", ignore_errors=True)
+        changes = {"extract.runner": name, "extract.ray": {"workers": 2}}
+        assert " 60 computed, " in extract.run("pets", BACKBONE, make_params(changes))
+        digests.append(sha256_of(FEATURES))
+    assert digests[0] == digests[1]
