@@ -7,6 +7,7 @@ So a worker that dies, hangs or is slow costs what it had not sent yet, which an
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ OPENING = 5  # a worker that opens its network may take so many times the patien
 FALSE_STARTS = 3  # workers that may be lost, one after the other, before one has opened its network
 OBJECT_STORE_BYTES = 128 << 20  # what a Ray of this machine alone sets aside for features under way
 LOOK_SECONDS = 1.0
+KNOCK_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ def extract_on_ray(
         PipelineError: Ray is not installed, cannot be reached, or its machines lack what is asked for; what a
             worker raises, of the first image that fails; or the same images have cost several workers.
     """
-    with connected(settings, gpus) as ray:
+    with connected(settings) as ray:
         count = settings.workers or _count_workers(ray.nodes(), settings.cpus, gpus)
         count = min(count, -(-total // max(SMALLEST, batch_size)))
         chunks = Chunks(images, total, count, batch_size)
@@ -72,7 +74,7 @@ def extract_on_ray(
 
 
 @contextmanager
-def connected(settings: RayParams, gpus: int = 0) -> Iterator[Any]:
+def connected(settings: RayParams) -> Iterator[Any]:
     """Connect to the cluster that settings name, or start one of this machine alone, and end that afterwards.
 
     A program that has connected already stays connected.
@@ -86,6 +88,7 @@ def connected(settings: RayParams, gpus: int = 0) -> Iterator[Any]:
         return
     before = signal.getsignal(signal.SIGTERM)
     try:
+        _knock(settings.address)
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **_where(settings))
     except Exception as error:  # noqa: BLE001 (Ray raises whatever it meets)
         raise PipelineError(
@@ -98,6 +101,35 @@ def connected(settings: RayParams, gpus: int = 0) -> Iterator[Any]:
         ray.shutdown()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)
+
+
+def describe(settings: RayParams) -> str:
+    """Say what the cluster has, and for how many workers that is enough.
+
+    Raises:
+        PipelineError: As `connected`; or there is no room for one worker.
+    """
+    gpus = settings.gpus or 0
+    with connected(settings) as ray:
+        nodes = [node for node in ray.nodes() if node["Alive"]]
+        room = _count_workers(nodes, settings.cpus, gpus)
+        has = ray.cluster_resources()
+        where = settings.address or "this machine alone"
+        return (
+            f"{ray.__version__}, {where}: nodes: {len(nodes)}, CPUs: {has.get('CPU', 0):.0f}, "
+            f"GPUs: {has.get('GPU', 0):.0f}, room for workers: {room}"
+        )
+
+
+def _knock(address: str | None) -> None:
+    """Look whether anybody listens at an address: Ray itself would try for minutes.
+
+    Raises:
+        OSError: Nobody does.
+    """
+    host, _, port = (address or "").rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
 
 
 def _import_ray() -> ModuleType:

@@ -21,7 +21,14 @@ from pipeline.catalogue.backbones import CATALOGUE as NETWORKS
 from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.engines.hardware import find_bfloat16
 from pipeline.errors import BackboneError, ParamsError, StoreError
-from pipeline.params import BackboneParams, DatasetParams, ExtractParams, Params, load_params
+from pipeline.params import (
+    BackboneParams,
+    DatasetParams,
+    ExtractParams,
+    Params,
+    RayParams,
+    load_params,
+)
 from pipeline.store.shared import SharedStore
 from pipeline.tools.disk_space import bytes_to_come
 from pipeline.tools.words import count_of
@@ -44,6 +51,7 @@ INSTALL, INSTALL_JAX = "run `make install`", "run `make gpu`, or pip install jax
 LOG_IN = "make a token at https://www.kaggle.com/settings and put it into ~/.kaggle/access_token"
 
 GIGA = 10**9
+RAY_SECONDS = 60.0  # to start one takes some ten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +104,7 @@ def examine_machine() -> Iterator[Check]:
     yield check_store(store_sizes(paths.store_folder()))
     if params is not None:
         yield from check_shared_store(params.features.store)
+        yield from check_ray(params.extract)
         yield from check_archives(params.datasets)
         yield check_disk(shutil.disk_usage(".").free, bytes_to_come(params))
         yield check_kaggle(find_credentials(), competitions(params.datasets))
@@ -164,6 +173,20 @@ def check_shared_store(url: str | None) -> Iterator[Check]:
         yield judge("shared store", f"{url} can be reached")
     except StoreError as error:
         yield Check(name="shared store", ok=False, text=f"{error}")
+
+
+def check_ray(
+    settings: ExtractParams, ask: Callable[[RayParams], Probe] | None = None
+) -> Iterator[Check]:
+    """Judge whether Ray can be reached and has room for workers, where it is to compute.
+
+    Args:
+        settings: Who computes.
+        ask: Tells what Ray has; `ask_ray` by default.
+    """
+    if settings.runner == "ray":
+        found = (ask or ask_ray)(settings.ray)
+        yield Check(name="Ray", ok=found.version is not None, text=found.version or found.error)
 
 
 def check_archives(datasets: Mapping[str, DatasetParams]) -> Iterator[Check]:
@@ -334,6 +357,29 @@ def probe(module: str) -> Probe:
         return Probe(version=None, error=lines[-1])
     found, gpus = json.loads(done.stdout.splitlines()[-1])
     return Probe(version=found, gpus=tuple(gpus))
+
+
+def ask_ray(settings: RayParams) -> Probe:
+    """Connect to Ray, or start it, in a process of its own; its version comes with what it has."""
+    code = (
+        "import sys; from pipeline.params import RayParams as Settings\n"
+        "from pipeline.runners.ray_workers import PipelineError, describe\n"
+        "try: print(describe(Settings.model_validate_json(sys.argv[1])))\n"
+        "except PipelineError as error: sys.exit(str(error))"
+    )
+    command = [sys.executable, "-c", code, settings.model_dump_json()]
+    try:
+        done = subprocess.run(  # noqa: S603 (fixed)
+            command, capture_output=True, text=True, check=False, timeout=RAY_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        todo = (
+            f"what listens at {settings.address} may be no Ray (params.yaml, extract.ray.address)"
+        )
+        return Probe(version=None, error=f"no answer within {RAY_SECONDS:.0f} s: {todo}")
+    said = (done.stderr if done.returncode else done.stdout).strip().splitlines()
+    last = said[-1] if said else f"it ended with {done.returncode}"
+    return Probe(version=None, error=last) if done.returncode else Probe(version=last)
 
 
 def _giga(size: int) -> str:

@@ -21,7 +21,7 @@ from pipeline.files import sha256_of
 from pipeline.parallel import Progress, no_progress
 from pipeline.params import RayParams
 from pipeline.runners import ray_workers, runner
-from pipeline.runners.ray_workers import connected, extract_on_ray
+from pipeline.runners.ray_workers import connected, describe, extract_on_ray
 from pipeline.stages import extract
 from tests.fakes import use_mean_colour
 from tests.project import BACKBONE, draw_image, make_params, make_project, place
@@ -148,6 +148,16 @@ def test_the_first_bad_image_is_named_as_by_one_process(
     (shard,) = paths.store_folder().glob("*/*.h5")
     with h5py.File(shard) as file:
         assert len(file["sha256"]) >= 13, "what came before it is kept"
+
+
+@pytest.mark.usefixtures("_cluster")
+def test_the_cluster_is_described_with_the_room_that_it_has() -> None:
+    assert re.fullmatch(
+        r"[\d.]+, this machine alone: nodes: 1, CPUs: \d+, GPUs: \d+, room for workers: [1-9]\d*",
+        describe(RayParams()),
+    )
+    with pytest.raises(PipelineError, match=r"takes 1000 CPUs and 3 GPUs, .* has \d+ CPUs and"):
+        describe(RayParams(cpus=1000, gpus=3))
 
 
 @pytest.mark.usefixtures("_cluster")

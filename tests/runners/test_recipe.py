@@ -1,4 +1,4 @@
-"""A recipe opens the same network elsewhere, or refuses: its features would come under a wrong fingerprint."""
+"""A recipe opens the same network elsewhere, or refuses: its features would have a wrong fingerprint."""
 
 import json
 import pickle

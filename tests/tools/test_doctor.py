@@ -2,9 +2,11 @@
 
 import json
 import re
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from pipeline.tools.doctor import (
     check_modules,
     check_processor,
     check_python,
+    check_ray,
     check_shared_store,
     check_store,
     competitions,
@@ -358,3 +361,26 @@ def test_a_shared_store_is_looked_for_where_there_is_one(tmp_path: Path) -> None
     (missing,) = check_shared_store(str(tmp_path / "not mounted"))
     assert not missing.ok
     assert re.search(r"there is no folder .*params\.yaml, features\.store", missing.text)
+
+
+def test_ray_is_asked_only_where_it_computes() -> None:
+    on_ray = make_params({"extract.runner": "ray"}).extract
+    assert list(check_ray(AUTO, lambda _: MISSING)) == []
+    (found,) = check_ray(on_ray, lambda _: Probe(version="2.60.0, auto: nodes: 3"))
+    assert str(found) == "ok  Ray: 2.60.0, auto: nodes: 3"
+    (missing,) = check_ray(on_ray, lambda _: Probe(version=None, error="cannot connect"))
+    assert str(missing) == "no  Ray: cannot connect"
+
+
+def test_a_cluster_that_nobody_answers_for_is_said_to_be_none() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (check,) = check_ray(
+        make_params(
+            {"extract.runner": "ray", "extract.ray": {"address": f"127.0.0.1:{port}"}}
+        ).extract
+    )
+    assert not check.ok
+    expected = rf"cannot connect to Ray at 127\.0\.0\.1:{port}: .*refused.*extract\.ray\.address"
+    absent = r"ray, which is not installed: pip install ray, or set extract\.runner to local"
+    assert re.search(absent if find_spec("ray") is None else expected, check.text)
