@@ -293,7 +293,8 @@ class _Crew:
         except self._ray.exceptions.RayTaskError as error:
             self._note_failure(hand, error)
         except self._ray.exceptions.RayError as error:
-            self._lose(hand, f"is gone ({first_line(error)})")
+            why = first_line(error).partition(":")[0].rstrip(".")
+            self._lose(hand, f"is gone ({why})")
 
     def _get(self, reference: Any) -> Any:
         return self._ray.get(reference, timeout=self._settings.patience)
