@@ -32,6 +32,7 @@ ARGUMENTS = {
     "predict": ["PHOTOS", "--rounds", "1"],
     "prepare": ["PHOTOS", "--rounds", "1"],
     "report": ["--images", "60", "--classes", "3"],
+    "spread": ["--images", "2000"],
     "store": ["--stored", "1000", "--sizes", "100", "200"],
     "suspects": ["FEATURES", "FEATURES", "--seeds", "7"],
 }  # fmt: skip
@@ -47,10 +48,11 @@ LONG_ONES = {
     "int8",
     "kills",
     "predict",
+    "spread",
     "store",
 }
 LONG = pytest.mark.long
-NEEDS = {"int8": "nncf"}
+NEEDS = {"int8": "nncf", "spread": "ray"}
 
 
 def test_each_benchmark_is_run() -> None:
