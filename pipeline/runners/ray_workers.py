@@ -289,6 +289,8 @@ class _Crew:
                 hand.name = self._get(hand.waiting)
                 hand.ask(hand.actor.open.remote())
         except StopIteration:
+            assert hand.chunk is not None
+            assert not hand.chunk.images, "an extractor leaves none out"
             hand.chunk = hand.waiting = None
         except self._ray.exceptions.RayTaskError as error:
             self._note_failure(hand, error)
