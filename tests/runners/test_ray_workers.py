@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,16 @@ def is_running(process: int) -> bool:
         return False
 
 
+def children_of(process: int) -> set[int]:
+    """Return the numbers of the processes that a process has started, and of those that they have."""
+    parents = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            parents[int(file.parent.name)] = int(file.read_text().rpartition(")")[2].split()[1])
+    found = {one for one, parent in parents.items() if parent == process}
+    return found.union(*map(children_of, found))
+
+
 ALONE = """
 from pathlib import Path
 import pytest
@@ -193,7 +204,7 @@ with pytest.MonkeyPatch.context() as patch:
 
 
 @pytest.mark.usefixtures("_cluster", "project")
-def test_a_run_that_is_killed_leaves_no_process_and_goes_on_where_it_was(
+def test_a_run_that_is_killed_takes_its_workers_along_and_goes_on_where_it_was(
     monkeypatch: pytest.MonkeyPatch, colours: SlowColours
 ) -> None:
     expected = digest_of_one_process(monkeypatch)
@@ -203,12 +214,15 @@ def test_a_run_that_is_killed_leaves_no_process_and_goes_on_where_it_was(
     )
     while run.poll() is None and not list(paths.store_folder().glob("*/[!.]*.h5")):
         time.sleep(0.1)
+    workers, started = colours.processes(), children_of(run.pid)
+    assert len(workers) == 2
+    assert set(workers) < started
     run.kill()
     assert run.wait() == -signal.SIGKILL
-    left = colours.processes()
-    assert len(left) == 2
-    while any(map(is_running, left)):
+    while any(map(is_running, workers)):
         time.sleep(0.1)
+    for process in filter(is_running, started):  # Ray's own agents would take a minute to end
+        os.kill(process, signal.SIGKILL)
     line = extract_by(monkeypatch, colours)
     computed = int(re.search(r", (\d+) computed", line)[1])  # type: ignore[index]
     assert 0 < computed <= 50
