@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
@@ -119,12 +120,19 @@ def extract(dataset: Dataset, backbone: Backbone) -> None:
         kept += len(batch[0])
         return len(batch[0])
 
+    before = signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C: what is computed is kept
     try:
         print(stage.run(dataset, backbone, _params(), tracker("computed", count)))
     except KeyboardInterrupt:
         what = count_of(kept, "feature is kept", "features are kept")
         print(f"stopped; {what}; run again", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 @app.command(**STAGE)

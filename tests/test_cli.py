@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -228,16 +229,18 @@ def test_a_stage_gets_its_names_and_settings_and_its_line_is_printed(
 @pytest.mark.parametrize(
     ("batches", "said"), [(0, "0 features are"), (1, "1 feature is"), (114, "114 features are")]
 )
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.usefixtures("params")
-def test_ctrl_c_while_features_are_computed_says_how_many_are_kept(
+def test_ctrl_c_or_sigterm_while_features_are_computed_says_how_many_are_kept(
     batches: int,
     said: str,
+    number: signal.Signals,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def features() -> Iterator[tuple[list[int], list[int]]]:
         yield from [([1], [2])] * batches
-        raise KeyboardInterrupt
+        signal.raise_signal(number)
 
     def extract(dataset: str, backbone: str, params: Params, progress: Progress) -> str:
         return str(list(progress(features(), 200)))

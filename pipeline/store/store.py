@@ -35,7 +35,9 @@ DESCRIPTION = "fingerprint.json"
 # waits in memory, and keeps the files few, since looking up reads the tables of all.
 SHARD_BYTES = 8 << 20
 SHARD_ROWS = 2048
-SHARD_SECONDS = 10.0
+SHARD_SECONDS = 10.0  # at most
+SHARD_SHARE = 50  # and a fiftieth of the time so far: a kill soon after the start loses little, too
+SHARD_SECONDS_AT_LEAST = 0.1
 
 _NO_KEYS: Keys = np.empty((0, 32), np.uint8)
 
@@ -200,6 +202,7 @@ class ShardWriter:
         self.stored = 0
         self._folder = folder
         self._fingerprint = fingerprint
+        self._opened = time.monotonic()
         self._begin()
 
     def _begin(self) -> None:
@@ -215,12 +218,13 @@ class ShardWriter:
         """
         self._waiting.append((keys, features))
         self._rows, self._size = self._rows + len(keys), self._size + features.nbytes
-        if (
-            self._rows >= SHARD_ROWS
-            or self._size >= SHARD_BYTES
-            or time.monotonic() - self._began >= SHARD_SECONDS
-        ):
+        if self._rows >= SHARD_ROWS or self._size >= SHARD_BYTES or self._is_old(time.monotonic()):
             self.flush()
+
+    def _is_old(self, now: float) -> bool:
+        """Return whether what waits has waited for long, or for long beside all that was done."""
+        limit = max(SHARD_SECONDS_AT_LEAST, (self._began - self._opened) / SHARD_SHARE)
+        return now - self._began >= min(SHARD_SECONDS, limit)
 
     def flush(self) -> None:
         """Write what waits as one shard.

@@ -137,6 +137,20 @@ def test_shards_are_bounded_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert seen[-1] >= 3
 
 
+def test_little_waits_beside_what_was_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row each tenth of a second: a kill loses a fiftieth of the work, and the one that comes."""
+    clock = [0.0]
+    monkeypatch.setattr(store_module.time, "monotonic", lambda: clock[0])
+    writer = Store(tmp_path, FINGERPRINT).writer()
+    waiting = []
+    for number in range(300):
+        clock[0] += 0.101
+        writer.append(_keys([number]), _features([number]))
+        waiting.append(number + 1 - writer.stored)
+    assert all(rows <= 1 + number / 50 for number, rows in enumerate(waiting, 1))
+    assert max(waiting) > 1, "later there are few shards"
+
+
 @pytest.mark.usefixtures("_ten_rows")
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_what_came_before_an_interruption_is_stored(
