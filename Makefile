@@ -106,7 +106,7 @@ EXPORT := $(BIN)/uv export --quiet --frozen --no-emit-project --no-header --no-a
 lock: install-dev  ## renew the locks
 	$(BIN)/uv lock --quiet --upgrade
 	$(EXPORT) --no-default-groups --group cpu --group build --extra openvino -o requirements.lock
-	$(EXPORT) --no-default-groups --group cpu --group build --group dev --extra openvino --extra export --extra s3 --extra jax \
+	$(EXPORT) --no-default-groups --group cpu --group build --group dev --extra openvino --extra export --extra s3 --extra jax --extra ray \
 	-o requirements-dev.lock
 	$(EXPORT) --only-group demo -o requirements-demo.lock
 	rm uv.lock
