@@ -26,6 +26,8 @@ def main() -> None:
     parser.add_argument("archives", nargs="+", type=Path, help="of photos")
     parser.add_argument("--environments", type=Path, help="a folder; a temporary one without")
     parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--events", nargs="+", help="of behaviour, as in the table; all without")
+    parser.add_argument("--jobs", type=int, default=2, help="rivals of behaviour at once")
     parser.add_argument("--rounds", type=int, default=3, help="of speed")
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[7, 8, 9], help="of quality's splits"

@@ -8,12 +8,12 @@ image and on the bytes of the weights file: stale and mixed ones can be told fro
 import json
 import os
 import time
-from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from values import feature_of, scale_of, shrink
 
 WAY = os.environ["PEERS_WAY"]  # default | tuned
 PHOTOS = Path(os.environ["PEERS_PHOTOS"])  # a folder a class
@@ -23,27 +23,23 @@ SEED = int(os.environ["PEERS_SEED"])  # of the split; who does not read it draws
 UNITS = int(
     os.environ["PEERS_UNITS"]
 )  # of the head; who does not read it has a script of its own for it
-SIDE = 8  # pixels
 
 
 class CountedNetwork:
     """Three numbers of an image, scaled by what the weights file holds."""
 
     def __init__(self, weights: Path = WEIGHTS) -> None:
-        digest = sha256(weights.read_bytes()).digest()
-        self._scale = 1 + int.from_bytes(digest[:4], "big") / 2**32
+        self._scale = scale_of(weights)
 
     def look(self, image: Any) -> list[float]:
-        """Take a pass with one image of Pillow's, decoded no larger than it must be."""
-        image.draft("RGB", (8 * SIDE, 8 * SIDE))
-        small = np.asarray(image.convert("RGB").resize((SIDE, SIDE)))
-        return [round(float(value), 4) for value in self.run(small[np.newaxis])[0]]
+        """Take a pass with one image of Pillow's."""
+        return self.run(shrink(image)[np.newaxis])[0]
 
-    def run(self, pixels: Any) -> Any:
-        """Take a pass with each image of a batch, `(b, h, w, 3)`, 0..255; return float64 `(b, 3)`."""
+    def run(self, pixels: Any) -> list[list[float]]:
+        """Take a pass with each image of a batch, `(b, h, w, 3)`, 0..255."""
         for _ in range(len(pixels)):
             count_pass()
-        return np.asarray(pixels, np.float64).mean(axis=(1, 2)) * self._scale
+        return [feature_of(one, self._scale) for one in pixels]
 
 
 def count_pass() -> None:
@@ -57,5 +53,5 @@ def count_pass() -> None:
 
 def tell(features: dict[str, Any], package: str) -> None:
     """Print the last line of a script: the package and each photo's feature by its path."""
-    rows = {path: [float(value) for value in row] for path, row in features.items()}
+    rows = {path: [round(float(value), 3) for value in row] for path, row in features.items()}
     print(json.dumps({"version": f"{package} {version(package)}", "features": rows}))

@@ -19,6 +19,7 @@ from network import PHOTOS, SEED, STATE, UNITS, WEIGHTS, CountedNetwork, tell
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = STATE / "project"
 BACKBONE = "efficientnet_lite0"
+INPUT_SIZE = 32  # pixels
 FEATURES = PROJECT / "features" / "photos" / f"{BACKBONE}.h5"
 
 
@@ -32,7 +33,7 @@ class CountedEngine:
 
     def run(self, pixels: Any) -> Any:
         """Turn uint8 `(1, h, w, 3)` into float32 `(1, 3)`."""
-        return self._network.run(pixels).astype(np.float32)
+        return np.array(self._network.run(pixels), np.float32)
 
 
 def extract() -> None:
@@ -57,7 +58,7 @@ def set_params() -> None:
     file = PROJECT / "params.yaml"
     settings = yaml.safe_load(file.read_text(encoding="utf-8"))
     settings["datasets"] = {"photos": {"source": "archive", "archive": str(PHOTOS)}}
-    settings["backbones"][BACKBONE] |= {"weights": str(WEIGHTS), "input_size": 32}
+    settings["backbones"][BACKBONE] |= {"weights": str(WEIGHTS), "input_size": INPUT_SIZE}
     settings["split"]["seed"] = SEED
     settings["augment"]["copies"] = 0
     settings["extract"]["dtype"] = "float32"

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 import tensorflow as tf
-from network import PHOTOS, SIDE, CountedNetwork, tell
+from network import PHOTOS, CountedNetwork, tell
+from values import SIDE
 
 BATCH = 32
 
@@ -18,7 +19,7 @@ class Counted(keras.layers.Layer):
     def call(self, pixels: tf.Tensor) -> tf.Tensor:
         """Turn `(b, h, w, 3)` into float32 `(b, 3)`."""
         features = tf.numpy_function(
-            lambda batch: self._network.run(batch).astype(np.float32), [pixels], tf.float32
+            lambda batch: np.array(self._network.run(batch), np.float32), [pixels], tf.float32
         )
         return tf.ensure_shape(features, (None, 3))
 
