@@ -40,6 +40,7 @@ ARGUMENTS = {
     "prepare": ["PHOTOS", "--rounds", "1"],
     "report": ["--images", "60", "--classes", "3"],
     "spread": ["--images", "2000"],
+    "size": ["--images", "30", "60", "--classes", "3"],
     "store": ["--stored", "1000", "--sizes", "100", "200"],
     "suspects": ["FEATURES", "FEATURES", "--seeds", "7"],
 }  # fmt: skip
@@ -59,6 +60,7 @@ LONG_ONES = {
     "peers speed",
     "predict",
     "spread",
+    "size",
     "store",
 }
 LONG = pytest.mark.long
