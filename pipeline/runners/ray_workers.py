@@ -96,11 +96,11 @@ def connected(settings: RayParams) -> Iterator[Any]:
             "cluster of the same Ray and Python (params.yaml, extract.ray.address; docs/scaling.md)."
         ) from None
     try:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)  # Ray has put its own there
         yield ray
     finally:
         ray.shutdown()
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before)
 
 
 def describe(settings: RayParams) -> str:

@@ -34,6 +34,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 FEATURES = paths.features_file("pets", BACKBONE)
 TWO = RayParams(workers=2)
+BEFORE = signal.getsignal(signal.SIGTERM)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,11 @@ def test_two_workers_give_the_bytes_of_one_process(
     assert sha256_of(FEATURES) == expected
     assert len(colours.processes()) == 2
     assert os.getpid() not in colours.processes()
+
+
+@pytest.mark.usefixtures("_cluster")
+def test_ray_leaves_sigterm_to_the_program() -> None:
+    assert signal.getsignal(signal.SIGTERM) is BEFORE
 
 
 def at_first(do: Callable[[], object]) -> Callable[[Iterator[Any], int], Iterator[Any]]:
