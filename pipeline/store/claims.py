@@ -117,10 +117,16 @@ class Claims:
     def _write_claim(self, keys: Keys) -> BinaryIO:
         """Write a claim and keep it locked while it is open."""
         own = (self._folder / f"claim-{uuid4().hex}").open("xb")
-        fcntl.flock(own, fcntl.LOCK_EX)
-        head = {"process": os.getpid(), "fingerprints": self._fingerprints}
-        own.write(json.dumps(head).encode() + b"\n" + keys.tobytes())
-        own.flush()
+        try:
+            fcntl.flock(own, fcntl.LOCK_EX)
+            head = {"process": os.getpid(), "fingerprints": self._fingerprints}
+            own.write(json.dumps(head).encode() + b"\n" + keys.tobytes())
+            own.flush()
+        except OSError:
+            _drop(Path(own.name))
+            with suppress(OSError):  # it tries again to write what the disk refused
+                own.close()
+            raise
         return own
 
     def _claims_of_others(self) -> Iterator[_Claim]:
