@@ -14,12 +14,12 @@ from tests.fakes import MeanColour
 
 @dataclass(frozen=True)
 class SlowColours:
-    """Opens itself; each process that does leaves a file named by its number.
+    """Opens itself; each process that computes leaves a file named by its number.
 
     Attributes:
         folder: Where the processes leave their files.
         seconds: What an image takes.
-        together: How many processes must have opened it before one is ready, so that all get work.
+        together: How many processes must have work before the first one begins with it.
     """
 
     folder: Path
@@ -27,16 +27,16 @@ class SlowColours:
     together: int = 1
 
     def open(self) -> "SlowColours":
+        return self
+
+    def extract(self, images: Iterable[ImageFile]) -> Iterator[tuple[Any, Any]]:
         self.folder.mkdir(exist_ok=True)
         (self.folder / str(os.getpid())).touch()
         while len(self.processes()) < self.together:
             time.sleep(0.01)
-        return self
-
-    def extract(self, images: Iterable[ImageFile]) -> Iterator[tuple[Any, Any]]:
         engine = MeanColour(streams=1, before=lambda _: time.sleep(self.seconds))
         return compute(images, engine, 32, "float32")
 
     def processes(self) -> list[int]:
-        """Return the numbers of the processes that have opened it."""
+        """Return the numbers of the processes that have computed."""
         return [int(file.name) for file in self.folder.glob("*")]
