@@ -29,7 +29,7 @@ def draw_behaviour(found: dict[str, dict[str, dict[str, Any]]], file: Path) -> N
             marks += cell(
                 LEFT + WIDTH * column, y, rows.get(event) or rows.get("cold") or {}, count
             )
-    legend = "passes: green none or few, yellow some, red most; purple: features are stale, mixed or missing"
+    legend = "green: few passes, yellow: some, red: most; purple: features are wrong"
     bottom = TOP + HEIGHT * len(events) + 22
     marks.append(text(LEFT, bottom, legend, "quiet", "start"))
     write(file, LEFT + WIDTH * len(found) + 10, bottom + 12, marks)
