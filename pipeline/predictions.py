@@ -1,7 +1,6 @@
 """The table of predictions: what a head says of every original image, and what is true."""
 
 import csv
-import io
 import warnings
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import PredictionsError
-from pipeline.files import atomic_write_text
+from pipeline.files import atomic_write
 
 FIXED_COLUMNS = ("split", "sha256", "path", "label")
 SMALLEST_PROBABILITY = 1e-7
@@ -96,14 +95,17 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
 
     Seven significant digits and LF ends, so equal predictions give equal bytes.
     """
-    stream = io.StringIO()
-    table = csv.writer(stream, lineterminator="\n")
-    table.writerow([*FIXED_COLUMNS, *predictions.classes])
     names = (predictions.classes[label] for label in predictions.labels)
     facts = zip(predictions.splits, predictions.sha256, predictions.path, names, strict=True)
-    for fact, row in zip(facts, predictions.probabilities.tolist(), strict=True):
-        table.writerow([*fact, *(f"{value:.7g}" for value in row)])
-    atomic_write_text(path, stream.getvalue())
+    # Row by row: a thousand classes make ten thousand bytes of each image.
+    with (
+        atomic_write(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as stream,
+    ):
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow([*FIXED_COLUMNS, *predictions.classes])
+        for fact, row in zip(facts, predictions.probabilities, strict=True):
+            table.writerow([*fact, *(f"{value:.7g}" for value in row.tolist())])
 
 
 def read_predictions(path: Path) -> Predictions:
