@@ -325,6 +325,13 @@ def test_where_nothing_can_be_held_out_the_temperature_is_1() -> None:
 # --- measure ---
 
 
+def test_measure_of_rows_in_blocks_is_that_of_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = fit_head(NOISY, recipe("logistic")).head
+    at_once = measure(head, NOISY)
+    monkeypatch.setattr("pipeline.heads.rows.BLOCK_VALUES", 7 * NOISY.width)
+    assert measure(head, NOISY) == pytest.approx(at_once, rel=1e-12)
+
+
 def test_measure_is_log_loss_and_accuracy_by_hand() -> None:
     head = fit_head(NOISY, recipe("logistic")).head
     p = head.probabilities(NOISY.features)[np.arange(len(NOISY)), NOISY.labels]
