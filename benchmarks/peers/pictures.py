@@ -10,7 +10,7 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 } .quiet { fill: #59636e 
 .cell { fill: #1f2328 } .on-wrong { fill: #ffffff } .bar { fill: #8fa3bd } .own { fill: #2f81c1 }
 @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .quiet { fill: #9198a1 } .cell { fill: #1f2328 } .on-wrong { fill: #ffffff } }
 """  # noqa: E501
-WIDTH, HEIGHT, LEFT, TOP = 92, 24, 280, 56
+WIDTH, HEIGHT, LEFT, TOP = 92, 24, 310, 56
 
 
 def draw_behaviour(found: dict[str, dict[str, dict[str, Any]]], file: Path) -> None:
