@@ -246,7 +246,12 @@ def test_ctrl_c_or_sigterm_while_features_are_computed_says_how_many_are_kept(
         return str(list(progress(features(), 200)))
 
     monkeypatch.setattr("pipeline.stages.extract.run", extract)
-    assert run(monkeypatch, "extract", "pets", BACKBONE) == 130
+    # A shell that runs the tests in the background has them ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert run(monkeypatch, "extract", "pets", BACKBONE) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert capsys.readouterr() == ("", f"stopped; {said} kept; run again\n")
 
 
