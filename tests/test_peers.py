@@ -18,6 +18,14 @@ def behaviour(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return behaviour
 
 
+@pytest.fixture
+def changes(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import changes
+
+    return changes
+
+
 @pytest.mark.parametrize(
     ("found", "faults"),
     [
@@ -29,9 +37,12 @@ def behaviour(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     ids=["equal", "stale", "missing", "left over"],
 )
 def test_a_feature_that_is_stale_missing_or_left_over_is_a_fault(
-    behaviour: ModuleType, found: dict[str, list[float]], faults: int
+    monkeypatch: pytest.MonkeyPatch, found: dict[str, list[float]], faults: int
 ) -> None:
-    assert behaviour.count_faults(found, {"a": [1.0], "b": [2.0]}) == faults
+    monkeypatch.syspath_prepend(str(FOLDER))
+    from bench import count_faults
+
+    assert count_faults(found, {"a": [1.0], "b": [2.0]}) == faults
 
 
 def test_a_rival_with_fewer_passes_is_named(behaviour: ModuleType) -> None:
@@ -52,11 +63,11 @@ def test_a_rival_with_fewer_passes_is_named(behaviour: ModuleType) -> None:
     ("name", "count"), [("add", 8), ("rename", 6), ("duplicate", 8), ("relabel", 6)]
 )
 def test_changes_keep_or_add_photos(
-    behaviour: ModuleType, tmp_path: Path, name: str, count: int
+    changes: ModuleType, tmp_path: Path, name: str, count: int
 ) -> None:
     _draw(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.glob("*/*")}
-    getattr(behaviour, name)(tmp_path, 2)
+    getattr(changes, name)(tmp_path, 2)
     after = {path: path.read_bytes() for path in tmp_path.glob("*/*")}
     assert len(after) == count
     assert len(after.keys() - before.keys()) == 2
@@ -65,11 +76,11 @@ def test_changes_keep_or_add_photos(
 
 @pytest.mark.parametrize("same_size", [False, True])
 def test_overwriting_changes_the_bytes_and_nothing_else(
-    behaviour: ModuleType, tmp_path: Path, same_size: bool
+    changes: ModuleType, tmp_path: Path, same_size: bool
 ) -> None:
     _draw(tmp_path)
     before = {path: (path.stat(), path.read_bytes()) for path in tmp_path.glob("*/*")}
-    behaviour.overwrite(tmp_path, 2, same_size=same_size)
+    changes.overwrite(tmp_path, 2, same_size=same_size)
     changed = [path for path, (_, data) in before.items() if path.read_bytes() != data]
     assert len(changed) == 2
     for path in changed:

@@ -32,11 +32,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Claim:
-    """What another run computes."""
+    """What another run computes; `count`: of the images that are wanted here."""
 
     path: Path
     process: int
-    keys: Keys
+    count: int
 
 
 class Claims:
@@ -71,8 +71,12 @@ class Claims:
             self._folder.mkdir(parents=True, exist_ok=True)
             with (self._folder / "lock").open("ab") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)  # one run at a time looks and claims
-                self._others = list(self._claims_of_others())
-                free = ~_among(keys, [other.keys for other in self._others])
+                for path, process, claimed in self._read_others():
+                    taken = _among(keys, claimed)
+                    if taken.any():
+                        other = _Claim(path=path, process=process, count=int(taken.sum()))
+                        self._others.append(other)
+                        free &= ~taken
                 own = self._write_claim(keys[free])
         except (OSError, ValueError) as error:
             log.debug("no claims in %s: %s", self._folder, error)
@@ -89,7 +93,7 @@ class Claims:
             if _is_held(other.path):
                 log.warning(
                     "process %d computes %d of these images now: waiting for it.",
-                    other.process, len(other.keys),
+                    other.process, other.count,
                 )  # fmt: skip
                 self._wait_for(other)
         self._others = []
@@ -129,8 +133,8 @@ class Claims:
             raise
         return own
 
-    def _claims_of_others(self) -> Iterator[_Claim]:
-        """Yield what others compute of these fingerprints; remove what the dead have left."""
+    def _read_others(self) -> Iterator[tuple[Path, int, Keys]]:
+        """Yield each claim's file, process and images, of these fingerprints; remove those of the dead."""
         for path in self._folder.glob("claim-*"):
             if not _is_held(path):
                 _drop(path)
@@ -138,8 +142,7 @@ class Claims:
             with path.open("rb") as stream:
                 head, data = json.loads(stream.readline()), stream.read()
             if path not in self._given_up and set(self._fingerprints) & set(head["fingerprints"]):
-                keys = np.frombuffer(data, np.uint8).reshape(-1, 32)
-                yield _Claim(path=path, process=head["process"], keys=keys)
+                yield path, head["process"], np.frombuffer(data, np.uint8).reshape(-1, 32)
 
 
 def _is_held(path: Path) -> bool:
@@ -159,7 +162,6 @@ def _drop(path: Path) -> None:
         path.unlink()
 
 
-def _among(keys: Keys, others: Sequence[Keys]) -> NDArray[np.bool_]:
+def _among(keys: Keys, others: Keys) -> NDArray[np.bool_]:
     """Bool `(n,)`: which keys are among the others."""
-    whole = np.concatenate([np.empty((0, 32), np.uint8), *others])
-    return np.isin(keys.view("V32").ravel(), whole.view("V32").ravel())
+    return np.isin(keys.view("V32").ravel(), others.view("V32").ravel())

@@ -28,6 +28,7 @@ from pipeline.features import read_features
 from pipeline.files import sha256_of
 from pipeline.images import decode_square
 from pipeline.params import Params
+from pipeline.runners.missing import Missing
 from pipeline.stages import extract
 from pipeline.store import store as store_module
 from tests.damages import KINDS, damage, largest_file
@@ -684,7 +685,7 @@ def test_shards_that_go_before_the_file_is_assembled_are_computed_again(
 ) -> None:
     """As when `bottleneck store gc` runs at that moment."""
     _place(_images(30))
-    real, gone = extract._compute_missing, []
+    real, gone = Missing.compute, []
 
     def compute_and_lose(*args: Any) -> tuple[int, float]:
         computed = real(*args)
@@ -693,7 +694,7 @@ def test_shards_that_go_before_the_file_is_assembled_are_computed_again(
             gone[0].unlink()
         return computed
 
-    monkeypatch.setattr(extract, "_compute_missing", compute_and_lose)
+    monkeypatch.setattr(Missing, "compute", compute_and_lose)
     line = extract.run("pets", BACKBONE, make_params())
     assert f"52 features, {52 + SHARD_ROWS} computed, 0 from the store" in line
     assert len(read_features(FEATURES).splits["train"]) == 44

@@ -98,18 +98,25 @@ def test_waiting_ends_with_the_other_process_which_is_named(
         monkeypatch.setattr("time.sleep", let_it_end)
         own.wait()
     assert caplog.messages == [
-        f"process {process.pid} computes 4 of these images now: waiting for it."
+        f"process {process.pid} computes 2 of these images now: waiting for it."
     ]
 
 
-def test_nothing_is_waited_for_where_nobody_else_claims(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("fingerprint", "first"), [("b", 0), ("a", 4)])
+def test_nobody_waits_for_what_is_not_wanted(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fingerprint: str,
+    first: int,
 ) -> None:
     monkeypatch.setattr("time.sleep", _never)
     own = Claims(tmp_path, ["a"])
-    with _holder(tmp_path, "b", 0, 4), own.claim(_keys(0, 4)):
-        pass
-    own.wait()
+    with _holder(tmp_path, fingerprint, first, first + 4):
+        with own.claim(_keys(0, 4)) as free:
+            assert free.all()
+        own.wait()
+    assert caplog.messages == []
 
 
 def test_a_process_that_stores_nothing_is_waited_for_no_longer(
