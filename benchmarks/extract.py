@@ -269,25 +269,26 @@ def write_pass(files: list[Path]) -> Pass:
 
 def store_and_assemble(rows: list[Any], fingerprint: Any, features: Any) -> None:
     """Do what the stage extract does once it has an engine."""
-    from pipeline.extraction.assembly import assemble
     from pipeline.extraction.plan import make_plan
-    from pipeline.features import Header
     from pipeline.store.side_by_side import SideBySide
     from pipeline.store.store import Store
 
     with tempfile.TemporaryDirectory() as folder:
         store, plan = SideBySide([Store(Path(folder), fingerprint)]), make_plan(rows)
         store.add(features)
-        header = Header(
-            dataset="benchmark",
-            classes=plan.classes,
-            backbone="efficientnet_lite0",
-            fingerprint=fingerprint.key,
-            fingerprint_parts=fingerprint.to_json(),
-        )
-        assemble(
-            Path(folder) / "features.h5", header, plan, store, store.find(plan.keys), "float16"
-        )
+        write_features(Path(folder) / "features.h5", plan, store, fingerprint)
+
+
+def write_features(path: Path, plan: Any, store: Any, fingerprint: Any) -> None:
+    """Assemble the features file, float16, from a store that has all of a plan's images."""
+    from pipeline.extraction.assembly import assemble
+    from pipeline.features import Header
+
+    header = Header(
+        dataset="benchmark", classes=plan.classes, backbone="efficientnet_lite0",
+        fingerprint=fingerprint.key, fingerprint_parts=fingerprint.to_json(),
+    )  # fmt: skip
+    assemble(path, header, plan, store, store.find(plan.keys), "float16")
 
 
 def keras_pass(files: list[Path]) -> Pass:

@@ -1,7 +1,14 @@
-"""A virtual environment for each rival: made where it is missing, of pinned versions."""
+"""A virtual environment for each rival: made where it is missing, of pinned versions.
 
+And what it takes to let the rivals live side by side: all that they keep lies in a folder of ours.
+"""
+
+import contextlib
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -44,3 +51,32 @@ def make_environment(python: Path, requirements: Path) -> str | None:
 def last_line(text: str) -> str:
     """Return the last line of a text that says something."""
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def settings_of(state: Path) -> dict[str, str]:
+    """Return variables by which all that the rivals keep lies in a folder."""
+    return {
+        "DATACHAIN_ROOT_DIR": str(state / "datachain"),
+        "PIXELTABLE_HOME": str(state / "pixeltable"),
+        "HF_HOME": str(state / "huggingface"),
+        "HF_HUB_OFFLINE": "1",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def stop_database(state: Path) -> None:
+    """Stop the PostgreSQL that Pixeltable leaves running, so that its files can be copied.
+
+    Raises:
+        TimeoutError: It does not stop within half a minute.
+    """
+    file = state / "pixeltable" / "pgdata" / "postmaster.pid"
+    if not file.exists():
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int(file.read_text().splitlines()[0]), signal.SIGINT)
+    for _ in range(300):
+        if not file.exists():
+            return
+        time.sleep(0.1)
+    raise TimeoutError("its database does not stop")

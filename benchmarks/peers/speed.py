@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from behaviour import add, some
-from environments import OWN, find_environments, last_line
+from changes import add, some
+from environments import OWN, find_environments, last_line, settings_of, stop_database
 from pictures import draw_bars
 
 HERE = Path(__file__).parent
@@ -92,7 +92,6 @@ def report(options: argparse.Namespace) -> None:
     rounds = [take_turns(timed, failed, photos, number) for number in range(options.rounds)]
     for one in timed.values():
         one.process.communicate()
-    stop_database(options.folder / "state" / "pixeltable" / "pgdata" / "postmaster.pid")
     for name, reason in failed.items():
         print(f"{name}: not measured: {reason}")
     count = len(list(photos.glob("*/*")))
@@ -101,6 +100,7 @@ def report(options: argparse.Namespace) -> None:
     print(f"\n{', '.join(versions)}; {os.cpu_count()} cores, {options.rounds} rounds")
     if options.picture:
         draw(rounds, count, options.picture)
+    stop_database(options.folder / "state")
 
 
 def save_network(folder: Path) -> dict[str, str]:
@@ -151,9 +151,7 @@ def start(name: str, python: Path, script: str, folder: Path, networks: dict[str
         **(own_environment() if file == "time_bottleneck.py" else os.environ),
         **networks,
         "PATH": f"{python.parent}:{os.environ['PATH']}",
-        "DATACHAIN_ROOT_DIR": str(state / "datachain"),
-        "PIXELTABLE_HOME": str(state / "pixeltable"),
-        "DO_NOT_TRACK": "1",
+        **settings_of(state),
     }
     if file != "time_bottleneck.py":
         environment.pop("PYTHONPATH", None)
@@ -263,16 +261,3 @@ def draw(rounds: list[dict[str, Seconds]], count: int, file: Path) -> None:
     }
     ordered = dict(sorted(speeds.items(), key=lambda pair: -pair[1]))
     draw_bars(ordered, "photos to features, photos a second, nothing kept", file)
-
-
-def stop_database(file: Path) -> None:
-    """Stop the PostgreSQL that Pixeltable started."""
-    import signal
-    import time
-
-    if file.exists():
-        os.kill(int(file.read_text().splitlines()[0]), signal.SIGINT)
-        for _ in range(100):
-            if not file.exists():
-                break
-            time.sleep(0.1)

@@ -10,14 +10,13 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from extract import SIZE, open_extractor, rows_of
+from extract import SIZE, open_extractor, rows_of, write_features
 from turns import photos_of, serve
 
-from pipeline.extraction.assembly import assemble
 from pipeline.extraction.decoding import ImageFile
 from pipeline.extraction.extractor import compute
 from pipeline.extraction.plan import make_plan
-from pipeline.features import Header, read_features
+from pipeline.features import read_features
 from pipeline.heads.cores import one_blas_thread
 from pipeline.heads.loading import rows_by_split
 from pipeline.heads.training import Recipe, fit_head
@@ -49,14 +48,7 @@ def features(photos: Path, what: str) -> Any:
     ]
     if images:
         store.add(compute(images, ENGINE, SIZE, "float16"))
-    header = Header(
-        dataset="photos",
-        classes=plan.classes,
-        backbone="efficientnet_lite0",
-        fingerprint=fingerprint.key,
-        fingerprint_parts=fingerprint.to_json(),
-    )
-    assemble(FILE, header, plan, store, store.find(plan.keys), "float16")
+    write_features(FILE, plan, store, fingerprint)
     blocks = read_features(FILE).splits.values()
     return np.concatenate([block.features for block in blocks])
 
