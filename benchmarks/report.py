@@ -132,7 +132,7 @@ def place_head(params: Params, images: Predictions, scores: NDArray[np.float64])
     predictions = Predictions(**known, probabilities=probabilities)
     folder = paths.model_folder(DATASET, BACKBONE)
     shutil.rmtree(folder, ignore_errors=True)
-    write_head(folder, SavedHead(info=info, tensors=tensors), predictions)
+    write_head(folder, SavedHead(info=info, tensors=tensors), [predictions])
     history = paths.history_file(DATASET, BACKBONE)
     history.parent.mkdir(parents=True, exist_ok=True)
     with history.open("w", newline="") as stream:

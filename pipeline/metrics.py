@@ -1,7 +1,10 @@
 """Labels and probabilities turned into numbers; every definition of a metric is here or in curves."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +19,7 @@ from pipeline.curves import (
     rounded,
 )
 from pipeline.errors import PredictionsError
-from pipeline.predictions import Predictions, log_losses
+from pipeline.predictions import Predictions, PredictionsBuilder, log_losses, row_blocks
 
 Figures = dict[str, float | int]
 
@@ -24,9 +27,46 @@ Z_95 = NormalDist().inv_cdf(0.975)  # 95 % of a normal distribution lie within +
 UNEQUAL_CLASSES = 2  # the largest over the smallest: beyond it, accuracy favours large classes
 MANY_CLASSES, TOP = 10, 5
 MACRO_AVERAGE = "macro average"
+FITTED_TO = "train"
 
 
-def compute_metrics(predictions: Predictions) -> dict[str, Figures]:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MeasuredRows:
+    """What is kept of a table of predictions to measure it.
+
+    Of `train`, the largest split, to which the head was fitted, only what its two figures need.
+
+    Attributes:
+        train_losses: float64 `(n,)`, the log losses of the images of `train`, nats.
+        train_hits: bool `(n,)`, whether the head is right on them.
+        asked: The predictions of each other split that has rows, by its name.
+    """
+
+    train_losses: Column
+    train_hits: NDArray[np.bool_]
+    asked: Mapping[str, Predictions]
+
+    @classmethod
+    def of(cls, blocks: Iterable[Predictions]) -> Self:
+        """Keep what is needed of each block of a table, and let the rest go."""
+        losses, hits = [np.empty(0)], [np.empty(0, np.bool_)]
+        asked: dict[str, PredictionsBuilder] = defaultdict(PredictionsBuilder)
+        for block in blocks:
+            for split in dict.fromkeys(block.splits):
+                part = block.of_split(split)
+                if split != FITTED_TO:
+                    asked[split].add(part)
+                    continue
+                losses.append(log_losses(part.probabilities, part.labels))
+                hits.append(part.predicted_labels() == part.labels)
+        return cls(
+            train_losses=np.concatenate(losses),
+            train_hits=np.concatenate(hits),
+            asked={split: builder.table() for split, builder in asked.items()},
+        )
+
+
+def compute_metrics(rows: MeasuredRows) -> dict[str, Figures]:
     """Measure how good predictions are, split by split.
 
     Every figure is finite, whatever the predictions: a share of nothing (the precision of a
@@ -34,7 +74,7 @@ def compute_metrics(predictions: Predictions) -> dict[str, Figures]:
     curve that does not exist is 0.5, as for guessing.
 
     Args:
-        predictions: At least one row of split `val`.
+        rows: At least one of split `val`.
 
     Returns:
         For each split that has rows, under its name, figures of six decimals; all but `n` and
@@ -48,25 +88,25 @@ def compute_metrics(predictions: Predictions) -> dict[str, Figures]:
     Raises:
         PredictionsError: There are no rows of split `val`.
     """
-    require_val(predictions)
-    return {
-        split: _measure(predictions.of_split(split), is_fitted_to=split == "train")
-        for split in sorted(set(predictions.splits))
-    }
+    require_val(rows)
+    found = {split: _measure(predictions) for split, predictions in rows.asked.items()}
+    if len(rows.train_hits):
+        accuracy, loss = rows.train_hits.mean(), rows.train_losses.mean()
+        found[FITTED_TO] = {"accuracy": rounded(accuracy), "log_loss": rounded(loss)}
+    return dict(sorted(found.items()))
 
 
-def require_val(predictions: Predictions) -> Predictions:
-    """Return the rows of split `val`.
+def require_val(rows: MeasuredRows) -> Predictions:
+    """Return the predictions for split `val`.
 
     Raises:
         PredictionsError: There are none.
     """
-    val = predictions.of_split("val")
-    if not len(val):
+    if "val" not in rows.asked:
         raise PredictionsError(
             "there are no predictions for split val: nothing to measure. Run the train stage."
         )
-    return val
+    return rows.asked["val"]
 
 
 def confusion_rows(predictions: Predictions) -> list[Row]:
@@ -165,17 +205,18 @@ def balanced_accuracy(predictions: Predictions) -> float:
 
 def top_accuracy(predictions: Predictions, top: int = TOP) -> float:
     """Return how often the true class is among the `top` most probable; of equals, the first are."""
-    falling = np.argsort(-predictions.probabilities, axis=1, kind="stable")
-    return float((falling[:, :top] == predictions.labels[:, None]).any(axis=1).mean())
+    hits = np.empty(len(predictions), np.bool_)
+    for rows in row_blocks(predictions.probabilities):
+        falling = np.argsort(-predictions.probabilities[rows], axis=1, kind="stable")
+        hits[rows] = (falling[:, :top] == predictions.labels[rows, None]).any(axis=1)
+    return float(hits.mean())
 
 
-def _measure(predictions: Predictions, *, is_fitted_to: bool) -> Figures:
-    """Return the metrics of one split with at least one row."""
+def _measure(predictions: Predictions) -> Figures:
+    """Return the metrics of a split, at least one row, that the head was not fitted to."""
     n = len(predictions)
     correct = int((predictions.predicted_labels() == predictions.labels).sum())
     figures = {"accuracy": correct / n, "log_loss": log_loss(predictions)}
-    if is_fitted_to:
-        return {name: rounded(value) for name, value in figures.items()}
     figures["accuracy_low"], figures["accuracy_high"] = wilson_interval(correct, n)
     figures["roc_auc"] = roc_auc(predictions)
     figures["ece"] = expected_calibration_error(predictions)

@@ -123,7 +123,7 @@ class ExperimentProject:
             place.mkdir(parents=True, exist_ok=True)
             (place / f"{dataset}.json").write_text(json.dumps(metrics))
             predictions = make_predictions(is_right, confidence, first)
-            write_predictions(place / dataset / "predictions.csv", predictions)
+            write_predictions(place / dataset / "predictions.csv", [predictions])
 
     def commit(self) -> str:
         """Commit all, and return the commit's hash."""

@@ -1,11 +1,13 @@
 """Inspections that fit given predictions: nothing stands out, all lie on the map in a row."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from pipeline.inspections import Inspections
 from pipeline.predictions import Predictions
+from pipeline.reporting.shown_images import Knowledge
 
 
 def inspections_of(predictions: Predictions, **changes: Any) -> Inspections:
@@ -26,6 +28,18 @@ def inspections_of(predictions: Predictions, **changes: Any) -> Inspections:
         "neighbours": (train,) * n,
     }
     return Inspections(**(columns | changes))
+
+
+def knowledge_of(
+    predictions: Predictions, members: Mapping[str, str] | None = None, **changes: Any
+) -> Knowledge:
+    """Return what the report knows of images: predictions, and inspections with some columns changed."""
+    return Knowledge(
+        answers=predictions.answers(),
+        inspections=inspections_of(predictions, **changes),
+        members=members or {},
+        read_predictions=lambda wanted: [predictions],
+    )
 
 
 def predictions_of(rows: list[tuple[str, int, float]], split: str = "val") -> Predictions:

@@ -109,7 +109,7 @@ def place_head(dataset: str, backbone: str, predictions: Predictions, kind: str 
     )  # fmt: skip
     tensors = {name: np.zeros(size, np.float32) for name, size in info.tensor_shapes().items()}
     folder = paths.model_folder(dataset, backbone)
-    write_head(folder, SavedHead(info=info, tensors=tensors), predictions)
+    write_head(folder, SavedHead(info=info, tensors=tensors), [predictions])
 
 
 def _changed(changes: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pipeline.comparison import (
     mcnemar_p_value,
 )
 from pipeline.errors import PredictionsError
-from pipeline.metrics import compute_metrics
+from pipeline.metrics import MeasuredRows, compute_metrics
 from pipeline.predictions import Predictions
 
 
@@ -86,7 +86,7 @@ def test_the_difference_of_log_losses_is_that_of_the_metrics() -> None:
     labels = rng.integers(0, 2, 50).tolist()
     images = [str(row) for row in range(50)]
     first, second = (table(images, labels, rng.random(50).round(1)) for _ in range(2))
-    losses = [compute_metrics(one)["val"]["log_loss"] for one in (first, second)]
+    losses = [compute_metrics(MeasuredRows.of([one]))["val"]["log_loss"] for one in (first, second)]
     found = compare_predictions(first, second)
     assert found.log_loss_difference == pytest.approx(losses[0] - losses[1], abs=2e-6)
 

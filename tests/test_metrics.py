@@ -15,6 +15,7 @@ from sklearn import metrics as sk
 from pipeline.errors import PredictionsError
 from pipeline.metrics import (
     MACRO_AVERAGE,
+    MeasuredRows,
     balanced_accuracy,
     class_figures,
     compute_metrics,
@@ -53,7 +54,7 @@ def rows_of(predictions: Predictions) -> dict[Any, tuple[Any, ...]]:
 
 
 def test_two_classes_by_hand() -> None:
-    found = compute_metrics(FOUR)["val"]
+    found = compute_metrics(MeasuredRows.of([FOUR]))["val"]
     loss = -(math.log(0.4) + math.log(0.9) + math.log(0.3) + math.log(0.8)) / 4
     assert found["n"] == 4
     assert found["accuracy"] == 0.5
@@ -69,7 +70,7 @@ def test_two_classes_by_hand() -> None:
 
 
 def test_three_classes_by_hand() -> None:
-    found = compute_metrics(THREE_CLASSES)["val"]
+    found = compute_metrics(MeasuredRows.of([THREE_CLASSES]))["val"]
     assert found["accuracy"] == 0.75
     assert found["roc_auc"] == pytest.approx((1 + 2 / 3 + 1) / 3, abs=1e-6)
     rows = rows_of(THREE_CLASSES)
@@ -87,20 +88,22 @@ def test_train_which_the_head_was_fitted_to_has_two_figures_and_the_others_all()
         classes=("a", "b"),
         probabilities=np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]]),
     )
-    found = compute_metrics(both)
+    found = compute_metrics(MeasuredRows.of([both]))
     assert set(found) == {"train", "val", "test"}
     assert set(found["train"]) == {"accuracy", "log_loss"}
     for split in ("val", "test"):
         assert set(found[split]) == OF_VAL | {"balanced_accuracy"}, "one class has no image"
         assert found[split]["n"] == 1
     assert [found[split]["accuracy"] for split in ("train", "val", "test")] == [1, 0, 1]
+    assert compute_metrics(MeasuredRows.of(both.take([row]) for row in range(4))) == found
 
 
 @pytest.mark.parametrize(("sizes", "is_there"), [((4, 2), False), ((5, 2), True), ((4, 0), True)])
 def test_balanced_accuracy_is_there_where_classes_are_unequal(
     sizes: tuple[int, int], is_there: bool
 ) -> None:
-    found = compute_metrics(binary([0] * sizes[0] + [1] * sizes[1], [0.1] * sum(sizes)))["val"]
+    predictions = binary([0] * sizes[0] + [1] * sizes[1], [0.1] * sum(sizes))
+    found = compute_metrics(MeasuredRows.of([predictions]))["val"]
     assert set(found) == OF_VAL | ({"balanced_accuracy"} if is_there else set())
     if is_there:
         assert found["balanced_accuracy"] == (0.5 if sizes[1] else 1)
@@ -108,7 +111,7 @@ def test_balanced_accuracy_is_there_where_classes_are_unequal(
 
 @pytest.mark.parametrize(("k", "is_there"), [(10, False), (11, True)])
 def test_top_5_accuracy_is_there_where_classes_are_many(k: int, is_there: bool) -> None:
-    found = compute_metrics(table(range(k), np.full((k, k), 1 / k)))["val"]
+    found = compute_metrics(MeasuredRows.of([table(range(k), np.full((k, k), 1 / k))]))["val"]
     assert set(found) == OF_VAL | ({"top5_accuracy"} if is_there else set())
     if is_there:
         assert found["top5_accuracy"] == round(5 / 11, 6), "of equals the first five count"
@@ -148,13 +151,13 @@ def test_confusion_has_a_row_an_image() -> None:
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_image_has_finite_metrics(label: int) -> None:
-    found = compute_metrics(binary([label], [0.0]))["val"]
+    found = compute_metrics(MeasuredRows.of([binary([label], [0.0])]))["val"]
     assert found["roc_auc"] == 0.5
     assert found["log_loss"] == pytest.approx([0, 7 * math.log(10)][label], abs=1e-6)
 
 
 def test_a_class_without_images_counts_in_no_mean_but_the_table_has_it() -> None:
-    found = compute_metrics(ABSENT_CLASS)["val"]
+    found = compute_metrics(MeasuredRows.of([ABSENT_CLASS]))["val"]
     assert found["roc_auc"] == pytest.approx((1 + 0.5) / 2)
     assert found["balanced_accuracy"] == pytest.approx((0.5 + 1) / 2)
     rows = rows_of(ABSENT_CLASS)
@@ -171,7 +174,7 @@ def test_a_class_may_be_called_like_the_last_row() -> None:
 
 def test_nothing_to_measure_is_an_error() -> None:
     with pytest.raises(PredictionsError, match="no predictions for split val"):
-        compute_metrics(table([0], [[1.0, 0.0]], split="train"))
+        compute_metrics(MeasuredRows.of([table([0], [[1.0, 0.0]], split="train")]))
 
 
 def is_mixed(is_class: NDArray[np.bool_]) -> bool:
@@ -252,7 +255,7 @@ def test_top_accuracy_is_scikit_learns_where_no_probabilities_are_equal() -> Non
 @settings(max_examples=30)
 @given(predictions=any_predictions())
 def test_metrics_are_finite_and_in_range(predictions: Predictions) -> None:
-    found = compute_metrics(predictions)["val"]
+    found = compute_metrics(MeasuredRows.of([predictions]))["val"]
     shares = [value for key, value in found.items() if key not in ("n", "log_loss")]
     shares += [row[figure] for row in per_class_rows(predictions) for figure in FIGURES]
     for value in shares:
@@ -269,6 +272,8 @@ def test_metrics_are_finite_and_in_range(predictions: Predictions) -> None:
 def test_the_order_of_rows_changes_nothing(predictions: Predictions, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(predictions))
     shuffled = table(predictions.labels[order], predictions.probabilities[order])
-    before, after = (compute_metrics(each)["val"] for each in (predictions, shuffled))
+    before, after = (
+        compute_metrics(MeasuredRows.of([each]))["val"] for each in (predictions, shuffled)
+    )
     assert after == pytest.approx(before, abs=2e-6)
     assert rows_of(shuffled) == rows_of(predictions)

@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import PredictionsError
-from pipeline.predictions import Predictions, read_predictions, write_predictions
+from pipeline.predictions import (
+    Predictions,
+    join_answers,
+    join_predictions,
+    log_losses,
+    read_blocks,
+    read_predictions,
+    write_predictions,
+)
 
 TABLE = """\
 split,sha256,path,label,cat,dog
@@ -31,7 +39,7 @@ def predictions() -> Predictions:
 
 
 def test_the_file_is_a_plain_table_with_class_names(tmp_path: Path) -> None:
-    write_predictions(tmp_path / "deep" / "predictions.csv", predictions())
+    write_predictions(tmp_path / "deep" / "predictions.csv", [predictions()])
     assert (tmp_path / "deep" / "predictions.csv").read_bytes() == TABLE.encode()
     assert [file.name for file in (tmp_path / "deep").iterdir()] == ["predictions.csv"]
 
@@ -76,7 +84,7 @@ def test_what_is_written_is_read_back(
     table: Predictions, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("predictions") / "predictions.csv"
-    write_predictions(path, table)
+    write_predictions(path, [table])
     again = read_predictions(path)
     assert (again.splits, again.sha256, again.path) == (table.splits, table.sha256, table.path)
     assert again.classes == table.classes
@@ -84,17 +92,75 @@ def test_what_is_written_is_read_back(
     np.testing.assert_array_equal(again.labels, table.labels)
     np.testing.assert_allclose(again.probabilities, table.probabilities, rtol=1e-6, atol=0)
     first = path.read_bytes()
-    write_predictions(path, again)
+    write_predictions(path, [again])
     assert path.read_bytes() == first
 
 
 @pytest.mark.parametrize("name", ["split", "sha256", "path", "label"])
 def test_a_class_may_be_called_like_a_column(tmp_path: Path, name: str) -> None:
     classes = tuple(sorted([name, "m"]))
-    write_predictions(tmp_path / "p.csv", replace(predictions(), classes=classes))
+    write_predictions(tmp_path / "p.csv", [replace(predictions(), classes=classes)])
     assert read_predictions(tmp_path / "p.csv").classes == classes
 
 
+@settings(max_examples=50)
+@given(table=tables(), cells=st.integers(1, 30))
+def test_a_table_in_blocks_is_the_whole_table(
+    table: Predictions, cells: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("predictions") / "predictions.csv"
+    write_predictions(path, [table])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.predictions.BLOCK_CELLS", cells)
+        blocks = list(read_blocks(path))
+        again = join_predictions(blocks)
+        losses = log_losses(again.probabilities, again.labels)
+    assert len(blocks) == max(1, -(-len(table) // max(1, cells // (4 + len(table.classes)))))
+    assert (again.splits, again.sha256, again.path) == (table.splits, table.sha256, table.path)
+    whole = read_predictions(path)
+    np.testing.assert_array_equal(again.labels, whole.labels)
+    np.testing.assert_array_equal(again.probabilities, whole.probabilities)
+    np.testing.assert_array_equal(losses, log_losses(whole.probabilities, whole.labels))
+    answers, of_blocks = whole.answers(), join_answers([block.answers() for block in blocks])
+    for column in answers.__slots__:
+        np.testing.assert_array_equal(getattr(of_blocks, column), getattr(answers, column))
+    first = path.read_bytes()
+    write_predictions(path, blocks)
+    assert path.read_bytes() == first
+
+
+def test_answers_are_the_most_probable_class_its_probability_and_the_loss() -> None:
+    answers = predictions().answers().of_split("val")
+    assert (answers.sha256, answers.predicted.tolist()) == (("bb",), [1])
+    assert answers.confidence.tolist() == [0.75]
+    assert answers.losses == pytest.approx([-np.log(0.75)])
+
+
+def test_only_the_rows_asked_for_are_read(tmp_path: Path) -> None:
+    write_predictions(tmp_path / "p.csv", [predictions()])
+    (block,) = read_blocks(tmp_path / "p.csv", wanted={"bb", "cc"})
+    assert (block.path, block.labels.tolist()) == (("val/dog/2.jpg",), [1])
+    (nothing,) = read_blocks(tmp_path / "p.csv", wanted={"cc"})
+    assert (len(nothing), nothing.classes) == (0, ("cat", "dog"))
+
+
+def test_a_row_asked_for_is_named_by_its_place_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(TABLE.replace("0.75", "0.5"))
+    with pytest.raises(PredictionsError, match="row 1, column probabilities"):
+        list(read_blocks(tmp_path / "p.csv", wanted={"bb"}))
+
+
+def test_an_image_in_two_blocks_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    write_predictions(path, [predictions()])
+    with pytest.raises(PredictionsError, match="aa is there twice in split train"):
+        write_predictions(path, [predictions(), predictions().of_split("train")])
+    with pytest.raises(PredictionsError, match="bb is there twice in split val"):
+        write_predictions(path, [predictions().of_split("val"), predictions()])
+    assert path.read_text() == TABLE
+
+
+@pytest.mark.parametrize("cells", [1, 1 << 18])  # of a block: one row, or all
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -113,7 +179,10 @@ def test_a_class_may_be_called_like_a_column(tmp_path: Path, name: str) -> None:
         ("train,", '"train', "is not a table of predictions"),
     ],
 )
-def test_damage_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_damage_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, message: str, cells: int
+) -> None:
+    monkeypatch.setattr("pipeline.predictions.BLOCK_CELLS", cells)
     assert old in TABLE
     path = tmp_path / "predictions.csv"
     path.write_text(TABLE.replace(old, new, 1))

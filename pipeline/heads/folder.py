@@ -7,14 +7,14 @@ neither damage nor a file of another head is taken for what belongs to this one.
 import hashlib
 import json
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import HeadError, first_line
 from pipeline.files import atomic_folder, atomic_write, atomic_write_json, sha256_of
-from pipeline.predictions import Predictions, read_predictions, write_predictions
+from pipeline.predictions import Predictions, read_blocks, write_predictions
 
 WEIGHTS, DESCRIPTION, PREDICTIONS = "head.safetensors", "head.json", "predictions.csv"
 LONGEST_DESCRIPTION = 16 << 20  # bytes; 100,000 classes take 3 MB
@@ -22,9 +22,18 @@ OWN_KEYS = ("weights_sha256", "predictions_sha256", "checksum")
 
 
 def write_folder(
-    folder: Path, description: Mapping[str, Any], weights: bytes, predictions: Predictions
+    folder: Path,
+    description: Mapping[str, Any],
+    weights: bytes,
+    predictions: Iterable[Predictions],
 ) -> None:
     """Write weights, predictions and what vouches for them, all or nothing; equal ones give equal bytes.
+
+    Args:
+        folder: Of the head.
+        description: What is known of it.
+        weights: A file's bytes.
+        predictions: The table's blocks, which may be made as they are written.
 
     Raises:
         InUse: Another run is writing the folder.
@@ -59,8 +68,18 @@ def read_description(folder: Path) -> dict[str, Any]:
     return content
 
 
-def read_head_predictions(folder: Path) -> Predictions:
-    """Read the predictions that were written with a head, every row of them.
+def read_head_predictions(
+    folder: Path, wanted: Container[str] | None = None
+) -> Iterator[Predictions]:
+    """Read the predictions that were written with a head, some rows at a time.
+
+    Args:
+        folder: Of the head.
+        wanted: The sha256 of the images whose rows are asked for; None for every row.
+
+    Returns:
+        Blocks of the table, as `pipeline.predictions.read_blocks`. That its bytes are those that
+        were written is known before the first.
 
     Raises:
         HeadError: A file is missing, or not what was written; says what was found.
@@ -68,7 +87,7 @@ def read_head_predictions(folder: Path) -> Predictions:
     with damage_told(folder):
         expected = read_description(folder).get("predictions_sha256")
         require_sha256(PREDICTIONS, sha256_of(regular_file(folder / PREDICTIONS)), expected)
-    return read_predictions(folder / PREDICTIONS)
+    return read_blocks(folder / PREDICTIONS, wanted)
 
 
 def is_fitted_to_all(folder: Path) -> bool:

@@ -145,6 +145,12 @@ class Rows:
         """Return the rows that are no copies."""
         return self if self.original.all() else self.take(self.original)
 
+    def original_blocks(self) -> Iterator[NDArray[np.int64]]:
+        """Yield which rows are no copies, so many at a time that features and scores fit a block."""
+        where = np.flatnonzero(self.original)
+        for part in block_slices(len(where), max(self.width, self.classes)):
+            yield where[part]
+
     def join(self, other: "Rows") -> "Rows":
         """Return these rows and then the others."""
         return Rows(

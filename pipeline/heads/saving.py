@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -147,8 +147,8 @@ class SavedHead:
         )
 
 
-def write_head(folder: Path, head: SavedHead, predictions: Predictions) -> None:
-    """Write a head and what it predicted; equal heads give equal bytes."""
+def write_head(folder: Path, head: SavedHead, predictions: Iterable[Predictions]) -> None:
+    """Write a head and what it predicts, block by block; equal heads give equal bytes."""
     weights = save(dict(head.tensors))
     write_folder(folder, head.info.model_dump(mode="json"), weights, predictions)
 

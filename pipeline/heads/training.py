@@ -16,7 +16,7 @@ from pipeline.heads.folds import assign_folds, assign_holdout
 from pipeline.heads.head import Head, rounded_temperature
 from pipeline.heads.kind import Fit, KindSettings, known_kinds, softmax
 from pipeline.heads.networks import TrainingSettings
-from pipeline.heads.rows import Float, Rows, Scaler, Scaling, Tensors, block_slices
+from pipeline.heads.rows import Float, Rows, Scaler, Scaling, Tensors
 from pipeline.params import HeadParams
 from pipeline.predictions import log_losses
 
@@ -122,13 +122,13 @@ def fit_again(rows: Rows, recipe: Recipe, outcome: Outcome) -> Head:
 
 
 def measure(head: Head, rows: Rows) -> tuple[float, float]:
-    """Return log loss (nats) and accuracy of a head on some rows, as the metrics have them."""
-    losses, is_right = np.empty(len(rows)), np.empty(len(rows), np.bool_)
-    for part in block_slices(len(rows), rows.width):  # as `Head.scores` cuts them: the same bits
+    """Return log loss (nats) and accuracy of a head on the originals among rows, as the metrics have them."""
+    losses, is_right = [], []
+    for part in rows.original_blocks():
         probabilities, labels = head.probabilities(rows.features[part]), rows.labels[part]
-        losses[part] = log_losses(probabilities, labels)
-        is_right[part] = probabilities.argmax(axis=1) == labels
-    return float(losses.mean()), float(is_right.mean())
+        losses.append(log_losses(probabilities, labels))
+        is_right.append(probabilities.argmax(axis=1) == labels)
+    return float(np.concatenate(losses).mean()), float(np.concatenate(is_right).mean())
 
 
 def _decide(

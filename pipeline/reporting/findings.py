@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.comparison import mcnemar_p_value
 from pipeline.metrics import wilson_interval
-from pipeline.predictions import Predictions
+from pipeline.predictions import Answers
 
 Column = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -91,10 +91,10 @@ class ConfidenceBin:
     high: float
 
 
-def count_confusions(predictions: Predictions) -> Counts:
+def count_confusions(answers: Answers) -> Counts:
     """Return how many images of each class (row) were given each class (column), int64 `(k, k)`."""
-    k = len(predictions.classes)
-    cells = predictions.labels * k + predictions.predicted_labels()
+    k = len(answers.classes)
+    cells = answers.labels * k + answers.predicted
     return np.bincount(cells, minlength=k * k).reshape(k, k)
 
 
@@ -114,14 +114,14 @@ def find_mixes(counts: Counts, classes: Sequence[str]) -> list[Mix]:
     return sorted(mixes, key=lambda mix: (-mix.count, mix.actual, mix.predicted))
 
 
-def find_baseline(predictions: Predictions) -> Baseline:
+def find_baseline(answers: Answers) -> Baseline:
     """Compare a head with a rule that names the largest class of these images each time."""
-    sizes = np.bincount(predictions.labels, minlength=len(predictions.classes))
+    sizes = np.bincount(answers.labels, minlength=len(answers.classes))
     largest = int(sizes.argmax())
-    is_right = predictions.predicted_labels() == predictions.labels
-    is_largest = predictions.labels == largest
+    is_right = answers.predicted == answers.labels
+    is_largest = answers.labels == largest
     return Baseline(
-        name=predictions.classes[largest],
+        name=answers.classes[largest],
         right=int(sizes[largest]),
         p_value=mcnemar_p_value(
             int((is_right & ~is_largest).sum()), int((is_largest & ~is_right).sum())

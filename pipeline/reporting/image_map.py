@@ -61,10 +61,10 @@ def build_map(known: Knowledge) -> ImageMap:
     """Return the map of the images that have a place on it."""
     rows = np.flatnonzero(np.isfinite(known.inspections.x))
     x, y, height = fit_positions(known.inspections.x[rows], known.inspections.y[rows])
-    label, called = known.predictions.labels[rows], name_images(known)[rows]
+    label, called = known.answers.labels[rows], name_images(known)[rows]
     return ImageMap(
-        sha256=tuple(known.predictions.sha256[row] for row in rows.tolist()),
-        path=tuple(known.predictions.path[row] for row in rows.tolist()),
+        sha256=tuple(known.answers.sha256[row] for row in rows.tolist()),
+        path=tuple(known.answers.path[row] for row in rows.tolist()),
         x=tuple(x.tolist()),
         y=tuple(y.tolist()),
         label=tuple(label.tolist()),
@@ -93,10 +93,10 @@ def fit_positions(
 
 def name_images(known: Knowledge) -> NDArray[np.int64]:
     """Return the number of the class that each image is called by a head that was not fitted to it."""
-    number = {name: index for index, name in enumerate(known.predictions.classes)}
+    number = {name: index for index, name in enumerate(known.answers.classes)}
     unseen = np.array([number[name] for name in known.inspections.suggested], np.int64)
-    is_train = np.array([split == "train" for split in known.predictions.splits])
-    return np.where(is_train, unseen, known.predictions.predicted_labels())
+    is_train = np.array([split == "train" for split in known.answers.splits])
+    return np.where(is_train, unseen, known.answers.predicted)
 
 
 def _stretch(values: NDArray[np.float64], length: int) -> NDArray[np.int64]:
@@ -108,7 +108,7 @@ def _stretch(values: NDArray[np.float64], length: int) -> NDArray[np.int64]:
 def _in_words(
     known: Knowledge, rows: NDArray[np.int64], called: NDArray[np.int64]
 ) -> tuple[MappedClass, ...]:
-    table = known.predictions
+    table = known.answers
     label_of = dict(zip(table.sha256, table.labels.tolist(), strict=True))
     nearest: list[Counter[int]] = [Counter() for _ in table.classes]
     for row in rows.tolist():

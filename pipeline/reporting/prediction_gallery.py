@@ -12,7 +12,7 @@ from itertools import zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.predictions import Predictions
+from pipeline.predictions import Answers
 from pipeline.reporting.review import Review, choose_review, suspects_by_class
 from pipeline.reporting.shown_images import Knowledge, ShownImage, describe_images
 
@@ -70,7 +70,7 @@ class PredictionGallery:
 
 def build_prediction_gallery(known: Knowledge) -> PredictionGallery:
     """Choose the images that answer the three questions, the worst of all, and those to look at again."""
-    val = known.predictions.of_split("val")
+    val = known.answers.of_split("val")
     mistakes, uncertain = choose_images(val)
     per_question = images_per_question(len(val.classes))
     suspects = suspects_by_class(known.inspections, per_question)
@@ -101,21 +101,21 @@ def images_per_question(k: int) -> int:
     return max(1, min(IMAGES, MOST_IMAGES // (QUESTIONS * k)))
 
 
-def choose_images(val: Predictions) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def choose_images(val: Answers) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Choose five wrong predictions, the most confident first, and five others, the least confident first."""
     rows = _by_confidence(val, np.arange(len(val)))
-    is_wrong = val.predicted_labels() != val.labels
+    is_wrong = val.predicted != val.labels
     mistakes = rows[is_wrong[rows]][::-1][:IMAGES]
     uncertain = rows[~np.isin(rows, mistakes)][:IMAGES]
     return _names(val, mistakes), _names(val, uncertain)
 
 
 def answer_questions(
-    val: Predictions, label: int, per_question: int, suspects: tuple[str, ...] = ()
+    val: Answers, label: int, per_question: int, suspects: tuple[str, ...] = ()
 ) -> ClassAnswers:
     """Choose the images of one class that answer the three questions, beside its suspects in train."""
     rows = _by_confidence(val, np.flatnonzero(val.labels == label))
-    is_right = val.predicted_labels()[rows] == label
+    is_right = val.predicted[rows] == label
     right, wrong = rows[is_right], rows[~is_right][::-1][:per_question]
     surest = right[::-1][: min(per_question, (len(right) + 1) // 2)]
     unsure = rows[~np.isin(rows, [*surest, *wrong])][:per_question]
@@ -140,12 +140,12 @@ def _in_turns(lists: Iterable[Sequence[str]]) -> list[str]:
     return [item for turn in turns for item in turn if item is not None]
 
 
-def _by_confidence(table: Predictions, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def _by_confidence(table: Answers, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return rows from the least confident up, equals by sha256: the order of rows decides nothing."""
     names = np.array([table.sha256[row] for row in rows.tolist()], np.str_)
-    ordered: NDArray[np.int64] = rows[np.lexsort((names, table.probabilities[rows].max(axis=1)))]
+    ordered: NDArray[np.int64] = rows[np.lexsort((names, table.confidence[rows]))]
     return ordered
 
 
-def _names(table: Predictions, rows: NDArray[np.int64]) -> tuple[str, ...]:
+def _names(table: Answers, rows: NDArray[np.int64]) -> tuple[str, ...]:
     return tuple(table.sha256[row] for row in rows.tolist())

@@ -17,7 +17,7 @@ from pipeline.errors import PipelineError
 from pipeline.heads.folder import damage_told, read_description, read_head_predictions
 from pipeline.inspections import read_inspections
 from pipeline.manifest import SPLITS, USED, read_manifest
-from pipeline.predictions import Predictions
+from pipeline.predictions import Answers, join_answers
 from pipeline.provenance import Provenance, read_provenance
 from pipeline.reporting.dataset_gallery import DatasetGallery, build_dataset_gallery
 from pipeline.reporting.image_map import ImageMap, build_map
@@ -74,7 +74,7 @@ class HeadResult:
         roc: Columns `fpr` and `tpr` of each class.
         precision_recall: Columns `recall` and `precision` of each class.
         calibration: Columns `confidence`, `accuracy`, `n`.
-        val: The predictions for split `val`.
+        val: What it calls the images of split `val`.
         made: What the head's description says of how it was made.
         gallery: Images worth a look.
         image_map: Where the images lie whose features are alike.
@@ -90,7 +90,7 @@ class HeadResult:
     roc: dict[str, Columns]
     precision_recall: dict[str, Columns]
     calibration: Columns
-    val: Predictions
+    val: Answers
     made: HeadMaking
     gallery: PredictionGallery
     image_map: ImageMap
@@ -163,8 +163,7 @@ def read_head_result(dataset: str, backbone: str) -> HeadResult:
         precision_recall = _read_curves(path, PRECISION_RECALL_COLUMNS)
     with _reading(plots / "per_class.csv", "evaluate") as path:
         per_class = _read_table(path, "class", {"n": int} | dict.fromkeys(FIGURES, float))
-    predictions = read_head_predictions(paths.model_folder(dataset, backbone))
-    known = _read_knowledge(predictions, dataset, backbone)
+    known = _read_knowledge(dataset, backbone)
     gallery = build_prediction_gallery(known)
     image_map = build_map(known)
     return HeadResult(
@@ -176,7 +175,7 @@ def read_head_result(dataset: str, backbone: str) -> HeadResult:
         roc=roc,
         precision_recall=precision_recall,
         calibration=calibration,
-        val=predictions.of_split("val"),
+        val=known.answers.of_split("val"),
         made=_read_making(paths.model_folder(dataset, backbone)),
         gallery=gallery,
         image_map=image_map,
@@ -198,12 +197,14 @@ def _read_making(folder: Path) -> HeadMaking:
         )
 
 
-def _read_knowledge(predictions: Predictions, dataset: str, backbone: str) -> Knowledge:
+def _read_knowledge(dataset: str, backbone: str) -> Knowledge:
+    folder = paths.model_folder(dataset, backbone)
     rows = read_manifest(paths.manifest_file(dataset))
     return Knowledge(
-        predictions=predictions,
+        answers=join_answers([block.answers() for block in read_head_predictions(folder)]),
         inspections=read_inspections(paths.inspection_file(dataset, backbone)),
         members={row.sha256: row.member for row in rows if row.status == USED},
+        read_predictions=lambda wanted: read_head_predictions(folder, wanted),
     )
 
 

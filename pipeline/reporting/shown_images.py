@@ -1,13 +1,15 @@
 """What the page says of an image: what the head, the inspection and the manifest tell, put together."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import PipelineError
 from pipeline.inspections import Inspections
-from pipeline.predictions import Predictions
+from pipeline.predictions import Answers, Predictions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,22 +48,25 @@ class Knowledge:
     """All that is known of the images of a dataset, for one backbone and head.
 
     Attributes:
-        predictions: What the head says of each.
+        answers: What the head calls each.
         inspections: What the features say of each, row for row.
         members: The name in the archive of each, by its sha256; it may lack some.
+        read_predictions: Reads all that the head says of some images, by their sha256; others may
+            be among them. With many classes it is too much to be kept of every image.
 
     Raises:
         PipelineError: Predictions and inspections are not of the same images.
     """
 
-    predictions: Predictions
+    answers: Answers
     inspections: Inspections
     members: Mapping[str, str]
+    read_predictions: Callable[[Container[str]], Iterable[Predictions]]
 
     def __post_init__(self) -> None:
-        if self.predictions.sha256 != self.inspections.sha256:
+        if self.answers.sha256 != self.inspections.sha256:
             raise PipelineError(
-                f"the head's predictions are of {len(self.predictions):,} images, the table of inspections "
+                f"the head's predictions are of {len(self.answers):,} images, the table of inspections "
                 f"of {len(self.inspections):,}, and not of the same: run `dvc repro`."
             )
 
@@ -69,14 +74,22 @@ class Knowledge:
 def describe_images(known: Knowledge, sha256s: Iterable[str]) -> dict[str, ShownImage]:
     """Return what is said of some images, by their sha256, in the order of the manifest."""
     wanted = set(sha256s)
-    rows = [row for row, sha256 in enumerate(known.predictions.sha256) if sha256 in wanted]
-    return {known.predictions.sha256[row]: _describe(known, row) for row in rows}
+    probabilities = {
+        sha256: row
+        for block in known.read_predictions(wanted)
+        for sha256, row in zip(block.sha256, block.probabilities, strict=True)
+        if sha256 in wanted
+    }
+    rows = [row for row, sha256 in enumerate(known.answers.sha256) if sha256 in wanted]
+    return {
+        sha256: _describe(known, row, probabilities[sha256])
+        for row, sha256 in ((row, known.answers.sha256[row]) for row in rows)
+    }
 
 
-def _describe(known: Knowledge, row: int) -> ShownImage:
-    table, inspections = known.predictions, known.inspections
-    p = table.probabilities[row]
-    predicted = int(p.argmax())
+def _describe(known: Knowledge, row: int, p: NDArray[np.floating[Any]]) -> ShownImage:
+    table, inspections = known.answers, known.inspections
+    predicted = int(table.predicted[row])
     return ShownImage(
         sha256=table.sha256[row],
         path=table.path[row],

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.metrics import wilson_interval
-from pipeline.predictions import Predictions
+from pipeline.predictions import Answers
 from pipeline.provenance import Provenance
 from pipeline.reporting.charts import Chart, draw_histogram
 from pipeline.reporting.dataset_gallery import DatasetGallery
@@ -200,10 +200,10 @@ def _outcome(
     )
 
 
-def _answers(val: Predictions) -> View:
+def _answers(val: Answers) -> View:
     """Return which images were asked, and of each, in the order of their sha256, whether it is right."""
     order = sorted(range(len(val)), key=lambda row: val.sha256[row])
-    is_right = val.predicted_labels() == val.labels
+    is_right = val.predicted == val.labels
     images = hashlib.sha256(" ".join(val.sha256[row] for row in order).encode()).hexdigest()
     return {"images": images, "right": "".join(str(int(is_right[row])) for row in order)}
 

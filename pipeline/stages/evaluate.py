@@ -4,7 +4,13 @@ from pipeline import paths
 from pipeline.curves import calibration_points, precision_recall_points, roc_points
 from pipeline.files import atomic_write_csv, atomic_write_json
 from pipeline.heads.folder import is_fitted_to_all, read_head_predictions
-from pipeline.metrics import compute_metrics, confusion_rows, per_class_rows, require_val
+from pipeline.metrics import (
+    MeasuredRows,
+    compute_metrics,
+    confusion_rows,
+    per_class_rows,
+    require_val,
+)
 from pipeline.params import Params
 
 TABLES = {
@@ -28,10 +34,10 @@ def run(dataset: str, backbone: str, params: Params) -> str:
     """
     params.dataset(dataset), params.backbone(backbone)
     folder = paths.model_folder(dataset, backbone)
-    predictions = read_head_predictions(folder)
+    rows = MeasuredRows.of(read_head_predictions(folder))
     twin = ", of the head fitted to train alone" if is_fitted_to_all(folder) else ""
-    val = require_val(predictions)
-    metrics = compute_metrics(predictions)
+    val = require_val(rows)
+    metrics = compute_metrics(rows)
     atomic_write_json(paths.metrics_file(dataset, backbone), metrics)
     for name, tabulate in TABLES.items():
         path = paths.plots_folder(dataset, backbone) / f"{name}.csv"

@@ -1,12 +1,11 @@
 """Stage `train`: a head on features in memory, its history and its predictions."""
 
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import reduce
 
-import numpy as np
-
 from pipeline import paths
-from pipeline.features import Block, FeatureSet
+from pipeline.features import FeatureSet
 from pipeline.files import atomic_write_csv
 from pipeline.heads.cores import one_blas_thread
 from pipeline.heads.head import Head
@@ -27,7 +26,7 @@ def run(dataset: str, backbone: str, params: Params) -> str:
     features = load_features(dataset, backbone)
     rows = rows_by_split(features)
     outcome, curves = _fit(rows, params.head)
-    predictions = _predict(features, outcome.head)
+    predictions = _predict(features, rows, outcome.head)
     head, fitted_to = outcome.head, rows["train"]
     if params.head.fit_on == "all":
         fitted_to = reduce(Rows.join, rows.values())
@@ -44,11 +43,10 @@ def _fit(rows: dict[str, Rows], settings: HeadParams) -> tuple[Outcome, Curves]:
 
     An epoch is measured while the next one is fitted.
     """
-    asked = {name: rows[name].originals() for name in ("train", "val")}
     measured: list[Future[Curves]] = []
 
     def ask(epoch: int, head: Head) -> Curves:
-        return [(epoch, name, *measure(head, some)) for name, some in asked.items()]
+        return [(epoch, name, *measure(head, rows[name])) for name in ("train", "val")]
 
     with one_blas_thread(), ThreadPoolExecutor(1) as other:
 
@@ -83,22 +81,18 @@ def _describe(
     )
 
 
-def _predict(features: FeatureSet, head: Head) -> Predictions:
-    """Predict every original image of every split; copies are left out."""
-    parts = [(name, _originals(block)) for name, block in features.splits.items() if len(block)]
-    return Predictions(
-        splits=tuple(name for name, block in parts for _ in range(len(block))),
-        sha256=tuple(key.decode() for _, block in parts for key in block.sha256),
-        path=tuple(path.decode() for _, block in parts for path in block.path),
-        labels=np.concatenate([block.labels for _, block in parts]),
-        classes=features.header.classes,
-        probabilities=np.concatenate([head.probabilities(block.features) for _, block in parts]),
-    )
-
-
-def _originals(block: Block) -> Block:
-    rows = block.copy == 0
-    return Block(**{name: getattr(block, name)[rows] for name in Block.__slots__})
+def _predict(features: FeatureSet, rows: dict[str, Rows], head: Head) -> Iterator[Predictions]:
+    """Yield what a head says of every original image of every split, some at a time."""
+    for name, block in features.splits.items():
+        for part in rows[name].original_blocks():
+            yield Predictions(
+                splits=(name,) * len(part),
+                sha256=tuple(key.decode() for key in block.sha256[part]),
+                path=tuple(path.decode() for path in block.path[part]),
+                labels=block.labels[part],
+                classes=features.header.classes,
+                probabilities=head.probabilities(block.features[part]),
+            )
 
 
 def _as_row(point: Point) -> dict[str, object]:

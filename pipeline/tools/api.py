@@ -27,7 +27,7 @@ from pipeline.heads import training as heads
 from pipeline.heads.folder import read_head_predictions
 from pipeline.heads.head import Head
 from pipeline.heads.saving import read_head
-from pipeline.metrics import Figures, compute_metrics
+from pipeline.metrics import Figures, MeasuredRows, compute_metrics
 from pipeline.params import AnyBackbone, ExtractParams, Params, change_head, load_params
 from pipeline.tools.api_records import TEXTS, Features, TrainedHead
 from pipeline.tools.predict import Answer as Answer
@@ -72,7 +72,7 @@ def load_head(dataset: str, backbone: str | None = None, *, root: Root = None) -
     with _project(root) as (_, params):
         folder = paths.model_folder(dataset, _choose(params, dataset, backbone))
         saved = read_head(folder)
-        metrics = compute_metrics(read_head_predictions(folder))
+        metrics = compute_metrics(MeasuredRows.of(read_head_predictions(folder)))
     return _trained(saved.info.classes, saved.head(), metrics)
 
 

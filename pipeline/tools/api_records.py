@@ -14,7 +14,7 @@ from pipeline.errors import HeadError
 from pipeline.features import COLUMNS
 from pipeline.heads.head import Head
 from pipeline.heads.rows import Rows
-from pipeline.metrics import Figures, compute_metrics
+from pipeline.metrics import Figures, MeasuredRows, compute_metrics
 from pipeline.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -170,4 +170,4 @@ class TrainedHead:
             classes=self.classes,
             probabilities=self.probabilities(asked.features),
         )
-        return compute_metrics(predictions)["val"]
+        return compute_metrics(MeasuredRows.of([predictions]))["val"]

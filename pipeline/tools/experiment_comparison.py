@@ -11,7 +11,7 @@ from scmrepo.exceptions import SCMError
 from pipeline import paths
 from pipeline.comparison import SIGNIFICANT, Comparison, compare_predictions
 from pipeline.errors import ExperimentsError, PredictionsError, did_you_mean
-from pipeline.predictions import Predictions, parse_predictions
+from pipeline.predictions import Predictions, join_predictions, parse_blocks
 from pipeline.tools.experiment_table import LONGEST_VALUE, describe_settings
 from pipeline.tools.experiments import DONE, WORKSPACE, Result
 
@@ -118,14 +118,15 @@ def read_val_predictions(result: Result, dataset: str, backbone: str) -> Predict
     try:
         files = DVCFileSystem(rev=None if result.revision == WORKSPACE else result.revision)
         with files.open(file, "r", encoding="utf-8", newline="") as lines:
-            table = parse_predictions(lines, f"{file} of {result.experiment}")
+            blocks = parse_blocks(lines, f"{file} of {result.experiment}")
+            val = join_predictions(block.of_split("val") for block in blocks)
     except (DvcException, SCMError, DataIndexDirError, OSError) as error:
         back = f"`{'dvc exp apply' if result.base else 'git checkout'} {result.experiment}` and "
         raise PredictionsError(
             f"{file} of {result.experiment} is neither in DVC's cache nor in a remote ({error}). "
             f"To make it anew: {'' if result.revision == WORKSPACE else back}`dvc repro`."
         ) from None
-    return table.of_split("val")
+    return val
 
 
 def describe_accuracy(found: Comparison) -> str:

@@ -185,7 +185,7 @@ def _winner(rows: Mapping[str, Rows], scores: Found, base: HeadParams) -> list[s
     if not ranked:
         raise HeadError(f"none of {len(scores)} heads could be fitted; the first: {faults[0]}")
     head = fit_head(rows["train"], ranked[0]).head
-    loss, accuracy = measure(head, rows["val"].originals())
+    loss, accuracy = measure(head, rows["val"])
     lines = [
         f"the best of {len(scores)} heads tried, fitted to all of train: val log loss {loss:.4f}, "
         f"val accuracy {accuracy:.4f}",

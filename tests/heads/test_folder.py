@@ -17,7 +17,7 @@ from pipeline.heads.folder import (
     read_head_predictions,
     write_folder,
 )
-from pipeline.predictions import write_predictions
+from pipeline.predictions import join_predictions, write_predictions
 from tests.damages import KINDS, damage
 from tests.test_predictions import predictions
 
@@ -25,7 +25,7 @@ CONTENT: dict[str, Any] = {"kind": "none", "deep": {"list": [1, 2.5, None, "\u00
 
 
 def test_a_description_comes_back_with_the_sums_of_the_files(tmp_path: Path) -> None:
-    write_folder(tmp_path, CONTENT, b"weights", predictions())
+    write_folder(tmp_path, CONTENT, b"weights", [predictions()])
     found = read_description(tmp_path)
     assert {key: found[key] for key in CONTENT} == CONTENT
     assert found.keys() - CONTENT.keys() == {"weights_sha256", "predictions_sha256"}
@@ -34,7 +34,7 @@ def test_a_description_comes_back_with_the_sums_of_the_files(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("kept", [0, 1, 2])
 def test_predictions_that_lack_rows_are_noticed(kept: int, tmp_path: Path) -> None:
-    write_folder(tmp_path, CONTENT, b"", predictions())
+    write_folder(tmp_path, CONTENT, b"", [predictions()])
     lines = (tmp_path / PREDICTIONS).read_text().splitlines(keepends=True)
     (tmp_path / PREDICTIONS).write_text("".join(lines[:kept]))
     with pytest.raises(HeadError, match=r"predictions.csv has the sha256 .*run the stage train"):
@@ -42,7 +42,7 @@ def test_predictions_that_lack_rows_are_noticed(kept: int, tmp_path: Path) -> No
 
 
 def test_missing_predictions_are_named(tmp_path: Path) -> None:
-    write_folder(tmp_path, CONTENT, b"", predictions())
+    write_folder(tmp_path, CONTENT, b"", [predictions()])
     (tmp_path / PREDICTIONS).unlink()
     with pytest.raises(HeadError, match=r"run the stage train first .predictions.csv is missing"):
         read_head_predictions(tmp_path)
@@ -50,29 +50,29 @@ def test_missing_predictions_are_named(tmp_path: Path) -> None:
 
 def test_predictions_of_another_head_are_noticed(tmp_path: Path) -> None:
     for name in ("one", "other"):
-        write_folder(tmp_path / name, CONTENT, b"", predictions())
-    write_predictions(tmp_path / "one" / PREDICTIONS, predictions().of_split("val"))
+        write_folder(tmp_path / name, CONTENT, b"", [predictions()])
+    write_predictions(tmp_path / "one" / PREDICTIONS, [predictions().of_split("val")])
     with pytest.raises(HeadError, match=r"predictions\.csv has the sha256"):
         read_head_predictions(tmp_path / "one")
-    assert len(read_head_predictions(tmp_path / "other")) == 2
+    assert len(join_predictions(read_head_predictions(tmp_path / "other"))) == 2
 
 
 def test_predictions_need_no_weights(tmp_path: Path) -> None:
-    write_folder(tmp_path, CONTENT, b"", predictions())
+    write_folder(tmp_path, CONTENT, b"", [predictions()])
     (tmp_path / WEIGHTS).unlink()
-    assert read_head_predictions(tmp_path).labels.tolist() == [0, 1]
+    assert join_predictions(read_head_predictions(tmp_path)).labels.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("file", [PREDICTIONS, DESCRIPTION])
 def test_no_damage_passes(file: str, kind: str, tmp_path: Path) -> None:
-    write_folder(tmp_path, CONTENT, b"", predictions())
+    write_folder(tmp_path, CONTENT, b"", [predictions()])
     whole = (tmp_path / file).read_bytes()
     for seed in range(20):
         (tmp_path / file).write_bytes(damage(whole, kind, np.random.default_rng(seed)))
         try:
             assert read_description(tmp_path)["deep"] == CONTENT["deep"]
-            assert read_head_predictions(tmp_path).path == predictions().path
+            assert join_predictions(read_head_predictions(tmp_path)).path == predictions().path
         except (HeadError, ValueError, RecursionError):
             continue
         # What is left is spaces, which mean nothing.
@@ -85,10 +85,10 @@ def test_nothing_is_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_two_runs_cannot_mix_their_files(tmp_path: Path) -> None:
-    write_folder(tmp_path / "head", CONTENT, b"weights", predictions())
+    write_folder(tmp_path / "head", CONTENT, b"weights", [predictions()])
     with atomic_folder(tmp_path / "head"), pytest.raises(InUse):
-        write_folder(tmp_path / "head", {}, b"others", predictions())
-    write_folder(tmp_path / "head", CONTENT, b"weights", predictions())
+        write_folder(tmp_path / "head", {}, b"others", [predictions()])
+    write_folder(tmp_path / "head", CONTENT, b"weights", [predictions()])
     assert sorted(path.name for path in (tmp_path / "head").iterdir()) == [
         "head.json", "head.safetensors", "predictions.csv",
     ]  # fmt: skip

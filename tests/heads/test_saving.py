@@ -23,6 +23,7 @@ from pipeline.heads.folder import (
 )
 from pipeline.heads.saving import HeadInfo, SavedHead, read_head, write_head
 from pipeline.heads.training import fit_head
+from pipeline.predictions import Predictions, join_predictions
 from tests.heads.examples import KINDS, OWN, blobs, own, recipe
 from tests.test_predictions import predictions
 
@@ -68,9 +69,9 @@ def test_what_is_written_is_read_back(
     kind: str, classes: str, shape: tuple[int, ...], scaling: str, tmp_path: Path
 ) -> None:
     head = saved(kind, classes, shape, scaling=scaling)
-    write_head(tmp_path, head, predictions())
+    write_head(tmp_path, head, [predictions()])
     assert equal(read_head(tmp_path), head)
-    assert read_head_predictions(tmp_path).path == predictions().path
+    assert read_table(tmp_path).path == predictions().path
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted(FILES)
 
 
@@ -85,7 +86,7 @@ def test_a_head_that_is_read_says_what_was_said_before(
         kind, "abc", (1, 2, 3), scaling=scaling, temperature=head.temperature, rows=60,
         settings=head.settings.model_dump(mode="json"),
     )  # fmt: skip
-    write_head(tmp_path, SavedHead(info=info, tensors=head.saved_tensors()), predictions())
+    write_head(tmp_path, SavedHead(info=info, tensors=head.saved_tensors()), [predictions()])
     back = read_head(tmp_path).head()
     asked = rows.features.reshape(-1, 1, 2, 3)
     assert (back.probabilities(asked) == head.probabilities(rows.features)).all()
@@ -94,7 +95,7 @@ def test_a_head_that_is_read_says_what_was_said_before(
 
 def test_equal_heads_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("one", "other"):
-        write_head(tmp_path / name, saved(), predictions())
+        write_head(tmp_path / name, saved(), [predictions()])
     for file in FILES:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
         assert str(tmp_path).encode() not in (tmp_path / "one" / file).read_bytes()
@@ -103,12 +104,12 @@ def test_equal_heads_give_equal_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("changes", [{"temperature": 2.0}, {"scaling": "l2"}, {"chosen": {"epochs": 4.0}},
                                      {"trials": ()}, {"fit_on": "all"}, {"backbone": "vgg19"}])  # fmt: skip
 def test_what_differs_is_told_apart(changes: dict[str, Any], tmp_path: Path) -> None:
-    write_head(tmp_path, saved(**changes), predictions())
+    write_head(tmp_path, saved(**changes), [predictions()])
     assert not equal(read_head(tmp_path), saved())
 
 
 def test_the_description_names_the_sha256_of_the_files_beside_it(tmp_path: Path) -> None:
-    write_head(tmp_path, saved(), predictions())
+    write_head(tmp_path, saved(), [predictions()])
     found = json.loads((tmp_path / DESCRIPTION).read_text())
     for file, key in ((WEIGHTS, "weights_sha256"), (PREDICTIONS, "predictions_sha256")):
         assert found[key] == sha256((tmp_path / file).read_bytes()).hexdigest()
@@ -250,7 +251,7 @@ def make_huge(name: str) -> Damage:
     ],
 )  # fmt: skip
 def test_damage_is_told_as_such(damage: Damage, message: str, tmp_path: Path) -> None:
-    write_head(tmp_path, saved(), predictions())
+    write_head(tmp_path, saved(), [predictions()])
     damage(tmp_path)
     with pytest.raises(HeadError, match=message) as caught:
         read_head(tmp_path)
@@ -259,7 +260,7 @@ def test_damage_is_told_as_such(damage: Damage, message: str, tmp_path: Path) ->
 
 
 def test_a_changed_word_is_noticed(tmp_path: Path) -> None:
-    write_head(tmp_path, saved(), predictions())
+    write_head(tmp_path, saved(), [predictions()])
     description = (tmp_path / DESCRIPTION).read_text()
     (tmp_path / DESCRIPTION).write_text(description.replace('"c"', '"d"'))
     with pytest.raises(HeadError, match="its contents do not give its checksum"):
@@ -268,17 +269,17 @@ def test_a_changed_word_is_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["weights_sha256", "predictions_sha256"])
 def test_a_description_without_a_sum_vouches_for_nothing(key: str, tmp_path: Path) -> None:
-    write_head(tmp_path, saved(), predictions())
+    write_head(tmp_path, saved(), [predictions()])
     found = json.loads((tmp_path / DESCRIPTION).read_text())
     del found[key], found["checksum"]
     found["checksum"] = _checksum(found)
     (tmp_path / DESCRIPTION).write_text(json.dumps(found))
     with pytest.raises(HeadError, match=r"the sha256 [0-9a-f]{12}\.\.\., head\.json says None"):
-        (read_head if key == "weights_sha256" else read_head_predictions)(tmp_path)
+        (read_head if key == "weights_sha256" else read_table)(tmp_path)
 
 
 def test_no_depth_of_nesting_gives_a_traceback(tmp_path: Path) -> None:
-    write_head(tmp_path, saved(), predictions())
+    write_head(tmp_path, saved(), [predictions()])
     whole = json.loads((tmp_path / DESCRIPTION).read_text())
     del whole["checksum"]
     for depth in [*range(100, 900, 100), *range(900, 1010)]:
@@ -292,7 +293,7 @@ def test_no_depth_of_nesting_gives_a_traceback(tmp_path: Path) -> None:
             marked = json.dumps({**whole, "fingerprint_parts": {"x": "HERE"}, "checksum": "?"})
             described = marked.replace('"HERE"', "[" * depth + "1" + "]" * depth)
         (tmp_path / DESCRIPTION).write_text(described)
-        attempt(read_head, tmp_path), attempt(read_head_predictions, tmp_path)
+        attempt(read_head, tmp_path), attempt(read_table, tmp_path)
 
 
 @pytest.mark.parametrize("shapes", [{}, {"classes/kernel": (5, 3)}])
@@ -426,15 +427,20 @@ class Vandal:
 def test_no_damaged_folder_gives_a_traceback_or_a_wrong_head(seed: int, tmp_path: Path) -> None:
     written = saved()
     refused = 0
-    write_head(tmp_path / "whole", written, predictions())
+    write_head(tmp_path / "whole", written, [predictions()])
     for number in range(100):
         folder = shutil.copytree(tmp_path / "whole", tmp_path / str(number))
         forged = Vandal(1000 * seed + number).damage(folder)
-        head, table = attempt(read_head, folder), attempt(read_head_predictions, folder)
+        head, table = attempt(read_head, folder), attempt(read_table, folder)
         assert head is None or forged or equal(head, written)
         assert table is None or table.path == predictions().path
         refused += head is None
     assert 50 < refused < 100
+
+
+def read_table(folder: Path) -> Predictions:
+    """Read all predictions of a head."""
+    return join_predictions(read_head_predictions(folder))
 
 
 def attempt(read: Callable[[Path], Any], folder: Path) -> Any:

@@ -1,5 +1,6 @@
 """Fitting a head: what is decided, on which images, and that any odd data gives a head or a message."""
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -339,6 +340,14 @@ def test_measure_is_log_loss_and_accuracy_by_hand() -> None:
     assert loss == pytest.approx(-np.log(p).mean())
     assert share == accuracy(head, NOISY)
     assert 0.5 < share < 1
+
+
+def test_copies_are_not_measured() -> None:
+    head = fit_head(NOISY, recipe("logistic")).head
+    rows = blobs([9, 9, 9], noise=1.5, copies=2)
+    as_copies = replace(rows, original=~rows.original)
+    assert measure(head, rows) == measure(head, rows.originals())
+    assert measure(head, rows) != measure(head, as_copies)
 
 
 def test_one_sure_mistake_costs_16_nats_not_infinity() -> None:

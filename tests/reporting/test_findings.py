@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.predictions import Predictions
+from pipeline.predictions import Answers, Predictions
 from pipeline.reporting.findings import (
     Mix,
     average_precision_recall,
@@ -18,7 +18,7 @@ from pipeline.reporting.findings import (
 CLASSES = ("cat", "dog", "fox")
 
 
-def predictions_of(pairs: list[tuple[int, int]]) -> Predictions:
+def answers_of(pairs: list[tuple[int, int]]) -> Answers:
     """Return predictions with these labels and answers."""
     n = len(pairs)
     labels, answers = np.array(pairs).T
@@ -31,10 +31,10 @@ def predictions_of(pairs: list[tuple[int, int]]) -> Predictions:
         labels=labels,
         classes=CLASSES,
         probabilities=probabilities,
-    )
+    ).answers()
 
 
-VAL = predictions_of([(0, 0)] * 5 + [(0, 1)] * 2 + [(1, 1), (1, 0), (2, 0)])
+VAL = answers_of([(0, 0)] * 5 + [(0, 1)] * 2 + [(1, 1), (1, 0), (2, 0)])
 
 
 def test_confusions_are_counted_actual_by_row() -> None:
@@ -51,7 +51,7 @@ def test_the_baseline_is_the_largest_class_and_chance_is_told_apart() -> None:
     baseline = find_baseline(VAL)
     assert (baseline.name, baseline.right) == ("cat", 7)
     assert baseline.p_value > 0.05, "right on 6, the baseline on 7"
-    sure = find_baseline(predictions_of([(0, 0)] * 20 + [(1, 1)] * 19))
+    sure = find_baseline(answers_of([(0, 0)] * 20 + [(1, 1)] * 19))
     assert sure.p_value < 0.001
 
 

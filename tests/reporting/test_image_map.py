@@ -5,7 +5,7 @@ import numpy as np
 from pipeline.predictions import Predictions
 from pipeline.reporting.image_map import MARGIN, WIDTH, build_map, fit_positions
 from pipeline.reporting.shown_images import Knowledge
-from tests.inspected import inspections_of
+from tests.inspected import knowledge_of
 
 TABLE = Predictions(
     splits=("train", "train", "val", "val"),
@@ -17,8 +17,8 @@ TABLE = Predictions(
 )
 
 
-def knowledge_of(**changes: object) -> Knowledge:
-    return Knowledge(predictions=TABLE, inspections=inspections_of(TABLE, **changes), members={})
+def known_of(**changes: object) -> Knowledge:
+    return knowledge_of(TABLE, **changes)
 
 
 def test_positions_fill_the_width_keep_proportions_and_point_up() -> None:
@@ -36,21 +36,21 @@ def test_positions_in_a_line_or_a_point_are_no_fault() -> None:
 
 def test_the_head_names_what_it_was_not_fitted_to_and_others_the_rest() -> None:
     suggested = ("a", "a", "a", "a")
-    assert build_map(knowledge_of(suggested=suggested)).called == (0, 0, 1, 1)
+    assert build_map(known_of(suggested=suggested)).called == (0, 0, 1, 1)
 
 
 def test_only_what_has_a_place_is_on_the_map() -> None:
     found = build_map(
-        knowledge_of(x=np.array([0, np.nan, 2, np.nan]), y=np.array([0, np.nan, 1, np.nan]))
+        known_of(x=np.array([0, np.nan, 2, np.nan]), y=np.array([0, np.nan, 1, np.nan]))
     )
     assert (found.sha256, found.path, found.label) == (("0", "2"), ("train/a/0", "val/a/2"), (0, 0))
-    nothing = build_map(knowledge_of(x=np.full(4, np.nan), y=np.full(4, np.nan)))
+    nothing = build_map(known_of(x=np.full(4, np.nan), y=np.full(4, np.nan)))
     assert (nothing.sha256, [one.n for one in nothing.classes]) == ((), [0, 0])
 
 
 def test_words_count_what_is_crossed_and_where_the_nearest_are() -> None:
     neighbours = (("1",), ("0", "1"), ("0",), ("1",))
-    first, second = build_map(knowledge_of(neighbours=neighbours)).classes
+    first, second = build_map(known_of(neighbours=neighbours)).classes
     assert (first.name, first.n, first.wrong, first.alike, first.nearest) == ("a", 2, 1, 1, "b")
     assert (second.name, second.n, second.wrong, second.alike, second.nearest) == (
         "b",

@@ -13,20 +13,20 @@ from pipeline.reporting.prediction_gallery import (
     images_per_question,
 )
 from pipeline.reporting.shown_images import Knowledge
-from tests.inspected import inspections_of, predictions_of
+from tests.inspected import knowledge_of, predictions_of
 
 ROWS = [("0", 1, 0.9), ("1", 0, 0.7), ("2", 0, 0.99), ("3", 1, 0.52), ("4", 0, 0.45)]
 
 
 def test_mistakes_come_most_confident_first_and_the_rest_least_confident_first() -> None:
-    assert choose_images(predictions_of(ROWS)) == (("2", "1"), ("3", "4", "0"))
+    assert choose_images(predictions_of(ROWS).answers()) == (("2", "1"), ("3", "4", "0"))
 
 
 def test_the_order_of_rows_decides_nothing_even_between_equals() -> None:
     rows = [(str(index), index % 2, 0.6) for index in range(10)]
 
     def chosen(order: list[int]) -> list[object]:
-        val = predictions_of([rows[row] for row in order])
+        val = predictions_of([rows[row] for row in order]).answers()
         return [choose_images(val), answer_questions(val, 0, 2), answer_questions(val, 1, 2)]
 
     assert chosen(list(range(10))) == chosen([3, 1, 4, 0, 5, 9, 2, 6, 8, 7])
@@ -34,7 +34,7 @@ def test_the_order_of_rows_decides_nothing_even_between_equals() -> None:
 
 def test_there_are_only_so_many_of_each_kind() -> None:
     mistakes, uncertain = choose_images(
-        predictions_of([(f"{index:02d}", index % 2, 0.6) for index in range(40)])
+        predictions_of([(f"{index:02d}", index % 2, 0.6) for index in range(40)]).answers()
     )
     assert (len(mistakes), len(uncertain)) == (IMAGES, IMAGES)
     assert not set(mistakes) & set(uncertain)
@@ -43,7 +43,7 @@ def test_there_are_only_so_many_of_each_kind() -> None:
 def test_a_class_answers_three_questions_with_images_of_its_own() -> None:
     rows = [("other", 0, 0.01), ("sure", 1, 0.99), ("surer", 1, 0.999), ("right", 1, 0.8)]
     rows += [("barely", 1, 0.51), ("wrong", 1, 0.3), ("worst", 1, 0.02), ("near", 1, 0.495)]
-    answers = answer_questions(predictions_of(rows), 1, 2)
+    answers = answer_questions(predictions_of(rows).answers(), 1, 2)
     assert (answers.name, answers.n, answers.right) == ("b", 7, 4)
     assert answers.surest == ("surer", "sure")
     assert answers.unsure == ("near", "barely"), "least sure may be right or wrong"
@@ -52,9 +52,9 @@ def test_a_class_answers_three_questions_with_images_of_its_own() -> None:
 
 def test_few_images_are_shared_out_and_none_answers_twice() -> None:
     rows = [(str(index), 1, 0.6 + index / 10) for index in range(3)] + [("4", 1, 0.1)]
-    answers = answer_questions(predictions_of(rows), 1, 5)
+    answers = answer_questions(predictions_of(rows).answers(), 1, 5)
     assert (answers.surest, answers.unsure, answers.wrong) == (("2", "1"), ("0",), ("4",))
-    nothing = answer_questions(predictions_of(rows), 0, 5)
+    nothing = answer_questions(predictions_of(rows).answers(), 0, 5)
     assert (nothing.n, nothing.surest, nothing.unsure, nothing.wrong) == (0, (), (), ())
 
 
@@ -74,7 +74,7 @@ def known_of(rows: list[tuple[str, int, float]], **changes: object) -> Knowledge
         classes=("a", "b"),
         probabilities=np.concatenate([both[1].probabilities, both[0].probabilities]),
     )
-    return Knowledge(predictions=table, inspections=inspections_of(table, **changes), members={})
+    return knowledge_of(table, **changes)
 
 
 def test_every_image_that_is_listed_is_described() -> None:

@@ -4,14 +4,14 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.reporting.shown_images import Knowledge, describe_images
-from tests.inspected import inspections_of, predictions_of
+from tests.inspected import inspections_of, knowledge_of, predictions_of
 
 TABLE = predictions_of([("0", 1, 0.9), ("1", 0, 0.99)])
 
 
 def test_what_is_said_is_what_each_table_says() -> None:
-    inspections = inspections_of(TABLE, suggested=("a", "b"), neighbours=(("1",), ("0",)))
-    known = Knowledge(predictions=TABLE, inspections=inspections, members={"1": "photos/1.png"})
+    changes = {"suggested": ("a", "b"), "neighbours": (("1",), ("0",))}
+    known = knowledge_of(TABLE, {"1": "photos/1.png"}, **changes)
     assert list(describe_images(known, ["1"])) == ["1"]
     image = describe_images(known, ["0", "1"])["1"]
     assert (image.path, image.member, image.split) == ("val/1.png", "photos/1.png", "val")
@@ -23,4 +23,6 @@ def test_what_is_said_is_what_each_table_says() -> None:
 def test_tables_of_other_images_are_refused() -> None:
     others = inspections_of(predictions_of([("0", 1, 0.9), ("2", 0, 0.9)]))
     with pytest.raises(PipelineError, match=r"of 2 images, .* not of the same: run `dvc repro`"):
-        Knowledge(predictions=TABLE, inspections=others, members={})
+        Knowledge(
+            answers=TABLE.answers(), inspections=others, members={}, read_predictions=lambda _: []
+        )

@@ -239,6 +239,15 @@ def test_the_predictions_are_those_of_the_saved_head() -> None:
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+def test_no_block_is_so_small_that_the_predictions_change(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = paths.predictions_file("pets", BACKBONE).read_bytes()
+    monkeypatch.setattr("pipeline.heads.rows.BLOCK_VALUES", 7 * 4)
+    train.run("pets", BACKBONE, params)
+    assert paths.predictions_file("pets", BACKBONE).read_bytes() == whole
+
+
 def test_training_again_in_one_process_gives_the_same_bytes(params: Params) -> None:
     first = results()
     train.run("pets", BACKBONE, params)

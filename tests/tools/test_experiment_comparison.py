@@ -151,7 +151,7 @@ def test_the_workspaces_own_table_counts_not_that_of_head() -> None:
     table = Path(f"models/pets/{BACKBONE}/predictions.csv")
     old = table.read_bytes()
     try:
-        write_predictions(table, make_predictions([not right for right in NARROW], 0.8))
+        write_predictions(table, [make_predictions([not right for right in NARROW], 0.8)])
         answers = {
             one.dataset: one for one in compare_experiments(read_results(), "HEAD", "workspace")
         }
