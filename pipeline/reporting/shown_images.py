@@ -51,8 +51,7 @@ class Knowledge:
         answers: What the head calls each.
         inspections: What the features say of each, row for row.
         members: The name in the archive of each, by its sha256; it may lack some.
-        read_predictions: Reads all that the head says of some images, by their sha256; others may
-            be among them. With many classes it is too much to be kept of every image.
+        read_predictions: Reads all that the head says of some images, by their sha256. With many classes it is too much to be kept of every image.
 
     Raises:
         PipelineError: Predictions and inspections are not of the same images.
@@ -78,7 +77,6 @@ def describe_images(known: Knowledge, sha256s: Iterable[str]) -> dict[str, Shown
         sha256: row
         for block in known.read_predictions(wanted)
         for sha256, row in zip(block.sha256, block.probabilities, strict=True)
-        if sha256 in wanted
     }
     rows = [row for row, sha256 in enumerate(known.answers.sha256) if sha256 in wanted]
     return {
