@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from pipeline.heads.rows import Float, Rows
+from pipeline.inspection.sampling import draw_evenly
 
 MOST = 3000  # images on the map; t-SNE takes some 4 s for 2,000
 COMPONENTS = 50
@@ -33,18 +34,6 @@ def place_images(rows: Rows) -> Float:
     drawn = draw_evenly(rows.labels, MOST)
     positions[drawn] = _embed(rows.features[drawn].astype(np.float32))
     return positions
-
-
-def draw_evenly(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Draw at most so many images, of each class its share; return their rows in order."""
-    shuffled = np.random.default_rng(SEED).permutation(len(labels))
-    in_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    counts = np.bincount(labels)
-    starts = np.cumsum(counts) - counts
-    place = np.arange(len(labels)) - starts[labels[in_class]]
-    share = (place + 0.5) / counts[labels[in_class]]  # how far through its class
-    drawn: NDArray[np.int64] = np.sort(in_class[np.argsort(share, kind="stable")[:most]])
-    return drawn
 
 
 def _embed(features: NDArray[np.float32]) -> Float:

@@ -7,6 +7,9 @@ from pipeline.heads.cores import on_all_cores
 from pipeline.heads.rows import Rows
 
 NONE = -1
+# Images that others are compared with: of more, each class has its share. So the time grows with the
+# images, not with their square; the nearest of those is then taken for the nearest of all.
+MOST_KNOWN = 50_000
 CELLS = 1 << 22  # cosines that a core holds at once: 16 MB in float32
 
 
@@ -16,7 +19,7 @@ def find_nearest(
     """Find for each image asked about the nearest known ones of other groups.
 
     Some images at a time are compared with all known ones, so memory stays bounded; the time
-    grows with both numbers.
+    grows with both numbers, so that there should be `MOST_KNOWN` known ones at most.
 
     Args:
         asked: Features of length 1.

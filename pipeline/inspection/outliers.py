@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.heads.rows import Float, Rows
-from pipeline.inspection.neighbours import find_nearest
+from pipeline.inspection.neighbours import MOST_KNOWN, find_nearest
+from pipeline.inspection.sampling import draw_evenly
 
 # The 20th: as many images that do not belong, but look alike, vouch for one another. By the distance
 # from the class's mean, and by Mahalanobis', fewer of those mixed in are found (benchmarks/suspects.py).
@@ -17,7 +18,8 @@ def measure_outliers(rows: Rows) -> Float:
     """Return each image's distance from its class, float64 `(n,)`, 0..2: 1 - cosine to the 20th nearest.
 
     Its own group does not count. In a class of fewer than 41 images it is the one in the middle;
-    0 where all of a class is one group.
+    0 where all of a class is one group. In a class of more than 50,000 the neighbours are looked for
+    among so many.
 
     Args:
         rows: Features of length 1.
@@ -29,7 +31,9 @@ def measure_outliers(rows: Rows) -> Float:
     for label in np.unique(rows.labels):
         own = rows.take(rows.labels == label)
         count = max(1, min(NEIGHBOURS, (len(own) - 1) // 2))
-        _, cosines = find_nearest(own, own, count)
+        is_large = len(own) > MOST_KNOWN
+        known = own.take(draw_evenly(own.labels, MOST_KNOWN)) if is_large else own
+        _, cosines = find_nearest(own, known, count)
         cosines = np.where(np.isfinite(cosines), cosines, np.inf).min(axis=1)
         distances[rows.labels == label] = np.where(np.isfinite(cosines), 1 - cosines, 0)
     return distances

@@ -6,9 +6,10 @@ from pipeline import paths
 from pipeline.heads.cores import one_blas_thread
 from pipeline.heads.loading import load_features
 from pipeline.inspection.layout import place_images
-from pipeline.inspection.neighbours import NONE, find_nearest
+from pipeline.inspection.neighbours import MOST_KNOWN, NONE, find_nearest
 from pipeline.inspection.originals import Originals
 from pipeline.inspection.outliers import mark_outliers, measure_outliers
+from pipeline.inspection.sampling import draw_evenly
 from pipeline.inspection.suspects import judge_labels
 from pipeline.inspections import Inspections, write_inspections
 from pipeline.params import Params
@@ -63,8 +64,9 @@ def _inspect(originals: Originals) -> tuple[Inspections, int]:
 
 
 def _find_neighbours(originals: Originals) -> tuple[tuple[str, ...], ...]:
-    """Return the sha256 of the training images nearest to each image."""
+    """Return the sha256 of the training images nearest to each image: of 50,000, where there are more."""
     train = np.flatnonzero([split == "train" for split in originals.split])
+    train = train[draw_evenly(originals.rows.labels[train], MOST_KNOWN)]
     found, _ = find_nearest(originals.rows, originals.rows.take(train), NEIGHBOURS)
     return tuple(
         tuple(originals.sha256[train[place]] for place in places if place != NONE)

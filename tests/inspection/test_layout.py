@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.inspection import layout
-from pipeline.inspection.layout import draw_evenly, place_images
+from pipeline.inspection.layout import place_images
 from tests.heads.examples import blobs, rows_of
 
 
@@ -39,8 +39,3 @@ def test_of_many_images_each_class_has_its_share_on_the_map(
     rows = blobs([100, 40, 10])
     mapped = np.isfinite(place_images(rows)).all(axis=1)
     assert np.bincount(rows.labels[mapped]).tolist() == [20, 8, 2]
-
-
-def test_nothing_is_left_out_where_there_is_room() -> None:
-    assert draw_evenly(np.array([1, 0, 2, 2]), 4).tolist() == [0, 1, 2, 3]
-    assert len(draw_evenly(np.array([1, 0, 2, 2]), 3)) == 3

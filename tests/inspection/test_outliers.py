@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.heads.rows import Rows
+from pipeline.inspection import outliers
 from pipeline.inspection.outliers import mark_outliers, measure_outliers
 from tests.heads.examples import rows_of
 
@@ -37,6 +38,13 @@ def test_near_duplicates_do_not_make_an_image_usual() -> None:
     groups = np.minimum(np.arange(85), 60)
     twins = rows_of(rows.features, rows.labels, 1, groups)
     assert measure_outliers(twins)[60:].min() > measure_outliers(twins)[:60].max()
+
+
+def test_of_a_large_class_some_images_tell_what_is_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = clusters([200, 4, 60], [0, 0, 1])
+    monkeypatch.setattr(outliers, "MOST_KNOWN", 60)
+    distances = measure_outliers(rows)
+    assert set(np.argsort(-distances)[:4]) == set(range(200, 204))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.heads.rows import Rows
 from pipeline.inspection import suspects
-from pipeline.inspection.suspects import judge_labels, predict_out_of_fold
+from pipeline.inspection.suspects import OutOfFoldHeads, judge_labels
 from tests.heads.examples import blobs, rows_of
 
 
@@ -52,10 +52,54 @@ def test_no_head_has_seen_an_image_that_it_is_asked_about(monkeypatch: pytest.Mo
     rows = blobs([20, 20])
     fitted, fit = [], suspects.fit_head
     monkeypatch.setattr(suspects, "fit_head", lambda *one: fitted.append(one[0]) or fit(*one))
-    probabilities, judged = predict_out_of_fold(rows)
-    assert judged.all()
+    heads = OutOfFoldHeads.fit(rows)
+    probabilities = heads.probabilities(rows, np.arange(len(rows)))
+    assert (heads.folds >= 0).all()
     assert sum(len(rows) - len(some) for some in fitted) == len(rows)
     assert np.allclose(probabilities.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("cells", [1, 4 * 70, 4 * 130])
+def test_verdicts_do_not_depend_on_how_many_classes_are_looked_at_at_once(
+    monkeypatch: pytest.MonkeyPatch, cells: int
+) -> None:
+    chance = np.random.default_rng(0)
+    rows = blobs([60, 5, 60, 1], noise=1.5)
+    rows = with_wrong_labels(rows, chance.choice(len(rows), 20, replace=False).tolist())
+    whole = judge_labels(rows)
+    assert whole.suspect.sum() > 5
+    monkeypatch.setattr(suspects, "CELLS", cells)
+    parts = judge_labels(rows)
+    assert parts.suspect.tolist() == whole.suspect.tolist()
+    assert parts.suggested.tolist() == whole.suggested.tolist()
+    assert parts.judged.tolist() == whole.judged.tolist()
+    assert np.allclose(parts.quality, whole.quality, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("images", "expected"),
+    [(1, [[1, 2, 4, 5], [0, 3]]), (3, [[1, 2, 4, 5], [0, 3]]), (6, [[0, 1, 2, 3, 4, 5]])],
+)
+def test_a_batch_holds_two_whole_classes_or_more(
+    monkeypatch: pytest.MonkeyPatch, images: int, expected: list[list[int]]
+) -> None:
+    rows = rows_of(np.ones((6, 1), np.float32), np.array([2, 0, 1, 4, 0, 0]), 5)
+    monkeypatch.setattr(suspects, "CELLS", 5 * images)
+    assert [batch.tolist() for batch in suspects._batches_of_classes(rows)] == expected
+
+
+def test_of_many_images_each_class_has_its_share_in_what_a_head_is_fitted_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows, wrong = blobs([200, 100]), [3, 50, 117, 160]
+    fitted, fit = [], suspects.fit_head
+    monkeypatch.setattr(suspects, "fit_head", lambda *one: fitted.append(one[0]) or fit(*one))
+    monkeypatch.setattr(suspects, "MOST_FITTED", 60)
+    verdicts = judge_labels(with_wrong_labels(rows, wrong))
+    assert [len(some) for some in fitted] == [60] * 5
+    assert all(abs(np.bincount(some.labels)[0] - 40) <= 3 for some in fitted)
+    assert set(np.argsort(verdicts.quality)[:4]) == set(wrong)
+    assert verdicts.judged.all()
 
 
 @pytest.mark.parametrize("groups", [[0, 1], [0, 1, 2], [0, 0, 1, 1]])
