@@ -4,6 +4,7 @@ Each class stands against the rest: `is_class` is bool `(n,)`, whether an image 
 class, and `scores` `(n,)`, the probabilities that it does. All is computed in float64.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,36 +20,32 @@ CURVE_POINTS = 200  # of a class: more than a page can show
 DIGITS = 6  # rounding keeps a file the same where summing in another order would not
 
 
-def roc_points(predictions: Predictions) -> list[Row]:
-    """Return a receiver operating characteristic a class, that class against the rest.
+def roc_points(predictions: Predictions) -> Iterator[Row]:
+    """Yield a receiver operating characteristic a class, that class against the rest.
 
-    Returns:
+    Yields:
         Rows of `class`, `fpr`, `tpr` and `threshold`, from (0, 0) to (1, 1); at most 200 a
         class, evenly spread along the curve.
     """
-    rows: list[Row] = []
     for index, name in enumerate(predictions.classes):
         curve = roc_curve(predictions.labels == index, predictions.probabilities[:, index])
         fpr, tpr, _ = curve
-        rows += _thinned(name, ("fpr", "tpr", "threshold"), curve, position=fpr + tpr)
-    return rows
+        yield from _thinned(name, ("fpr", "tpr", "threshold"), curve, position=fpr + tpr)
 
 
-def precision_recall_points(predictions: Predictions) -> list[Row]:
-    """Return a precision-recall curve a class, that class against the rest.
+def precision_recall_points(predictions: Predictions) -> Iterator[Row]:
+    """Yield a precision-recall curve a class, that class against the rest.
 
-    Returns:
+    Yields:
         Rows of `class`, `recall`, `precision` and `threshold`, recall rising; at most 200 a
         class, half of them spread by recall, half by rank.
     """
-    rows: list[Row] = []
     for index, name in enumerate(predictions.classes):
         is_class, scores = predictions.labels == index, predictions.probabilities[:, index]
         recall, precision, threshold = precision_recall_curve(is_class, scores)
         position = recall + np.linspace(0, 1, len(recall))
         curve = (recall, precision, threshold)
-        rows += _thinned(name, ("recall", "precision", "threshold"), curve, position)
-    return rows
+        yield from _thinned(name, ("recall", "precision", "threshold"), curve, position)
 
 
 def calibration_points(predictions: Predictions) -> list[Row]:

@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,17 +98,24 @@ def csv_line(cells: Sequence[object]) -> str:
     return stream.getvalue()
 
 
-def atomic_write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write rows as CSV, whole or not at all: the keys of the first are the columns, lines end in LF.
+def atomic_write_csv(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
+    """Write rows, one or more, as CSV, whole or not at all, each as it comes.
+
+    The keys of the first are the columns, lines end in LF.
 
     Raises:
         ValueError: A row has a key that the first has not.
     """
-    stream = io.StringIO()
-    table = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    atomic_write_text(path, stream.getvalue())
+    rows = iter(rows)
+    first = next(rows)
+    with (
+        atomic_write(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as stream,
+    ):
+        table = csv.DictWriter(stream, fieldnames=list(first), lineterminator="\n")
+        table.writeheader()
+        table.writerow(first)
+        table.writerows(rows)
 
 
 def atomic_write_text(path: Path, text: str) -> None:

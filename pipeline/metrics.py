@@ -1,7 +1,7 @@
 """Labels and probabilities turned into numbers; every definition of a metric is here or in curves."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Self
@@ -109,11 +109,12 @@ def require_val(rows: MeasuredRows) -> Predictions:
     return rows.asked["val"]
 
 
-def confusion_rows(predictions: Predictions) -> list[Row]:
-    """Return one row an image, `actual` and `predicted` class name; DVC's template counts them."""
+def confusion_rows(predictions: Predictions) -> Iterator[Row]:
+    """Yield one row an image, `actual` and `predicted` class name; DVC's template counts them."""
     names = predictions.classes
     pairs = zip(predictions.labels, predictions.predicted_labels(), strict=True)
-    return [{"actual": names[actual], "predicted": names[predicted]} for actual, predicted in pairs]
+    for actual, predicted in pairs:
+        yield {"actual": names[actual], "predicted": names[predicted]}
 
 
 def per_class_rows(predictions: Predictions) -> list[Row]:

@@ -118,4 +118,4 @@ def test_the_order_of_rows_changes_nothing(predictions: Predictions, seed: int) 
     order = np.random.default_rng(seed).permutation(len(predictions))
     shuffled = table(predictions.labels[order], predictions.probabilities[order])
     for points in CURVES.values():
-        assert points(shuffled) == points(predictions)
+        assert list(points(shuffled)) == list(points(predictions))
