@@ -1,8 +1,10 @@
 """The table of inspections: what the features say of every original image and its label."""
 
 import csv
-import io
-from collections.abc import Iterator, Sequence
+import math
+import sys
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InspectionError
-from pipeline.files import atomic_write_text
+from pipeline.files import atomic_write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,19 +75,21 @@ NUMBERS = ("quality", "outlier", "x", "y")
 
 def write_inspections(path: Path, table: Inspections) -> None:
     """Write the table as CSV; six significant digits and LF ends, so equal tables give equal bytes."""
-    columns: dict[str, Sequence[str]] = {name: getattr(table, name) for name in TEXTS}
-    columns |= {name: [f"{flag:d}" for flag in getattr(table, name)] for name in FLAGS}
+    columns: dict[str, Iterable[str]] = {name: getattr(table, name) for name in TEXTS}
+    columns |= {name: (f"{flag:d}" for flag in getattr(table, name)) for name in FLAGS}
     columns |= {name: _write_numbers(getattr(table, name)) for name in NUMBERS}
-    columns["neighbours"] = [" ".join(keys) for keys in table.neighbours]
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(zip(*(columns[name] for name in COLUMNS), strict=True))
-    atomic_write_text(path, stream.getvalue())
+    columns["neighbours"] = (" ".join(keys) for keys in table.neighbours)
+    with (
+        atomic_write(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as stream,
+    ):
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(zip(*(columns[name] for name in COLUMNS), strict=True))
 
 
-def _write_numbers(values: NDArray[np.float64]) -> list[str]:
-    return ["" if np.isnan(value) else f"{value:.6g}" for value in values.tolist()]
+def _write_numbers(values: NDArray[np.float64]) -> Iterator[str]:
+    return ("" if np.isnan(value) else f"{value:.6g}" for value in values)
 
 
 def read_inspections(path: Path) -> Inspections:
@@ -114,35 +118,45 @@ def _parse(lines: Iterator[list[str]]) -> Inspections:
     if header != COLUMNS:
         found = ", ".join(header) or "nothing"
         raise InspectionError(f"its columns should be {', '.join(COLUMNS)}; found {found}.")
-    rows = list(lines)
-    for number, row in enumerate(rows):
+    columns: dict[str, Any] = {name: [] for name in COLUMNS}
+    columns |= {name: array("d") for name in NUMBERS}
+    for number, row in enumerate(lines):
         if len(row) != len(COLUMNS):
             raise InspectionError(f"row {number} has {len(row)} cells, expected {len(COLUMNS)}.")
-    cells = {name: tuple(row[place] for row in rows) for place, name in enumerate(COLUMNS)}
-    values: dict[str, Any] = {name: cells[name] for name in TEXTS}
-    values |= {name: _read_flags(name, cells[name]) for name in FLAGS}
-    values |= {name: _read_numbers(name, cells[name]) for name in NUMBERS}
-    neighbours = tuple(tuple(cell.split()) for cell in cells["neighbours"])
-    return Inspections(**values, neighbours=neighbours)
+        for name, cell in zip(COLUMNS, row, strict=True):
+            try:
+                columns[name].append(READERS[name](cell))
+            except ValueError as fault:
+                raise InspectionError(f"row {number}, column {name}: {cell!r} {fault}.") from None
+    columns |= {name: tuple(columns[name]) for name in (*TEXTS, "neighbours")}
+    columns |= {name: np.array(columns[name], np.bool_) for name in FLAGS}
+    return Inspections(**columns | {name: np.frombuffer(columns[name]) for name in NUMBERS})
 
 
-def _read_flags(column: str, cells: Sequence[str]) -> NDArray[np.bool_]:
-    for row, cell in enumerate(cells):
-        if cell not in ("0", "1"):
-            raise InspectionError(f"row {row}, column {column}: {cell!r} is neither 0 nor 1.")
-    return np.array([cell == "1" for cell in cells], np.bool_)
+def _read_flag(cell: str) -> bool:
+    if cell not in ("0", "1"):
+        raise ValueError("is neither 0 nor 1")
+    return cell == "1"
 
 
-def _read_numbers(column: str, cells: Sequence[str]) -> NDArray[np.float64]:
-    values = np.full(len(cells), np.nan)
-    for row, cell in enumerate(cells):
-        try:
-            values[row] = float(cell) if cell else np.nan
-        except ValueError:
-            raise InspectionError(
-                f"row {row}, column {column}: {cell!r} is not a number."
-            ) from None
-    return values
+def _read_number(cell: str) -> float:
+    try:
+        return float(cell) if cell else math.nan
+    except ValueError:
+        raise ValueError("is not a number") from None
+
+
+def _read_names(cell: str) -> tuple[str, ...]:
+    return tuple(map(sys.intern, cell.split()))
+
+
+# Equal texts are one object: classes, and neighbours, which are images of the table too.
+READERS: dict[str, Callable[[str], object]] = {
+    **dict.fromkeys(TEXTS, sys.intern),
+    **dict.fromkeys(FLAGS, _read_flag),
+    **dict.fromkeys(NUMBERS, _read_number),
+    "neighbours": _read_names,
+}
 
 
 def _demand(holds: NDArray[np.bool_], column: str, expected: str) -> None:

@@ -51,7 +51,8 @@ class Knowledge:
         answers: What the head calls each.
         inspections: What the features say of each, row for row.
         members: The name in the archive of each, by its sha256; it may lack some.
-        read_predictions: Reads all that the head says of some images, by their sha256. With many classes it is too much to be kept of every image.
+        read_predictions: Reads all that the head says of some images, by their sha256. With many
+            classes it is too much to be kept of every image.
 
     Raises:
         PipelineError: Predictions and inspections are not of the same images.

@@ -42,8 +42,13 @@ def test_near_duplicates_do_not_make_an_image_usual() -> None:
 
 def test_of_a_large_class_some_images_tell_what_is_usual(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = clusters([200, 4, 60], [0, 0, 1])
-    monkeypatch.setattr(outliers, "MOST_KNOWN", 60)
+    known, find = [], outliers.find_nearest
+    monkeypatch.setattr(
+        outliers, "find_nearest", lambda *args: known.append(len(args[1])) or find(*args)
+    )
+    monkeypatch.setattr(outliers, "MOST_KNOWN", 70)
     distances = measure_outliers(rows)
+    assert known == [70, 60]
     assert set(np.argsort(-distances)[:4]) == set(range(200, 204))
 
 

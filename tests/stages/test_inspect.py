@@ -50,6 +50,18 @@ def test_neighbours_are_other_training_images(trained: tuple[Path, Params]) -> N
         assert set(near) <= train - {own}
 
 
+def test_of_many_training_images_some_may_be_neighbours(
+    trained: tuple[Path, Params], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspect, "MOST_KNOWN", 5)
+    inspect.run("pets", BACKBONE, trained[1])
+    found = read_inspections(paths.inspection_file("pets", BACKBONE))
+    split = dict(zip(found.sha256, found.split, strict=True))
+    near = {sha256 for row in found.neighbours for sha256 in row}
+    assert len(near) == 5
+    assert {split[sha256] for sha256 in near} == {"train"}
+
+
 def test_the_same_features_give_the_same_bytes_whatever_head_is_asked_for(
     trained: tuple[Path, Params], monkeypatch: pytest.MonkeyPatch
 ) -> None:
