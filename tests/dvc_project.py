@@ -59,17 +59,24 @@ class Project:
         (self.folder / "params.yaml").write_text(yaml.safe_dump(self.settings))
 
     def run(self, *command: str) -> str:
+        """Run a command to its end, which must be a good one; return what it printed."""
+        with self.start(*command) as process:
+            printed, complaints = process.communicate()
+        assert process.returncode == 0, f"{' '.join(command)}\n{printed}\n{complaints}"
+        return printed
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command, in a group of its own with all that it starts."""
         hidden = ("DVC_ROOT", "PYTHONPATH", "GIT_DIR")
         environment = {name: value for name, value in os.environ.items() if name not in hidden} | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
             "DVC_SITE_CACHE_DIR": str(self.folder / ".dvc" / "tmp" / "site"),
         }
-        done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+        return subprocess.Popen(
+            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, start_new_session=True,
+        )  # fmt: skip
 
     def repro(self, *options: str) -> list[str]:
         """Reproduce, and return the names of the stages that ran (or, with `--dry`, would)."""
