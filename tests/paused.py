@@ -1,8 +1,9 @@
 """Commands of ours, one after the other in one process, with MeanColour for an engine, slowed down.
 
-python -m tests.paused <log of images> <seconds an image> <bytes of the largest file, 0: any> "split pets" ...
+python -m tests.paused <log> <seconds an image> <bytes of the largest file> <light> "split pets" ...
 
-The log gets a byte an image. A command that fails ends it, with that command's exit status.
+The log gets a byte an image. Bytes: 0 is any number. Light: 1 lets threads do what stages start processes
+for, 0 does not. A command that fails ends it, with that command's exit status.
 """
 
 import sys
@@ -10,11 +11,12 @@ import sys
 SHARD_ROWS = 4
 
 
-def main(log: str, pause: str, largest: str, *commands: str) -> None:
+def main(log: str, pause: str, largest: str, light: str, *commands: str) -> None:
     # Not above: worker processes import this module, and need none of it.
     import os
     import resource
     import time
+    from concurrent.futures import ThreadPoolExecutor
 
     import pytest
 
@@ -33,6 +35,10 @@ def main(log: str, pause: str, largest: str, *commands: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "SHARD_ROWS", SHARD_ROWS)
         use_mean_colour(patch, MeanColour(before=slow_down))
+        if int(light):
+            for module in ("splitting.screening", "stages.augment"):
+                name = f"pipeline.{module}.open_processes"
+                patch.setattr(name, lambda _: ThreadPoolExecutor(1))
         for command in commands:
             patch.setattr(sys, "argv", ["bottleneck", *command.split()])
             try:

@@ -13,6 +13,7 @@ On a small disk of its own the disk is really filled, as after `mount -t tmpfs -
 """
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -28,8 +29,11 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import cli, paths
+from pipeline.errors import PipelineError
 from pipeline.files import sha256_of
 from pipeline.manifest import USED, read_manifest
+from pipeline.params import load_params
+from tests.dag import light_stages, stage_calls
 from tests.damages import KINDS, damage
 from tests.dvc_project import ROOT, Project
 from tests.project import BACKBONE, draw_image
@@ -56,7 +60,7 @@ PROGRAM = f"""import os, sys
 if __name__ == "__main__":
     sys.path.append({str(ROOT)!r})
     from tests.paused import main
-    main(os.devnull, "{PAUSE}", "0", " ".join(sys.argv[1:]))
+    main(os.devnull, "{PAUSE}", "0", "0", " ".join(sys.argv[1:]))
 """
 
 
@@ -72,13 +76,16 @@ class Run:
         commands: As `split pets`; none after one that fails.
         pause: Seconds that each image takes longer.
         largest: Bytes that no file may exceed; 0: any.
+        light: In threads what stages do in processes, which take their time to start.
     """
 
-    def __init__(self, folder: Path, *commands: str, pause: float = 0, largest: int = 0) -> None:
+    def __init__(
+        self, folder: Path, *commands: str, pause: float = 0, largest: int = 0, light: bool = False
+    ) -> None:
         self._log = Path(tempfile.mkstemp()[1])
         program = (sys.executable, "-m", "tests.paused")
         self.process = subprocess.Popen(
-            [*program, str(self._log), str(pause), str(largest), *commands],
+            [*program, str(self._log), str(pause), str(largest), str(int(light)), *commands],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
@@ -152,8 +159,12 @@ class Soak:
         done = self.kinds[kind]()
         try:
             expected = self.clean_run()
-        except Different:  # as where a correction names an image that is no longer there
+        except (
+            PipelineError
+        ) as error:  # as where a correction names an image that is no longer there
             (run := Run(self.folder, *STAGES)).end(1)
+            if str(error) not in run.said:
+                raise Different(f"a clean run says {error}, this one {run.said}") from None
             self._put_back()
             done, expected = f"{done}; taken back: {run.last_line}", self.clean_run()
         done += f"; {self.finish()}"
@@ -165,18 +176,26 @@ class Soak:
         if self.rng.random() < BY_DVC:
             self.project.run(*REPRO)
             return "by DVC"
-        Run(self.folder, *STAGES).end(0)
+        Run(self.folder, *STAGES, light=True).end(0)
         return "by stages"
 
     def clean_run(self) -> dict[str, str]:
-        """Return the digests of what the stages make of these inputs where nothing was before."""
+        """Return the digests of what the stages make of these inputs where nothing was before.
+
+        Raises:
+            PipelineError: A stage refuses them.
+        """
         state = repr(digests(self.folder, INPUTS))
         if state not in self.expected:
             with tempfile.TemporaryDirectory(dir=self.scratch) as name:
                 for part in (*INPUTS, "weights"):
                     shutil.copytree(self.folder / part, Path(name, part))
                 shutil.copyfile(self.folder / paths.PARAMS, Path(name, paths.PARAMS))
-                Run(Path(name), *STAGES).end(0)
+                with contextlib.chdir(name), light_stages():
+                    params = load_params()
+                    calls = dict(stage_calls(params, params))
+                    for stage in STAGES:
+                        calls[_dvc_name(stage)]()
                 self.expected[state] = digests(Path(name))
         return self.expected[state]
 
@@ -417,6 +436,12 @@ class Soak:
         for part in INPUTS:
             shutil.rmtree(self.folder / part)
             shutil.copytree(self.scratch / part, self.folder / part)
+
+
+def _dvc_name(command: str) -> str:
+    """Return what DVC calls a stage, given as a command."""
+    stage, *names = command.split()
+    return f"{stage}@{'-'.join(names)}"
 
 
 def digests(folder: Path, parts: Iterable[str] = RESULTS) -> dict[str, str]:
