@@ -52,7 +52,7 @@ RESULTS = ("data", "features", "models", "metrics", "plots")
 BY_DVC = 0.2  # of the steps end with `dvc repro` in the place of the stages
 IMAGES = (16, 28)  # of a class, at least and at most
 PAUSE = 0.02  # seconds an image, where a run is to be met in the middle
-PATIENCE = 300  # seconds for a command to end
+PATIENCE = 900  # seconds for a command to end
 SMALL_DISK = 1 << 30
 INPUTS = (DATASET, str(CORRECTIONS.parent))
 # In the place of `python -m pipeline`, so that DVC, too, runs what `Run` runs.
