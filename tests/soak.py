@@ -54,6 +54,7 @@ IMAGES = (16, 28)  # of a class, at least and at most
 PAUSE = 0.02  # seconds an image, where a run is to be met in the middle
 PATIENCE = 900  # seconds for a command to end
 SMALL_DISK = 1 << 30
+LAST_FEATURE = 12  # bytes at the end of a shard: three numbers in float32
 INPUTS = (DATASET, str(CORRECTIONS.parent))
 # In the place of `python -m pipeline`, so that DVC, too, runs what `Run` runs.
 PROGRAM = f"""import os, sys
@@ -306,10 +307,17 @@ class Soak:
     # What befalls files.
 
     def damage_shard(self) -> str:
-        """Damage a file of the store."""
-        if not (shards := self._shards()):
+        """Damage a file of the store, as often as not a feature in it."""
+        shards = [path for path in self._shards() if path.stat().st_size > LAST_FEATURE]
+        if not shards:
             return "none there"
-        kind = self._damage(self.rng.choice(shards))
+        path = self.rng.choice(shards)
+        if self.rng.random() < 0.5:
+            kind, data = "a bit of a feature", bytearray(path.read_bytes())
+            data[-self.rng.randint(1, LAST_FEATURE)] ^= 1 << self.rng.randrange(8)
+            path.write_bytes(data)
+        else:
+            kind = self._damage(path)
         if is_gone := self.rng.random() < 0.5:
             (self.folder / FEATURES).unlink()
         return kind + ", no features file" * is_gone
