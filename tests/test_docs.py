@@ -211,6 +211,8 @@ class Parsed(Exception):
 def check_python(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a program of ours read its command line, and stop it there."""
     file, *rest = arguments
+    if file == "-m":
+        file, *rest = f"{rest[0].replace('.', '/')}.py", *rest[1:]
     real = argparse.ArgumentParser.parse_args
 
     def parse(parser: argparse.ArgumentParser, *_: object) -> None:
@@ -251,6 +253,7 @@ CHECKS = {
         ("make everything", "everything"),
         ("python benchmarks/heads.py --fast", "^2$"),
         ("python benchmarks/gone.py", "No such file"),
+        ("python -m tests.soak --fast", "^2$"),
     ],
 )
 def test_a_command_that_does_not_exist_is_noticed(
