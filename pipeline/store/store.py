@@ -232,17 +232,17 @@ class ShardWriter:
         Raises:
             StoreError: The disk is full or cannot be written; earlier shards stay valid.
         """
-        waiting = self._waiting
-        self._begin()  # before writing: what a full disk refuses is not tried again
-        if not waiting:
+        if not self._waiting:
             return
-        keys = np.concatenate([keys for keys, _ in waiting])
-        features = np.concatenate([batch for _, batch in waiting])
+        keys = np.concatenate([keys for keys, _ in self._waiting])
+        features = np.concatenate([batch for _, batch in self._waiting])
         try:
             write_shard(self._folder, self._fingerprint, keys, features)
         except OSError as error:
+            self._begin()  # what a full disk refuses is not tried again; what Ctrl-C interrupts is
             raise _cannot_write(self._folder, error) from None
         self.stored += len(keys)
+        self._begin()
 
 
 def keys_of(sha256: Iterable[str]) -> Keys:

@@ -167,6 +167,22 @@ def test_what_came_before_an_interruption_is_stored(
 
 
 @pytest.mark.usefixtures("_ten_rows")
+def test_a_shard_whose_writing_is_interrupted_is_written_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, synced = Store(tmp_path, FINGERPRINT), os.fsync
+
+    def interrupt(descriptor: int) -> None:
+        monkeypatch.setattr("os.fsync", synced)
+        raise KeyboardInterrupt("stop")
+
+    monkeypatch.setattr("os.fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt, match="stop"):
+        store.add(_batches(range(40)))
+    assert Store(tmp_path, FINGERPRINT).find(_keys(range(10))).missing.sum() == 0
+
+
+@pytest.mark.usefixtures("_ten_rows")
 def test_a_full_disk_leaves_earlier_shards_valid(tmp_path: Path) -> None:
     store = Store(tmp_path, FINGERPRINT)
 
