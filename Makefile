@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist worksteal  # as many tests at once as cores
+PYTEST := $(RUN) -m pytest $(PARALLEL)
 LOCKED := $(VENV)/.locked-$(shell $(PYTHON) -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
 READY := $(VENV)/.ready
 TESTED := $(VENV)/.tested
@@ -51,13 +53,13 @@ repro: install  ## run the pipeline: dvc repro
 	$(RUN) -m dvc repro
 
 test: install-dev  ## run the tests, the slow ones too
-	$(RUN) -m pytest
+	$(PYTEST)
 
 test-long: install-dev  ## run the tests that take half a minute each
-	$(RUN) -m pytest -m long
+	$(PYTEST) -m long
 
 test-all: install-dev  ## run both: each network of the catalogue is built and run
-	$(RUN) -m pytest -m ""
+	$(PYTEST) -m ""
 
 check: format lint types test-fast  ## what a change must pass: format, lint, types, fast tests
 
@@ -71,7 +73,7 @@ types: install-dev  ## do the types fit?
 	$(BIN)/mypy
 
 test-fast: install-dev  ## run the tests that take seconds
-	$(RUN) -m pytest -m "not slow" -q
+	$(PYTEST) -m "not slow" -q
 
 # The same tests elsewhere: as an older processor would compute, beside a program that takes all cores,
 # and with the oldest versions that pyproject.toml admits.
@@ -83,11 +85,11 @@ AVX512 = $(shell $(BIN)/python -c 'import numpy._core._multiarray_umath as n; \
 
 test-avx2: install-dev  ## run the numeric tests as a processor without AVX-512 would
 	ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell NPY_DISABLE_CPU_FEATURES="$(AVX512)" \
-	$(RUN) -m pytest -q $(NUMERIC)
+	$(PYTEST) -q $(NUMERIC)
 
 test-busy: install-dev  ## run the fast tests while all cores are busy
 	busy=; for core in $$(seq $$(nproc)); do (while :; do :; done) & busy="$$busy $$!"; done; \
-	$(RUN) -m pytest -m "not slow" -q; status=$$?; kill $$busy; exit $$status
+	$(PYTEST) -m "not slow" -q; status=$$?; kill $$busy; exit $$status
 
 LOWEST := .venv-lowest
 test-lowest: install-dev  ## run the fast tests with the lowest versions that pyproject.toml admits
@@ -99,7 +101,7 @@ test-lowest: install-dev  ## run the fast tests with the lowest versions that py
 	-r $(LOWEST)/requirements.txt
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	--no-build-isolation --editable .
-	PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" python -m pytest -m "not slow" -q -W default  # old versions warn
+	PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" python -m pytest $(PARALLEL) -m "not slow" -q -W default  # old versions warn
 
 EXPORT := $(BIN)/uv export --quiet --frozen --no-emit-project --no-header --no-annotate \
 	--no-emit-package opencv-python
