@@ -12,6 +12,7 @@ from tests.sample_images import encode, scene
 
 ROOT = Path(__file__).parents[1]
 ARGUMENTS = {
+    "bookkeeping": ["--images", "60", "--rounds", "1"],
     "compression": ["PHOTOS", "--images", "8"],
     "damage": ["PHOTOS"],
     "decoding": ["PHOTOS"],
@@ -46,8 +47,10 @@ ARGUMENTS = {
 }  # fmt: skip
 # They build networks, run Keras or all stages, or write much.
 LONG_ONES = {
+    "bookkeeping",
     "compression",
     "decoding",
+    "drawn_difficulty",
     "experiment",
     "export",
     "extract",
@@ -58,6 +61,7 @@ LONG_ONES = {
     "peers behaviour",
     "peers quality",
     "peers speed",
+    "precision",
     "predict",
     "spread",
     "size",
