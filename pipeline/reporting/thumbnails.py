@@ -116,7 +116,7 @@ def encode_webp(image: Image.Image, quality: int) -> bytes:
 
 def as_thumbnail(webp: bytes) -> Thumbnail:
     """Return a WebP file's bytes with its size."""
-    with Image.open(io.BytesIO(webp)) as image:
+    with Image.open(io.BytesIO(webp), formats=("WEBP",)) as image:
         return Thumbnail(webp=webp, width=image.width, height=image.height)
 
 
