@@ -14,6 +14,8 @@ from pathlib import Path
 from pipeline.errors import SourceError
 
 PARAMS = Path("params.yaml")
+DVC_LOCK = Path("dvc.lock")
+DVC_RWLOCK = Path(".dvc/tmp/rwlock")
 REPORT = Path("report/index.html")
 REPORT_PARTS = Path("report/parts")
 PLOTS_PAGE = Path("report/plots_page.html")

@@ -50,6 +50,7 @@ GPUS = {
 INSTALL, INSTALL_JAX = "run `make install`", "run `make gpu`, or pip install jax"
 LOG_IN = "make a token at https://www.kaggle.com/settings and put it into ~/.kaggle/access_token"
 
+LIST_STAGES = (sys.executable, "-m", "dvc", "stage", "list", "--name-only")  # reads dvc.lock
 GIGA = 10**9
 RAY_SECONDS = 60.0  # to start one takes some ten
 
@@ -103,6 +104,7 @@ def examine_machine() -> Iterator[Check]:
     )
     yield check_store(store_sizes(paths.store_folder()))
     if params is not None:
+        yield from check_dvc_files(_fault(LIST_STAGES), paths.DVC_RWLOCK)
         yield from check_shared_store(params.features.store)
         yield from check_ray(params.extract)
         yield from check_archives(params.datasets)
@@ -155,6 +157,24 @@ def check_command(name: str, command: Sequence[str], well: str) -> Check:
         return judge(name, "not on the PATH", todo)
     fault = _fault(command)
     return judge(name, well) if fault is None else judge(name, fault, todo)
+
+
+def check_dvc_files(fault: str | None, rwlock: Path) -> Iterator[Check]:
+    """Judge what DVC writes as it runs, which it leaves in half where it is ended; nothing if all is well.
+
+    Args:
+        fault: What DVC says where it cannot list its stages.
+        rwlock: The file in which DVC notes what it reads and writes.
+    """
+    if fault is not None and paths.DVC_LOCK.name in fault:
+        todo = "as after an interrupted run of DVC: `git checkout dvc.lock`, then `dvc repro`"
+        yield judge("dvc.lock", fault, todo)
+    try:
+        json.loads(rwlock.read_bytes() if rwlock.exists() else "{}")
+    except ValueError:
+        yield judge(
+            "DVC's notes", f"{rwlock} is damaged, as after an interrupted run of DVC", "remove it"
+        )
 
 
 def check_store(sizes: Sequence[int]) -> Check:

@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,6 +26,7 @@ from pipeline.tools.doctor import (
     check_command,
     check_devices,
     check_disk,
+    check_dvc_files,
     check_kaggle,
     check_modules,
     check_processor,
@@ -162,6 +164,40 @@ def test_dvc_has_to_be_on_the_path_and_started_here(
     assert re.search(
         "not inside of a DVC repository.*dvc init", check_command("DVC", command, "").text
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "left", [0, 29, 60]
+)  # bytes: nothing, a stage without a command, half a key
+def test_a_lock_that_dvc_left_in_half_is_told(
+    left: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+    subprocess.run([*doctor.LIST_STAGES[:3], "init", "--no-scm", "--quiet"], check=True)
+    Path("dvc.yaml").write_text("stages: {one: {cmd: echo > out, outs: [out]}}")
+    whole = (
+        "schema: '2.0'\nstages:\n  one:\n    cmd: echo > out\n    outs:\n    - path: out\n"
+        "      md5: d41d8cd98f00b204e9800998ecf8427e\n"
+    )
+    rwlock = Path(".dvc/tmp/rwlock")
+    Path("dvc.lock").write_text(whole)
+    rwlock.write_text("{}")
+    assert list(check_dvc_files(doctor._fault(doctor.LIST_STAGES), rwlock)) == []
+    Path("dvc.lock").write_text(whole[:left])
+    (check,) = check_dvc_files(doctor._fault(doctor.LIST_STAGES), rwlock)
+    assert re.search(r"^no  dvc\.lock: .*dvc\.lock.*`git checkout dvc\.lock`", str(check))
+
+
+def test_notes_that_dvc_left_in_half_are_told_and_none_are_well(tmp_path: Path) -> None:
+    rwlock = tmp_path / "rwlock"
+    assert list(check_dvc_files(None, rwlock)) == []
+    for text in ("", '{"read": {"a'):
+        rwlock.write_text(text)
+        (check,) = check_dvc_files("params.yaml is wrong", rwlock)
+        assert not check.ok
+        assert check.text == f"{rwlock} is damaged, as after an interrupted run of DVC: remove it"
 
 
 def test_a_weights_file_that_is_not_there_is_named_with_its_key(tmp_path: Path) -> None:
