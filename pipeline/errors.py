@@ -88,6 +88,10 @@ class HeadError(PipelineError):
     """A saved head is missing, damaged, or does not fit the features."""
 
 
+class NoClassMap(PipelineError):
+    """No place of an image speaks for a class: features or head keep none."""
+
+
 class ExportError(PipelineError):
     """A model cannot be exported as asked, or not to there."""
 

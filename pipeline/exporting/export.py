@@ -20,10 +20,10 @@ from pipeline.exporting.card import MARK, CardFacts, write_card
 from pipeline.exporting.formats import Format, format_of
 from pipeline.exporting.network import build_network
 from pipeline.extraction.extractor import Extractor
+from pipeline.fingerprint_check import check_fingerprint
 from pipeline.heads.head import Head
 from pipeline.heads.saving import HeadInfo, SavedHead, read_head
 from pipeline.params import AnyBackbone, BackboneParams, Params
-from pipeline.tools.predict import check_fingerprint
 
 CHECKED = 4  # images of noise
 LARGEST_DIFFERENCE = 1e-3  # of a probability; beyond it a conversion has gone wrong

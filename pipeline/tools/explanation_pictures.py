@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from pipeline.explanations.overlay import overlay
 from pipeline.heads.rows import Float
 from pipeline.images import Pixels
 
 SIDE, GAP, LINE = 336, 8, 26  # pixels
 FONT_SIZE = 16
-FOR, AGAINST = (214, 39, 24), (20, 90, 200)  # red, blue
-STRONGEST = 0.7  # how much of a colour the strongest place has
 
 
 def draw_row(pixels: Pixels, evidence: Float, title: str, name: str) -> Pixels:
@@ -35,24 +34,6 @@ def draw_row(pixels: Pixels, evidence: Float, title: str, name: str) -> Pixels:
     pen.text((GAP, GAP // 2), _shortened(name, font), "black", font)
     pen.text((SIDE + 2 * GAP, GAP // 2), _shortened(title, font), "black", font)
     return np.asarray(row)
-
-
-def overlay(pixels: Pixels, evidence: Float) -> Pixels:
-    """Colour a grey image: red where the evidence is positive, blue where it is negative.
-
-    Args:
-        pixels: uint8 `(s, s, 3)`.
-        evidence: float64 `(h, w)`; the strongest of its places has the strongest colour.
-    """
-    largest = float(np.abs(evidence).max()) or 1.0
-    small = Image.fromarray((evidence / largest).astype(np.float32))
-    size = (pixels.shape[1], pixels.shape[0])
-    strength = np.clip(np.asarray(small.resize(size, Image.Resampling.BICUBIC)), -1, 1)[:, :, None]
-    grey = np.asarray(Image.fromarray(pixels).convert("L"), np.float64)[:, :, None]
-    colour = np.where(strength > 0, FOR, AGAINST)
-    share = STRONGEST * np.abs(strength)
-    mixed: Pixels = np.rint(grey * (1 - share) + colour * share).astype(np.uint8)
-    return mixed
 
 
 def stack_rows(rows: Sequence[Pixels]) -> Pixels:

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import paths
-from pipeline.errors import FeaturesError, HeadError, ImageError
+from pipeline.errors import FeaturesError, ImageError
 from pipeline.extraction.decoding import ImageFile
 from pipeline.extraction.joint import JointExtractor
 from pipeline.features import Block
+from pipeline.fingerprint_check import check_fingerprint
 from pipeline.heads.loading import load_features, rows_by_split
-from pipeline.heads.saving import HeadInfo, SavedHead, read_head
+from pipeline.heads.saving import SavedHead, read_head
 from pipeline.images import decode_grey
 from pipeline.parallel import Progress, map_ordered, no_progress
 from pipeline.params import Params
 from pipeline.signatures import READABLE, explain_fault
-from pipeline.store.fingerprint import Fingerprint
 from pipeline.tools.familiarity import Familiarity
 
 HEAD_ROWS, HEAD_BYTES = 1024, 32 << 20  # what the head gets at once, at most
@@ -204,34 +204,3 @@ def find_fault(file: Path) -> str | None:
     except ImageError as error:
         return explain_fault(data, str(error))
     return None
-
-
-def check_fingerprint(info: HeadInfo, now: Fingerprint, dataset: str, backbone: str) -> None:
-    """Raise where a head was trained on features of another fingerprint than those of now.
-
-    Raises:
-        HeadError: Names what differs.
-    """
-    if now.key == info.fingerprint:
-        return
-    then = dict(_flatten(json.loads(info.fingerprint_parts)))
-    here = dict(_flatten(now.parts))
-    differences = ", ".join(
-        f"{name} {json.dumps(then.get(name))} then, {json.dumps(here.get(name))} now"
-        for name in sorted(then.keys() | here.keys())
-        if then.get(name) != here.get(name)
-    )
-    raise HeadError(
-        f"the head of {dataset}/{backbone} was trained on features of another fingerprint: {differences}. "
-        "Set params.yaml or the libraries back, or train it anew: dvc repro or, where that finds "
-        f"nothing to do, dvc repro --force --downstream extract@{dataset}-{backbone}"
-    )
-
-
-def _flatten(parts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the parts of a fingerprint by dotted name."""
-    for name, value in parts.items():
-        if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

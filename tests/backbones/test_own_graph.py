@@ -13,7 +13,7 @@ from pipeline.backbones.own_graph import digest_folder
 from pipeline.engines import open_engine
 from pipeline.engines.choice import EngineConfig, choose
 from pipeline.engines.hardware import Hardware
-from pipeline.errors import BackboneError, ExportError
+from pipeline.errors import BackboneError, ExportError, NoClassMap
 from pipeline.exporting import export
 from pipeline.params import BackboneParams, ExtractParams
 from pipeline.predictions import read_predictions
@@ -293,7 +293,7 @@ def test_a_file_gets_the_answer_of_its_cached_feature_and_no_export(
     with pytest.raises(ExportError, match=r"mine is no Keras model.*backbones\.mine\.weights"):
         export.run("pets", "mine", params, Path("mine.keras"))
     explained = explain_answers(iter(answers), "pets", "mine", params, Path("out.png"))
-    with pytest.raises(BackboneError, match=r"the layer gives \(5,\), expected a map"):
+    with pytest.raises(NoClassMap, match=r"the layer gives \(5,\), expected a map"):
         list(explained)
 
 

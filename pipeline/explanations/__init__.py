@@ -1,0 +1,1 @@
+"""Where in an image a head finds its class: class activation maps, and how they are drawn."""
