@@ -313,6 +313,16 @@ class ExtractParams(Section):
     ray: RayParams = Field(default_factory=RayParams)
 
 
+class ReportParams(Section):
+    """What the page shows beside what it always does.
+
+    Attributes:
+        heat_maps: Where in the images that a head gets wrong it found its class.
+    """
+
+    heat_maps: bool = False
+
+
 def _check_store(text: str) -> str:
     """Refuse a place that depends on where a stage runs, and a URL that may hold a secret."""
     if not re.fullmatch(r"/.*|[a-z][a-z0-9+]*://[^@?#\s]+", text):
@@ -398,6 +408,7 @@ class Params(Section):
     augment: AugmentParams
     extract: ExtractParams
     head: HeadParams
+    report: ReportParams = Field(default_factory=ReportParams)
     features: FeaturesParams = Field(default_factory=FeaturesParams)
     synsets: dict[str, list[WordnetId]] = Field(default_factory=dict)
 

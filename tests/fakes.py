@@ -69,6 +69,14 @@ class SlowFile:
         return draw_image(1)
 
 
+def use_maps_of_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a MeanColour in the place of every engine that pools, and the map of it in that of others."""
+    monkeypatch.setattr(
+        "pipeline.extraction.extractor.open_engine",
+        lambda _, backbone: Quadrants() if backbone.settings.pooling is None else MeanColour(),
+    )
+
+
 def use_mean_colour(
     monkeypatch: pytest.MonkeyPatch, engine: MeanColour | None = None
 ) -> MeanColour:

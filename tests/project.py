@@ -34,6 +34,7 @@ SETTINGS: dict[str, Any] = {
         "kind": "linear", "units": 8, "dropout": 0.0, "l2": 0.0, "optimizer": "adam", "learning_rate": 1e-2,
         "batch_size": 8, "epochs": 3, "patience": 0, "seed": 7,
     },
+    "report": {"heat_maps": False},
 }  # fmt: skip
 
 

@@ -335,7 +335,9 @@ def readings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, set
     """Which settings each stage reads, when all are run."""
     with pytest.MonkeyPatch.context() as patch:
         params = make_project(
-            tmp_path_factory.mktemp("read"), patch, {"split.near_duplicates": True}
+            tmp_path_factory.mktemp("read"),
+            patch,
+            {"split.near_duplicates": True, "report.heat_maps": True},
         )
         draw_folders(Path("pets"), {"cat": 12, "dog": 12})
         found: dict[str, set[str]] = {}

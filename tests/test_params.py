@@ -83,7 +83,7 @@ def test_all_faults_come_at_once_each_with_its_dotted_key() -> None:
         "datasets.mine": "source 'archive' needs the key archive: "
         "the path or URL of a .zip, .tar, .tgz, or a folder",
         "evaluate": "unknown key. Known here: datasets, backbones, split, augment, extract, head, "
-        "features, synsets.",
+        "report, features, synsets.",
         "extract.batch_size": "missing",
         "head.dropout": "input should be less than 1 (found 1.0)",
         "head.kind": "input should be 'centroid', 'knn', 'lda', 'linear', 'logistic', 'mlp' (found 'svm').",
@@ -453,7 +453,7 @@ def test_the_choices_in_comments_are_the_ones_that_are_known() -> None:
 
 def test_every_key_of_params_yaml_is_there_so_that_experiments_can_set_it() -> None:
     tree = yaml.safe_load(TEXT)
-    for section in ("split", "augment", "extract", "head"):
+    for section in ("split", "augment", "extract", "head", "report"):
         assert set(tree[section]) == set(Params.model_fields[section].annotation.model_fields)  # type: ignore[union-attr]
 
 

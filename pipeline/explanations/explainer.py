@@ -81,18 +81,22 @@ class Explainer:
         self._pooling, self._size = settings.pooling, settings.input_size
         self._extractor = Extractor(name, settings.model_copy(update={"pooling": None}), extract)
 
-    def explain(self, data: bytes) -> tuple[Pixels, ClassMaps]:
-        """Return what the network sees of an image, uint8 `(s, s, 3)`, and its class maps.
-
-        Args:
-            data: The image file's bytes.
+    def see(self, data: bytes) -> Pixels:
+        """Return what the network gets of an image file's bytes, uint8 `(s, s, 3)`.
 
         Raises:
             ImageError: They are no image that can be read.
-            NoClassMap: The layer lies behind the pooling, which shows when the network has run.
         """
-        pixels = decode_square(data, self._size)
-        return pixels, class_maps(self._map_of(pixels), self._head, self._pooling)
+        return decode_square(data, self._size)
+
+    def class_maps(self, pixels: Pixels) -> ClassMaps:
+        """Return the maps of what `see` returned.
+
+        Raises:
+            NoClassMap: The layer lies behind the pooling, which shows when the network has run.
+            BackboneError: The network cannot be built.
+        """
+        return class_maps(self._map_of(pixels), self._head, self._pooling)
 
     def _map_of(self, pixels: Pixels) -> NDArray[np.float32]:
         engine = self._extractor.engine

@@ -41,6 +41,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "calibrate": False,
         "seed": 7,
     },
+    "report": {"heat_maps": False},
 }
 BACKBONE_DEFAULTS: Mapping[str, Any] = {
     "layer": None,

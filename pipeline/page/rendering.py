@@ -58,6 +58,9 @@ def render_report(datasets: Sequence[View], params: Params, revision: Revision |
     return page.render(
         datasets=[_with_ranks(dataset) for dataset in own_first],
         pictures=_all_pictures(own_first),
+        has_heat_maps=any(
+            "heat_maps" in head["gallery"] for dataset in own_first for head in dataset["heads"]
+        ),
         settings=_settings(params),
         fingerprints=_fingerprints(own_first),
         revision=revision,
@@ -121,11 +124,12 @@ def _lowest_of_scale(bounds: Sequence[float]) -> float:
 
 
 def _settings(params: Params) -> list[Setting]:
-    """Return every setting, with the default of those that have another value."""
+    """Return every setting of what the page shows, with the default of those that have another value."""
+    exclude = DECIDE_NOTHING if params.report.heat_maps else DECIDE_NOTHING | {"report": True}
     backbones = dict.fromkeys(params.backbones, BACKBONE_DEFAULTS)
     defaults = dict(_flat({**DEFAULTS, "backbones": backbones}))
     found = []
-    for key, value in _flat(params.model_dump(exclude=DECIDE_NOTHING)):
+    for key, value in _flat(params.model_dump(exclude=exclude)):
         default = defaults.get(key)
         found.append(Setting(key=key, value=value, default=None if default == value else default))
     return found

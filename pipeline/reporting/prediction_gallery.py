@@ -81,7 +81,7 @@ def build_prediction_gallery(known: Knowledge) -> PredictionGallery:
     review = choose_review(known.inspections)
     shown = {*mistakes, *uncertain, *review.suspects, *review.outliers}
     shown |= {sha256 for one in classes for sha256 in _listed(one)}
-    wrong = [*mistakes, *_in_turns([one.wrong for one in classes])]
+    wrong = [*mistakes, *in_turns([one.wrong for one in classes])]
     with_neighbours = tuple(dict.fromkeys(wrong))[:WITH_NEIGHBOURS]
     neighbours_of = dict(zip(known.inspections.sha256, known.inspections.neighbours, strict=True))
     shown |= {near for sha256 in with_neighbours for near in neighbours_of[sha256]}
@@ -134,7 +134,7 @@ def _listed(one: ClassAnswers) -> tuple[str, ...]:
     return one.surest + one.unsure + one.wrong + one.suspects
 
 
-def _in_turns(lists: Iterable[Sequence[str]]) -> list[str]:
+def in_turns(lists: Iterable[Sequence[str]]) -> list[str]:
     """Return the first of each list, then the second of each, ..."""
     turns = zip_longest(*lists)
     return [item for turn in turns for item in turn if item is not None]

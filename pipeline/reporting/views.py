@@ -24,6 +24,7 @@ from pipeline.reporting.findings import (
     find_mixes,
 )
 from pipeline.reporting.head_charts import draw_charts
+from pipeline.reporting.heat_maps import HeatMap, HeatMaps
 from pipeline.reporting.image_map import ImageMap
 from pipeline.reporting.map_layers import DIFFERENT, draw_layers
 from pipeline.reporting.mosaic import TILE_PIXELS, tiles_in_a_row
@@ -107,8 +108,10 @@ def _health_view(gallery: DatasetGallery) -> View:
     }
 
 
-def head_view(head: HeadResult) -> View:
-    """Return all that the page says of one head."""
+def head_view(head: HeadResult, heat_maps: HeatMaps | None = None) -> View:
+    """Return all that the page says of one head, with the heat maps that were drawn, if any were."""
+    seen = {} if heat_maps is None else {"heat_maps": heat_maps_view(heat_maps)}
+    drawn = {} if heat_maps is None else pictures_of_heat_maps(heat_maps)
     made, counts = head.made, count_confusions(head.val)
     losses = [head.history[split]["log_loss"] for split in ("train", "val")]
     learning = find_learning(*losses) if made.has_epochs else None
@@ -128,10 +131,37 @@ def head_view(head: HeadResult) -> View:
         "per_class": head.per_class,
         "confusion": _confusion_view(counts, head.val.classes),
         "charts": draw_charts(head, learning),
-        "gallery": _plain(head.gallery),
+        "gallery": _plain(head.gallery) | seen,
         "map": map_view(head.image_map, head.mosaic, head.gallery),
-        "pictures": pictures_view(head.thumbnails | dict([head.mosaic] if head.mosaic else [])),
+        "pictures": pictures_view(
+            head.thumbnails | dict([head.mosaic] if head.mosaic else []) | drawn
+        ),
     }
+
+
+def heat_maps_view(heat_maps: HeatMaps) -> View:
+    """Return the maps of each image, in words and by the names of their pictures."""
+    return {
+        "wrong": heat_maps.wrong,
+        "lacking": heat_maps.lacking,
+        "of": {
+            sha256: [
+                {"name": one.name, "picture": _picture_name(one), "strongest": one.strongest}
+                for one in maps
+            ]
+            for sha256, maps in heat_maps.of.items()
+        },
+    }
+
+
+def pictures_of_heat_maps(heat_maps: HeatMaps) -> dict[str, Thumbnail]:
+    """Return the pictures of all maps by their names."""
+    return {_picture_name(one): one.picture for maps in heat_maps.of.values() for one in maps}
+
+
+def _picture_name(heat_map: HeatMap) -> str:
+    """Return what the page calls a picture that is no image's own: by what it shows."""
+    return hashlib.sha256(heat_map.picture.webp).hexdigest()
 
 
 def _plain(value: Any) -> Any:

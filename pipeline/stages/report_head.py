@@ -14,8 +14,15 @@ def run(dataset: str, backbone: str, params: Params) -> str:
 
     Raises:
         PipelineError: A result is missing or damaged; names the file and the stage that writes it.
+            Or heat maps are asked for, and the network cannot be built or its features are others now.
     """
     params.dataset(dataset), params.backbone(backbone)
     path = paths.head_part(dataset, backbone)
-    atomic_write_text(path, json.dumps(head_view(read_head_result(dataset, backbone))))
+    result = read_head_result(dataset, backbone)
+    heat_maps = None
+    if params.report.heat_maps:
+        from pipeline.explanations.heat_maps import draw_heat_maps  # what builds a network
+
+        heat_maps = draw_heat_maps(result.gallery, dataset, backbone, params)
+    atomic_write_text(path, json.dumps(head_view(result, heat_maps)))
     return f"{dataset}/{backbone}: {path}"

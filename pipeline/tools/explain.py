@@ -40,8 +40,8 @@ def explain_answers(
 
 def draw_answer(answer: Answer, explainer: Explainer) -> Pixels:
     """Return a row: the image, and its heat map, with the class and its probability."""
-    pixels, found = explainer.explain(Path(answer.file).read_bytes())
-    evidence = found.evidence(explainer.classes.index(answer.label))
+    pixels = explainer.see(Path(answer.file).read_bytes())
+    evidence = explainer.class_maps(pixels).evidence(explainer.classes.index(answer.label))
     title = f"{answer.label} {answer.probabilities[answer.label]:.4f}"
     return draw_row(pixels, evidence, title, Path(answer.file).name)
 

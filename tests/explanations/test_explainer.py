@@ -27,7 +27,9 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
 
 
 def test_the_maps_add_up_to_the_scores_that_the_head_gives_the_image(params: Params) -> None:
-    seen, found = open_explainer("pets", BACKBONE, params).explain(draw_image(0))
+    explainer = open_explainer("pets", BACKBONE, params)
+    seen = explainer.see(draw_image(0))
+    found = explainer.class_maps(seen)
     np.testing.assert_array_equal(seen, decode_square(draw_image(0), 32))
     head = read_head(paths.model_folder("pets", BACKBONE)).head()
     scores = head.scores(Quadrants.features_of(seen[None]).mean(axis=(1, 2)))[0]
@@ -70,5 +72,6 @@ def test_a_layer_behind_the_pooling_has_no_map(
     params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_mean_colour(monkeypatch)
+    explainer = open_explainer("pets", BACKBONE, params)
     with pytest.raises(NoClassMap, match=r"gives \(3,\), expected a map"):
-        open_explainer("pets", BACKBONE, params).explain(draw_image(0))
+        explainer.class_maps(explainer.see(draw_image(0)))

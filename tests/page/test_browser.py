@@ -1,6 +1,7 @@
 """The report in a browser, opened from its file: by keyboard, on a phone, in the dark, on paper, to all."""
 
 import io
+import re
 import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,6 +14,7 @@ from PIL import Image
 from pipeline import paths
 from tests.browser import Visit, open_browser
 from tests.dag import light_stages, stage_calls
+from tests.fakes import use_maps_of_colours
 from tests.project import BACKBONE, SETTINGS, draw_folders, draw_image, make_project
 
 pytestmark = pytest.mark.slow
@@ -33,7 +35,7 @@ BEYOND_THE_EDGE = """() => {
 
 def write_report(folder: Path, classes: dict[str, int]) -> Path:
     """Run all stages on drawn images, a near-duplicate, and what is no image; two classes get two heads."""
-    changes: dict[str, Any] = {"split.near_duplicates": True}
+    changes: dict[str, Any] = {"split.near_duplicates": True, "report.heat_maps": True}
     if len(classes) == 2:
         variant = SETTINGS["backbones"][BACKBONE] | {"network": BACKBONE, "input_size": 40}
         changes["backbones.variant"] = variant
@@ -43,7 +45,8 @@ def write_report(folder: Path, classes: dict[str, int]) -> Path:
         first = Path("pets", next(iter(classes)))
         Image.open(io.BytesIO(draw_image(0))).save(first / "again.jpg", quality=70)
         (first / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
-        with light_stages():
+        with light_stages(), pytest.MonkeyPatch.context() as maps:
+            use_maps_of_colours(maps)
             for _, call in stage_calls(params, params):
                 call()
     return folder / paths.REPORT
@@ -139,6 +142,44 @@ def test_a_picture_opens_by_keyboard_turns_and_gives_the_focus_back(pets: Any) -
     pets.keyboard.press("Escape")
     assert not viewer.is_visible()
     assert pictures.nth(1).evaluate("one => one === document.activeElement")
+
+
+@pytest.mark.parametrize("viewport", [None, PHONE])
+def test_a_heat_map_opens_by_keyboard_with_words_beside_its_image(
+    browser: Any, reports: dict[str, Path], viewport: dict[str, int] | None
+) -> None:
+    options = {"viewport": viewport} if viewport else {}
+    page = Visit(browser, reports["two classes"], **options).page
+    viewer = page.get_by_role("dialog")
+    seen = page.locator(".seen button.open").first
+    image = page.locator("figure:has(.seen) > button.open").first
+    seen.press("Enter")
+    shown = viewer.locator("#viewer-picture svg")
+    words = shown.get_attribute("aria-label")
+    assert re.search(
+        r"labelled (cat|dog), as a heat map: what speaks for (cat|dog) lies mostly", words
+    )
+    assert "red: for " in viewer.inner_text()
+    assert shown.bounding_box()["width"] > 300
+    page.keyboard.press("ArrowLeft")
+    assert shown.get_attribute("aria-label") == image.locator("svg").get_attribute("aria-label")
+    page.keyboard.press("Escape")
+    assert image.evaluate("one => one === document.activeElement")
+
+
+def test_of_many_classes_two_heat_maps_stand_side_by_side_and_some_answers_have_none(
+    browser: Any, reports: dict[str, Path]
+) -> None:
+    page = Visit(browser, reports["sixty classes"]).page
+    pair = page.locator(".seen").first.locator("figure")
+    assert pair.count() == 2
+    first, second = (pair.nth(one).bounding_box() for one in range(2))
+    assert first["y"] == second["y"]
+    assert pair.first.inner_text().startswith("for a rather long name")
+    assert "blue against" not in pair.first.inner_text(), "that is said where it is large"
+    assert re.search(r"Below 40 of the \d\d wrong answers on this page", page.inner_text("body"))
+    page.emulate_media(media="print")
+    assert pair.first.locator("svg").is_visible()
 
 
 def test_the_comparison_is_sorted_by_keyboard_and_says_how(pets: Any) -> None:
