@@ -24,3 +24,11 @@ def test_the_strongest_place_has_the_strongest_colour_whatever_its_number(scale:
 
 def test_no_evidence_leaves_the_image_grey() -> None:
     np.testing.assert_array_equal(overlay(GREY, np.zeros((2, 2))), GREY)
+
+
+def test_beside_a_stronger_map_of_the_same_scale_a_weak_one_is_pale() -> None:
+    evidence = np.array([[1.0, -0.5]])
+    pale = overlay(GREY, evidence, 10.0)
+    np.testing.assert_array_equal(pale, overlay(GREY, np.array([[0.1, -0.05]]), 1.0))
+    assert 0 < np.abs(pale.astype(int) - 100).max() < 20
+    np.testing.assert_array_equal(overlay(GREY, evidence, 1.0), overlay(GREY, evidence))
