@@ -153,6 +153,7 @@ def _read_names(cell: str) -> tuple[str, ...]:
 # Equal texts are one object: classes, and neighbours, which are images of the table too.
 READERS: dict[str, Callable[[str], object]] = {
     **dict.fromkeys(TEXTS, sys.intern),
+    "path": str,
     **dict.fromkeys(FLAGS, _read_flag),
     **dict.fromkeys(NUMBERS, _read_number),
     "neighbours": _read_names,

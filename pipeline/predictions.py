@@ -4,6 +4,7 @@ With a thousand classes an image takes 8 KB, so the table is written and read in
 """
 
 import csv
+import sys
 import warnings
 from array import array
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -337,19 +338,19 @@ def _parse(
 def _parse_block(classes: tuple[str, ...], rows: Iterator[tuple[int, list[str]]]) -> Predictions:
     """Turn some rows into a block, one after the other: 100 classes make millions of cells."""
     number = {name: index for index, name in enumerate(classes)}
-    facts: list[list[str]] = []
+    facts: list[tuple[str, str, str]] = []
     labels, places = array("q"), array("q")
     latest = ""
 
     def probabilities() -> Iterator[str]:
         nonlocal latest
-        for row, (*fact, label, latest) in rows:
+        for row, (split, sha256, path, label, latest) in rows:
             if label not in number:
                 raise PredictionsError(
                     f"row {row}, column label: no class is called {label!r}. Known: {', '.join(classes)}."
                 )
             places.append(row)
-            facts.append(fact)
+            facts.append((sys.intern(split), sha256, path))  # a few splits, not one an image
             labels.append(number[label])
             yield latest
 
