@@ -39,7 +39,7 @@ def open_processes(
     count = count or os.cpu_count() or 1
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(prepare,))
     for _ in range(count):
-        pool.submit(int)  # unless a process is idle, one starts, while the caller gets its work ready
+        pool.submit(int)  # one starts unless one is idle, while the caller gets its work ready
     return pool
 
 
