@@ -358,6 +358,8 @@ def _parse_block(classes: tuple[str, ...], rows: Iterator[tuple[int, list[str]]]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "loadtxt: input contained no data")
             table = np.loadtxt(probabilities(), delimiter=",", comments=None)
+    except UnicodeDecodeError:
+        raise
     except ValueError:
         raise _no_number(latest, places[-1], classes) from None
     splits, keys, paths = zip(*facts, strict=True) if facts else ((), (), ())
@@ -396,8 +398,9 @@ def _no_number(cells: str, row: int, columns: Sequence[str]) -> PredictionsError
 
 
 def _is_number(cell: str) -> bool:
+    """Does NumPy read a number there? Python also takes 0_1."""
     try:
-        float(cell)
+        np.loadtxt([cell], comments=None)
     except ValueError:
         return False
     return True

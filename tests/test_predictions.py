@@ -172,6 +172,7 @@ def test_an_image_in_two_blocks_is_not_written(tmp_path: Path) -> None:
         (",0.75\n", ",0.75,1\n", "row 1 has 7 cells, expected 6"),
         ("jpg,cat,", "jpg,cow,", "row 0, column label: no class is called 'cow'. Known: cat, dog"),
         ("0.75", "much", "row 1, column dog: 'much' is not a number"),
+        ("0.75", "0_1", "row 1, column dog: '0_1' is not a number"),
         ("0.75", "nan", "row 1, column probabilities: a probability is not finite"),
         ("0.25", "-0.25", "row 1, column probabilities: a probability is negative"),
         ("0.25", "0.24", "row 1, column probabilities: the probabilities do not sum to 1"),
@@ -193,8 +194,9 @@ def test_damage_is_named(
     assert message in str(caught.value)
 
 
-def test_bytes_that_are_not_text_are_damage(tmp_path: Path) -> None:
-    (tmp_path / "p.csv").write_bytes(b"split,\xff\xfe")
+@pytest.mark.parametrize("content", [b"split,", TABLE.encode()])
+def test_bytes_that_are_not_text_are_damage(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "p.csv").write_bytes(content + b"\xff\xfe")
     with pytest.raises(PredictionsError, match="utf-8"):
         read_predictions(tmp_path / "p.csv")
 

@@ -67,7 +67,7 @@ class Knowledge:
         if self.answers.sha256 != self.inspections.sha256:
             raise PipelineError(
                 f"the head's predictions are of {len(self.answers):,} images, the table of inspections "
-                f"of {len(self.inspections):,}, and not of the same: run `dvc repro`."
+                f"of {len(self.inspections):,}, and not of the same, or in another order: run `dvc repro`."
             )
 
 

@@ -24,6 +24,9 @@ from pipeline.store.shards import Keys
 
 FOLDER = ".claims"
 POLL_SECONDS = 0.2
+LOCK_SECONDS = (
+    30.0  # to look and claim takes milliseconds: who holds the lock for longer is stopped
+)
 # A shard comes at least every 10 s once the network is built, which takes up to a minute.
 PATIENCE_SECONDS = 300.0
 
@@ -70,7 +73,7 @@ class Claims:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with (self._folder / "lock").open("ab") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)  # one run at a time looks and claims
+                _lock(lock)  # one run at a time looks and claims
                 for path, process, claimed in self._read_others():
                     taken = _among(keys, claimed)
                     if taken.any():
@@ -79,7 +82,10 @@ class Claims:
                         free &= ~taken
                 own = self._write_claim(keys[free])
         except (OSError, ValueError) as error:
-            log.debug("no claims in %s: %s", self._folder, error)
+            log.warning(
+                "no claims can be made in %s (%s): another run would compute the same images now.",
+                self._folder, error,
+            )  # fmt: skip
         try:
             yield free
         finally:
@@ -139,21 +145,44 @@ class Claims:
             if not _is_held(path):
                 _drop(path)
                 continue
-            with path.open("rb") as stream:
-                head, data = json.loads(stream.readline()), stream.read()
-            if path not in self._given_up and set(self._fingerprints) & set(head["fingerprints"]):
-                yield path, head["process"], np.frombuffer(data, np.uint8).reshape(-1, 32)
+            try:
+                with path.open("rb") as stream:
+                    head, data = json.loads(stream.readline()), stream.read()
+                process, fingerprints = int(head["process"]), set(head["fingerprints"])
+                keys = np.frombuffer(data, np.uint8).reshape(-1, 32)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                log.debug("no claim: %s: %s", path, error)
+                continue
+            if path not in self._given_up and fingerprints.intersection(self._fingerprints):
+                yield path, process, keys
+
+
+def _lock(stream: BinaryIO) -> None:
+    """Wait until a file is locked by nobody else, and lock it.
+
+    Raises:
+        OSError: It cannot be locked, or not in time.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"locked for {LOCK_SECONDS:.0f} s: {stream.name}") from None
+        time.sleep(POLL_SECONDS / 10)
 
 
 def _is_held(path: Path) -> bool:
-    """Is the process that wrote a claim still at it?"""
+    """Is the process that wrote a claim still at it? Not as far as can be told, where it cannot be read."""
     try:
         with path.open("rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except BlockingIOError:
         return True
+    except OSError:
+        return False
     return False
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline import paths
+from pipeline.errors import InspectionError
 from pipeline.files import csv_line
 from pipeline.inspections import Inspections, read_inspections
 from pipeline.manifest import QUARANTINED, USED, ImageRow, read_manifest
@@ -76,6 +77,7 @@ def find_suspects(dataset: str, backbone: str, top: int) -> list[Finding]:
     table = read_inspections(paths.inspection_file(dataset, backbone))
     rows = list(read_manifest(paths.manifest_file(dataset)))
     used = [row for row in rows if row.status == USED]
+    _check_same_images(table, used)
     return [
         *_find_labels(table, top),
         *_find_outliers(table, top),
@@ -83,6 +85,16 @@ def find_suspects(dataset: str, backbone: str, top: int) -> list[Finding]:
         *_find_twins(used),
         *_find_extremes(used),
     ]
+
+
+def _check_same_images(table: Inspections, used: Sequence[ImageRow]) -> None:
+    """Raise where the table is of other images, labels or splits than the manifest."""
+    inspected = set(zip(table.sha256, table.label, table.split, strict=True))
+    if inspected != {(row.sha256, row.label, row.split) for row in used}:
+        raise InspectionError(
+            f"the table of inspections is of {len(table):,} images, the manifest has {len(used):,}, and "
+            "images, labels or splits are not the same: run `dvc repro`."
+        )
 
 
 def _find_labels(table: Inspections, top: int) -> Iterator[Finding]:

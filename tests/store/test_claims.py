@@ -1,6 +1,6 @@
 """Claims: what another run computes is left to it, and no claim outlives its process."""
 
-import logging
+import fcntl
 import os
 import signal
 import subprocess
@@ -168,9 +168,50 @@ def test_where_nothing_can_be_locked_all_is_free(
     tmp_path: Path, spoil: Callable[[Path], object], caplog: pytest.LogCaptureFixture
 ) -> None:
     spoil(tmp_path / FOLDER)
-    with caplog.at_level(logging.DEBUG):
+    assert _free(tmp_path, ["a"], _keys(0, 4)) == [True] * 4
+    assert f"no claims can be made in {tmp_path / FOLDER}" in caplog.text
+
+
+def test_a_lock_that_is_not_given_back_is_waited_for_no_longer_than_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "LOCK_SECONDS", 0.1)
+    (tmp_path / FOLDER).mkdir()
+    with (tmp_path / FOLDER / "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         assert _free(tmp_path, ["a"], _keys(0, 4)) == [True] * 4
-    assert f"no claims in {tmp_path / FOLDER}" in caplog.text
+    assert "no claims can be made in" in caplog.text
+    assert _free(tmp_path, ["a"], _keys(0, 4)) == [True] * 4
+    assert len(caplog.messages) == 1, "the lock is free again"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no JSON\n", b'{"a": 1}\n', b'{"process": 1, "fingerprints": ["a"]}\nodd']
+)
+def test_what_is_no_claim_keeps_nobody_from_claiming(tmp_path: Path, content: bytes) -> None:
+    with _holder(tmp_path, "a", 0, 2):
+        (tmp_path / FOLDER / "claim-folder").mkdir()
+        with (tmp_path / FOLDER / "claim-other").open("w+b") as other:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            other.write(content)
+            other.flush()
+            assert _free(tmp_path, ["a"], _keys(0, 4)) == [False, False, True, True]
+
+
+def test_waiting_ends_where_the_claims_cannot_be_read_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Claims(tmp_path, ["a"])
+    with _holder(tmp_path, "a", 0, 4):
+        with own.claim(_keys(2, 6)):
+            pass
+
+        def spoil(_: float) -> None:
+            (tmp_path / FOLDER).rename(tmp_path / "elsewhere")
+            (tmp_path / FOLDER).write_text("not a folder")
+
+        monkeypatch.setattr("time.sleep", spoil)
+        own.wait()
 
 
 def _never(_: float) -> None:

@@ -134,3 +134,13 @@ def test_before_the_stage_has_run_the_message_says_so() -> None:
     paths.inspection_file("pets", BACKBONE).unlink()
     with pytest.raises(InspectionError, match=r"no inspections at data/inspections.*dvc repro"):
         find_suspects("pets", BACKBONE, 3)
+
+
+@pytest.mark.parametrize("change", ["fewer", "label"])
+def test_a_table_of_other_images_than_the_manifests_is_refused(change: str) -> None:
+    rows = [image(number) for number in range(len(LABELS))]
+    if change == "label":
+        rows[0] = rows[0]._replace(label="dog", path="train/dog/0.jpg")
+    write_manifest(paths.manifest_file("pets"), [*rows[change == "fewer" :], *ODD])
+    with pytest.raises(InspectionError, match=r"of 6 images, the manifest has [56], .*dvc repro"):
+        find_suspects("pets", BACKBONE, 3)
