@@ -169,6 +169,12 @@ def test_the_cluster_is_described_with_the_room_that_it_has() -> None:
 
 
 @pytest.mark.usefixtures("_cluster")
+def test_workers_of_this_machine_get_as_much_of_it_as_the_run_would() -> None:
+    with connected(TWO) as ray:
+        assert ray.get(ray.remote(lambda: os.nice(0)).remote()) == os.nice(0)
+
+
+@pytest.mark.usefixtures("_cluster")
 def test_where_no_machine_has_room_that_is_said(
     monkeypatch: pytest.MonkeyPatch, colours: SlowColours
 ) -> None:
