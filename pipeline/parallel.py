@@ -4,8 +4,9 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
@@ -19,6 +20,20 @@ Progress = Callable[
 def no_progress(items: Iterator[T], total: int) -> Iterator[T]:
     """Pass items on and show nothing."""
     return items
+
+
+@contextmanager
+def closing(items: Iterator[T]) -> Iterator[Iterator[T]]:
+    """Close a generator at the end of a block, as when its consumer fails.
+
+    What it opened, such as a pool, is then closed by this thread. Left to the garbage collector, that
+    would happen in any thread, even in one that begins, where to wait for another one never ends.
+    """
+    try:
+        yield items
+    finally:
+        if isinstance(items, Generator):
+            items.close()
 
 
 def open_processes(

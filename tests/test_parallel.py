@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.parallel import map_ordered, open_processes
+from pipeline.parallel import closing, map_ordered, open_processes
 
 
 @given(count=st.integers(0, 40), ahead=st.integers(1, 20), threads=st.integers(1, 4))
@@ -82,6 +82,25 @@ def test_a_consumer_that_stops_stops_the_work() -> None:
     assert len(begun) <= 5
 
 
+def test_a_generator_is_closed_where_its_consumer_fails_and_not_later() -> None:
+    ended = []
+
+    def items() -> Iterator[int]:
+        try:
+            yield from range(3)
+        finally:
+            ended.append(threading.get_ident())
+
+    def consume() -> None:
+        with closing(items()) as numbers, closing(iter([1])):
+            next(numbers)
+            raise ValueError("full")
+
+    with pytest.raises(ValueError, match="full") as caught:  # which keeps the frames alive
+        consume()
+    assert (ended, caught.value.args) == ([threading.get_ident()], ("full",))
+
+
 def test_worker_processes_start_before_there_is_work() -> None:
     before = set(active_children())
     with open_processes("pipeline.parallel", 2):
@@ -95,7 +114,7 @@ def test_worker_processes_end_with_the_one_that_opened_them_even_if_it_is_killed
 ) -> None:
     code = """
 import os, signal
-from pipeline.parallel import open_processes
+from pipeline.parallel import closing, open_processes
 if __name__ == "__main__":
     pool = open_processes("pipeline.parallel", 2)
     print(len(set(pool.map(os.path.abspath, "abcd"))), flush=True)
@@ -119,7 +138,7 @@ if __name__ == "__main__":
 def test_ctrl_c_is_heard_by_the_first_process_alone(tmp_path: Path) -> None:
     code = """
 import signal, time
-from pipeline.parallel import open_processes
+from pipeline.parallel import closing, open_processes
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with open_processes("pipeline.parallel", 2) as pool:

@@ -11,7 +11,7 @@ from pipeline.extraction.assembly import first_missing
 from pipeline.extraction.decoding import ImageFile
 from pipeline.extraction.extractor import Extractor
 from pipeline.extraction.plan import Plan, iterate_rows
-from pipeline.parallel import Progress
+from pipeline.parallel import Progress, closing
 from pipeline.runners.runner import Runner
 from pipeline.store.claims import Claims
 from pipeline.store.side_by_side import FoundInAll, SideBySide
@@ -61,7 +61,7 @@ class Missing:
         rows, total = compress(iterate_rows(dataset), wanted), int(wanted.sum())
         images = (ImageFile(row.file, row.sha256) for row in rows)
         extractor, store = self._extractor.only(found.lacking), self._store.only(found.lacking)
-        features = self._runner.compute(extractor, found.lacking, images, total)
-        began = time.monotonic()
-        stored = store.add(progress(features, total), extractor.widths)
-        return stored, time.monotonic() - began
+        with closing(self._runner.compute(extractor, found.lacking, images, total)) as features:
+            began = time.monotonic()
+            stored = store.add(progress(features, total), extractor.widths)
+            return stored, time.monotonic() - began

@@ -10,7 +10,7 @@ from pipeline.extraction.decoding import ImageFile
 from pipeline.extraction.extractor import Extractor
 from pipeline.extraction.plan import Plan, Row, make_plan
 from pipeline.heads.rows import Rows
-from pipeline.parallel import Progress, no_progress
+from pipeline.parallel import Progress, closing, no_progress
 from pipeline.store.shards import Features, ShardDamaged
 from pipeline.store.side_by_side import FoundInAll, SideBySide
 from pipeline.store.store import Store, names_of
@@ -68,8 +68,8 @@ def read_features(
         wanted = first_missing(plan, found.missing)
         lacking = extractor.only(found.lacking)
         files = (ImageFile(row.file, row.sha256) for row in compress(rows, wanted))
-        fresh = progress(lacking.extract(files), int(wanted.sum()))
-        store.only(found.lacking).add(fresh, lacking.widths)
+        with closing(lacking.extract(files)) as fresh:
+            store.only(found.lacking).add(progress(fresh, int(wanted.sum())), lacking.widths)
 
 
 def _read(store: SideBySide, found: FoundInAll, plan: Plan, dtype: str) -> Features:

@@ -21,7 +21,7 @@ from pipeline.fingerprint_check import check_fingerprint
 from pipeline.heads.loading import load_features, rows_by_split
 from pipeline.heads.saving import SavedHead, read_head
 from pipeline.images import decode_grey
-from pipeline.parallel import Progress, map_ordered, no_progress
+from pipeline.parallel import Progress, closing, map_ordered, no_progress
 from pipeline.params import Params
 from pipeline.signatures import READABLE, explain_fault
 from pipeline.tools.familiarity import Familiarity
@@ -141,8 +141,9 @@ def predict_files(
     faults = _find_faults(files, extractor.streams)
     if good := [file for file in files if file not in faults]:
         predictor = open_predictor(dataset, backbone, extractor)
-        batches = progress(extractor.extract(map(ImageFile, good)), len(good))
-        yield from predictor.answer(good, (row for _, batch in batches for row in batch))
+        with closing(extractor.extract(map(ImageFile, good))) as batches:
+            rows = (row for _, batch in progress(batches, len(good)) for row in batch)
+            yield from predictor.answer(good, rows)
     if faults:
         raise ImageError(
             f"cannot read {'; '.join(f'{file}: {fault}' for file, fault in faults.items())}. "
