@@ -610,7 +610,7 @@ def _way_back() -> str:
         return ""
     return (
         "\nDVC has deleted what this stage had made. When params.yaml is right again, have back models and "
-        "features by `dvc checkout`, figures and plots by `git checkout -- metrics plots`."
+        "features by `dvc checkout dvc.yaml`, figures and plots by `git checkout -- metrics plots`."
     )
 
 

@@ -346,7 +346,9 @@ def test_a_fault_that_dvc_runs_into_tells_the_way_back_to_what_it_deleted(
     assert run(monkeypatch, "train", "pets", BACKBONE) == 1
     error = capsys.readouterr().err
     assert "head.units" in error
-    assert "by `dvc checkout`, figures and plots by `git checkout -- metrics plots`" in error
+    assert (
+        "by `dvc checkout dvc.yaml`, figures and plots by `git checkout -- metrics plots`" in error
+    )
 
 
 @pytest.mark.parametrize("name", ["my insects", "a;b", "-x", "--", "$(id)"])

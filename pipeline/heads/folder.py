@@ -113,7 +113,7 @@ def damage_told(folder: Path) -> Iterator[None]:
     except (OSError, ValueError, KeyError, RecursionError, HeadError) as error:
         raise HeadError(
             f"the head in {folder} is damaged ({first_line(error)}): run the stage train again, "
-            "or `dvc checkout` to have the last one back."
+            "or `dvc checkout dvc.yaml` to have the last one back."
         ) from None
 
 

@@ -360,8 +360,8 @@ def find_credentials() -> str:
 
 
 def store_sizes(root: Path) -> list[int]:
-    """Return the bytes of each fingerprint's folder."""
-    folders = [folder for folder in root.glob("*") if folder.is_dir()]
+    """Return the bytes of each fingerprint's folder; the claims of runs have one, too, behind a dot."""
+    folders = [folder for folder in root.glob("[!.]*") if folder.is_dir()]
     return [sum(file.stat().st_size for file in os.scandir(folder)) for folder in folders]
 
 

@@ -289,6 +289,7 @@ def test_the_store_is_measured_by_fingerprint(tmp_path: Path) -> None:
     for folder, size in {"a": 3, "b": 4}.items():
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1.h5").write_bytes(b"x" * size)
+    (tmp_path / ".claims").mkdir()
     assert sorted(store_sizes(tmp_path)) == [3, 4]
 
 
