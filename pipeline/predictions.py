@@ -235,8 +235,8 @@ def write_predictions(path: Path, blocks: Iterable[Predictions]) -> None:
         temporary.open("w", encoding="utf-8", newline="") as stream,
     ):
         csv.writer(stream, lineterminator="\n").writerow([*FIXED_COLUMNS, *first.classes])
-        facts = csv.writer(stream, lineterminator=",")
-        numbers = f"{','.join(['%.7g'] * len(first.classes))}\n"
+        facts = csv.writer(stream, lineterminator="")
+        numbers = f"{',%.7g' * len(first.classes)}\n"
         for block in chain([first], blocks):
             labels = (block.classes[label] for label in block.labels)
             columns = (block.splits, block.sha256, block.path, labels, block.probabilities)
