@@ -30,7 +30,7 @@ from pipeline.exporting import export
 from pipeline.exporting.formats import FORMATS
 from pipeline.images import decode_square
 from pipeline.params import Params, load_params
-from pipeline.predictions import read_predictions
+from pipeline.predictions_file import read_predictions
 from pipeline.tools.predict import predict_files
 
 TITLES = (

@@ -1,29 +1,22 @@
 """The table of predictions: what a head says of every original image, and what is true.
 
-With a thousand classes an image takes 8 KB, so the table is written and read in blocks of rows.
+With a thousand classes an image takes 8 KB, so it is made, kept in a file and measured in blocks of rows.
 """
 
-import csv
-import sys
-import warnings
 from array import array
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
-from pathlib import Path
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import PredictionsError
-from pipeline.files import atomic_write
 
-FIXED_COLUMNS = ("split", "sha256", "path", "label")
-SHA256 = FIXED_COLUMNS.index("sha256")
 SMALLEST_PROBABILITY = 1e-7
 SUM_TOLERANCE = 1e-3  # float16 features and seven printed digits stay far inside
-BLOCK_CELLS = 1 << 18  # of a block that is read: 2 MB in float64
+BLOCK_CELLS = 1 << 18  # of a block: 2 MB in float64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,7 +48,7 @@ class Predictions:
     rows: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
-        _check_classes(self.classes)
+        check_classes(self.classes)
         _check_shapes(self)
         _check_rows(self)
 
@@ -216,197 +209,7 @@ def log_losses(
     return np.maximum(losses, 0)  # of a sure and right row -0.0, or a rounding below
 
 
-def write_predictions(path: Path, blocks: Iterable[Predictions]) -> None:
-    """Write a table as CSV: split, sha256, path, label (its name), one column a class.
-
-    Seven significant digits and LF ends, so equal predictions give equal bytes.
-
-    Args:
-        path: Of the file.
-        blocks: The table's rows, one block or more.
-
-    Raises:
-        PredictionsError: An image is in two blocks.
-    """
-    blocks = _without_repeats(blocks)
-    first = next(blocks)
-    with (
-        atomic_write(path) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as stream,
-    ):
-        csv.writer(stream, lineterminator="\n").writerow([*FIXED_COLUMNS, *first.classes])
-        facts = csv.writer(stream, lineterminator="")
-        numbers = f"{',%.7g' * len(first.classes)}\n"
-        for block in chain([first], blocks):
-            labels = (block.classes[label] for label in block.labels)
-            columns = (block.splits, block.sha256, block.path, labels, block.probabilities)
-            for *fact, row in zip(*columns, strict=True):
-                facts.writerow(fact)
-                stream.write(numbers % tuple(row.tolist()))
-
-
-def read_predictions(path: Path) -> Predictions:
-    """Read and check what `write_predictions` wrote, all at once.
-
-    Returns:
-        The table, with probabilities as float64.
-
-    Raises:
-        PredictionsError: As `read_blocks`.
-    """
-    return join_predictions(read_blocks(path))
-
-
-def read_blocks(path: Path, wanted: Container[str] | None = None) -> Iterator[Predictions]:
-    """Read and check what `write_predictions` wrote, some rows at a time.
-
-    Args:
-        path: Of the file.
-        wanted: The sha256 of the images whose rows are asked for; None for all.
-
-    Yields:
-        Blocks in the order of the rows, one or more, with probabilities as float64.
-
-    Raises:
-        PredictionsError: The file is missing, or not such a table; names file, column and row.
-            What was yielded before is not to be relied on.
-    """
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            yield from parse_blocks(stream, str(path), wanted)
-    except FileNotFoundError:
-        raise PredictionsError(
-            f"there are no predictions at {path}. The train stage writes them."
-        ) from None
-    except OSError as error:
-        raise _no_table(str(path), error) from None
-
-
-def parse_blocks(
-    lines: Iterable[str], name: str, wanted: Container[str] | None = None
-) -> Iterator[Predictions]:
-    """Turn the lines of a table, wherever they are kept, into blocks of it.
-
-    Args:
-        lines: As from a file opened with `newline=""`.
-        name: What messages call the table.
-        wanted: As of `read_blocks`.
-
-    Raises:
-        PredictionsError: They are no such table.
-    """
-    try:
-        lines = iter(lines)
-        classes = _classes_of(next(csv.reader(lines, strict=True), []))
-        yield from _without_repeats(_parse(classes, lines, wanted))
-    except (PredictionsError, csv.Error, UnicodeDecodeError) as error:
-        raise _no_table(name, error) from None
-
-
-def _no_table(name: str, error: Exception) -> PredictionsError:
-    fault = str(error).removesuffix(".")
-    return PredictionsError(f"{name} is not a table of predictions: {fault}. Run the train stage.")
-
-
-def _classes_of(header: Sequence[str]) -> tuple[str, ...]:
-    """Return the class names of a header; the fixed columns go by place, so a class may be called 'label'."""
-    if tuple(header[: len(FIXED_COLUMNS)]) != FIXED_COLUMNS:
-        found = ", ".join(header) or "nothing"
-        raise PredictionsError(
-            f"its columns should begin {', '.join(FIXED_COLUMNS)}; found {found}."
-        )
-    classes = tuple(header[len(FIXED_COLUMNS) :])
-    _check_classes(classes)
-    return classes
-
-
-def _parse(
-    classes: tuple[str, ...], lines: Iterator[str], wanted: Container[str] | None
-) -> Iterator[Predictions]:
-    """Turn lines of text into blocks; only the first may have no rows."""
-    rows = (
-        (row, cells)
-        for row, cells in enumerate(_split(lines, len(classes)))
-        if wanted is None or cells[SHA256] in wanted
-    )
-    most = max(1, BLOCK_CELLS // (len(FIXED_COLUMNS) + len(classes)))
-    yield _parse_block(classes, islice(rows, most))
-    while len(block := _parse_block(classes, islice(rows, most))):
-        yield block
-
-
-def _parse_block(classes: tuple[str, ...], rows: Iterator[tuple[int, list[str]]]) -> Predictions:
-    """Turn some rows into a block, one after the other: 100 classes make millions of cells."""
-    number = {name: index for index, name in enumerate(classes)}
-    facts: list[tuple[str, str, str]] = []
-    labels, places = array("q"), array("q")
-    latest = ""
-
-    def probabilities() -> Iterator[str]:
-        nonlocal latest
-        for row, (split, sha256, path, label, latest) in rows:
-            if label not in number:
-                raise PredictionsError(
-                    f"row {row}, column label: no class is called {label!r}. Known: {', '.join(classes)}."
-                )
-            places.append(row)
-            facts.append((sys.intern(split), sha256, path))  # a few splits, not one an image
-            labels.append(number[label])
-            yield latest
-
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "loadtxt: input contained no data")
-            table = np.loadtxt(probabilities(), delimiter=",", comments=None)
-    except UnicodeDecodeError:
-        raise
-    except ValueError:
-        raise _no_number(latest, places[-1], classes) from None
-    splits, keys, paths = zip(*facts, strict=True) if facts else ((), (), ())
-    return Predictions(
-        splits=splits,
-        sha256=keys,
-        path=paths,
-        labels=np.array(labels, np.int64),
-        classes=classes,
-        probabilities=table.reshape(-1, len(classes)),
-        rows=places,
-    )
-
-
-def _split(lines: Iterator[str], classes: int) -> Iterator[list[str]]:
-    """Yield the fixed cells of each row, and all probabilities in one more, for NumPy to read."""
-    fixed = len(FIXED_COLUMNS)
-    for row, line in enumerate(lines):
-        cells = line.rstrip("\r\n").split(",", fixed)
-        if '"' in line:  # a name with a comma, or that goes on in the next line
-            cells = next(csv.reader(chain([line], lines), strict=True))
-            cells = [*cells[:fixed], ",".join(cells[fixed:])]
-        found = len(cells) + cells[-1].count(",") * (len(cells) > fixed)
-        if found != fixed + classes:
-            raise PredictionsError(f"row {row} has {found} cells, expected {fixed + classes}.")
-        yield cells
-
-
-def _no_number(cells: str, row: int, columns: Sequence[str]) -> PredictionsError:
-    column, cell = next(
-        (column, cell)
-        for column, cell in zip(columns, cells.split(","), strict=True)
-        if not _is_number(cell)
-    )
-    return PredictionsError(f"row {row}, column {column}: {cell!r} is not a number.")
-
-
-def _is_number(cell: str) -> bool:
-    """Does NumPy read a number there? Python also takes 0_1."""
-    try:
-        np.loadtxt([cell], comments=None)
-    except ValueError:
-        return False
-    return True
-
-
-def _check_classes(classes: tuple[str, ...]) -> None:
+def check_classes(classes: tuple[str, ...]) -> None:
     """Raise unless the class names can name columns, in the one order that labels count by."""
     if len(classes) < 2 or list(classes) != sorted(set(classes)):
         raise PredictionsError(
@@ -456,7 +259,7 @@ def _row_of(table: Predictions, place: int) -> int:
     return place if table.rows is None else table.rows[place]
 
 
-def _without_repeats(blocks: Iterable[Predictions]) -> Iterator[Predictions]:
+def without_repeats(blocks: Iterable[Predictions]) -> Iterator[Predictions]:
     """Yield the blocks of a table; raise where one has an image that an earlier one has."""
     seen: dict[str, set[str]] = {}
     for block in blocks:

@@ -17,7 +17,8 @@ import pytest
 import yaml
 
 from pipeline import cli, paths
-from pipeline.predictions import Predictions, write_predictions
+from pipeline.predictions import Predictions
+from pipeline.predictions_file import write_predictions
 
 BACKBONE = "lite"
 SETTINGS: dict[str, Any] = {

@@ -48,3 +48,15 @@ def any_predictions(draw: st.DrawFn) -> Predictions:
     if kind == "sure":
         p = np.eye(k)[rng.integers(0, k, n)]
     return table(rng.integers(0, draw(st.integers(1, k)), n), p)
+
+
+def two_predictions() -> Predictions:
+    """Return a table of one image of train and one of val; the head is right about both."""
+    return Predictions(
+        splits=("train", "val"),
+        sha256=("aa", "bb"),
+        path=("train/cat/1.jpg", "val/dog/2.jpg"),
+        labels=np.array([0, 1]),
+        classes=("cat", "dog"),
+        probabilities=np.array([[0.9, 0.1], [0.25, 0.75]], np.float32),
+    )

@@ -14,7 +14,8 @@ from typing import Any
 
 from pipeline.errors import HeadError, first_line
 from pipeline.files import atomic_folder, atomic_write, atomic_write_json, sha256_of
-from pipeline.predictions import Predictions, read_blocks, write_predictions
+from pipeline.predictions import Predictions
+from pipeline.predictions_file import read_blocks, write_predictions
 
 WEIGHTS, DESCRIPTION, PREDICTIONS = "head.safetensors", "head.json", "predictions.csv"
 LONGEST_DESCRIPTION = 16 << 20  # bytes; 100,000 classes take 3 MB
@@ -78,7 +79,7 @@ def read_head_predictions(
         wanted: The sha256 of the images whose rows are asked for; None for every row.
 
     Returns:
-        Blocks of the table, as `pipeline.predictions.read_blocks`. That its bytes are those that
+        Blocks of the table, as `pipeline.predictions_file.read_blocks`. That its bytes are those that
         were written is known before the first.
 
     Raises:

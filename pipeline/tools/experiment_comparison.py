@@ -11,7 +11,8 @@ from scmrepo.exceptions import SCMError
 from pipeline import paths
 from pipeline.comparison import SIGNIFICANT, Comparison, compare_predictions
 from pipeline.errors import ExperimentsError, PredictionsError, did_you_mean
-from pipeline.predictions import Predictions, join_predictions, parse_blocks
+from pipeline.predictions import Predictions, join_predictions
+from pipeline.predictions_file import parse_blocks
 from pipeline.tools.experiment_table import LONGEST_VALUE, describe_settings
 from pipeline.tools.experiments import DONE, WORKSPACE, Result
 

@@ -16,7 +16,7 @@ from pipeline.engines.hardware import Hardware
 from pipeline.errors import BackboneError, ExportError, NoClassMap
 from pipeline.exporting import export
 from pipeline.params import BackboneParams, ExtractParams
-from pipeline.predictions import read_predictions
+from pipeline.predictions_file import read_predictions
 from pipeline.stages import extract, train
 from pipeline.tools.doctor import layer_fault, weights_fault
 from pipeline.tools.explain import explain_answers

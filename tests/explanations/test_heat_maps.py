@@ -17,7 +17,7 @@ from pipeline.explanations.heat_maps import draw_heat_maps
 from pipeline.explanations.overlay import overlay
 from pipeline.images import decode_square
 from pipeline.params import Params
-from pipeline.predictions import read_predictions
+from pipeline.predictions_file import read_predictions
 from pipeline.reporting.prediction_gallery import PredictionGallery, build_prediction_gallery
 from pipeline.stages import train
 from tests.fakes import use_maps_of_colours, use_mean_colour

@@ -22,7 +22,7 @@ from pipeline.exporting.formats import FORMATS
 from pipeline.features import read_features
 from pipeline.images import decode_square
 from pipeline.params import Params
-from pipeline.predictions import read_predictions
+from pipeline.predictions_file import read_predictions
 from pipeline.stages import extract, train
 from tests.damages import largest_file
 from tests.documents import python_in

@@ -17,7 +17,8 @@ from pipeline.heads.folder import (
     read_head_predictions,
     write_folder,
 )
-from pipeline.predictions import join_predictions, write_predictions
+from pipeline.predictions import join_predictions
+from pipeline.predictions_file import write_predictions
 from tests.damages import KINDS, damage
 from tests.test_predictions import predictions
 

@@ -17,7 +17,7 @@ from pipeline.errors import FeaturesError, HeadError, ParamsError
 from pipeline.features import Block, Header, create_features
 from pipeline.heads.saving import read_head
 from pipeline.params import Params
-from pipeline.predictions import read_predictions
+from pipeline.predictions_file import read_predictions
 from pipeline.stages import train
 from tests.project import BACKBONE, make_params, make_project
 

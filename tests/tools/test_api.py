@@ -16,7 +16,7 @@ from pipeline import paths
 from pipeline.errors import FeaturesError, HeadError, ImageError, ParamsError
 from pipeline.heads.loading import load_features, rows_by_split
 from pipeline.params import Params
-from pipeline.predictions import read_predictions
+from pipeline.predictions_file import read_predictions
 from pipeline.tools import api
 from pipeline.tools.predict import predict_files
 from tests.fakes import MeanColour, use_mean_colour

@@ -11,7 +11,7 @@ from dvc_data.index import DataIndexDirError
 
 from pipeline.comparison import Comparison
 from pipeline.errors import ExperimentsError, PredictionsError
-from pipeline.predictions import write_predictions
+from pipeline.predictions_file import write_predictions
 from pipeline.tools.experiment_comparison import (
     compare_experiments,
     describe_accuracy,

@@ -15,7 +15,7 @@ from pipeline import paths
 from pipeline.errors import HeadError, ImageError, ParamsError
 from pipeline.features import read_features
 from pipeline.params import Params
-from pipeline.predictions import read_predictions
+from pipeline.predictions_file import read_predictions
 from pipeline.stages import extract, train
 from pipeline.tools.predict import format_answer, predict_files, write_csv
 from tests.fakes import MeanColour, use_mean_colour
