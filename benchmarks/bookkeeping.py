@@ -9,23 +9,14 @@ one core and waits for the disk, so other programs show: seconds are those of th
 """
 
 import argparse
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from experiment import ENV
 from size import BACKBONE, DATASET, ROOT, STAGES, run, write_settings
 
-ENV = {
-    **os.environ,
-    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    "PYTHONPATH": ".",
-    "DVC_NO_ANALYTICS": "1",
-    "GIT_AUTHOR_NAME": "benchmark", "GIT_AUTHOR_EMAIL": "benchmark@localhost",
-    "GIT_COMMITTER_NAME": "benchmark", "GIT_COMMITTER_EMAIL": "benchmark@localhost",
-}  # fmt: skip
 OF_A_HEAD = ("train", "evaluate", "report-head", "report")  # the stages that another head makes run
 CLASSES = 10
 TRAIN = f"train@{DATASET}-{BACKBONE}"
@@ -99,7 +90,9 @@ def time_of(folder: Path, *command: str) -> float:
         CalledProcessError: It failed, and is not `dvc status`, whose 1 says that something has changed.
     """
     began = time.perf_counter()
-    done = subprocess.run(command, cwd=folder, env=ENV, check=False, stdout=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, cwd=folder, env=ENV | {"PYTHONPATH": "."}, check=False, stdout=subprocess.DEVNULL
+    )
     if "status" not in command:
         done.check_returncode()
     return time.perf_counter() - began
