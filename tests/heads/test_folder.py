@@ -20,13 +20,13 @@ from pipeline.heads.folder import (
 from pipeline.predictions import join_predictions
 from pipeline.predictions_file import write_predictions
 from tests.damages import KINDS, damage
-from tests.test_predictions import predictions
+from tests.tables import two_predictions
 
 CONTENT: dict[str, Any] = {"kind": "none", "deep": {"list": [1, 2.5, None, "\u00e4"]}}
 
 
 def test_a_description_comes_back_with_the_sums_of_the_files(tmp_path: Path) -> None:
-    write_folder(tmp_path, CONTENT, b"weights", [predictions()])
+    write_folder(tmp_path, CONTENT, b"weights", [two_predictions()])
     found = read_description(tmp_path)
     assert {key: found[key] for key in CONTENT} == CONTENT
     assert found.keys() - CONTENT.keys() == {"weights_sha256", "predictions_sha256"}
@@ -35,7 +35,7 @@ def test_a_description_comes_back_with_the_sums_of_the_files(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("kept", [0, 1, 2])
 def test_predictions_that_lack_rows_are_noticed(kept: int, tmp_path: Path) -> None:
-    write_folder(tmp_path, CONTENT, b"", [predictions()])
+    write_folder(tmp_path, CONTENT, b"", [two_predictions()])
     lines = (tmp_path / PREDICTIONS).read_text().splitlines(keepends=True)
     (tmp_path / PREDICTIONS).write_text("".join(lines[:kept]))
     with pytest.raises(HeadError, match=r"predictions.csv has the sha256 .*run the stage train"):
@@ -43,7 +43,7 @@ def test_predictions_that_lack_rows_are_noticed(kept: int, tmp_path: Path) -> No
 
 
 def test_missing_predictions_are_named(tmp_path: Path) -> None:
-    write_folder(tmp_path, CONTENT, b"", [predictions()])
+    write_folder(tmp_path, CONTENT, b"", [two_predictions()])
     (tmp_path / PREDICTIONS).unlink()
     with pytest.raises(HeadError, match=r"run the stage train first .predictions.csv is missing"):
         read_head_predictions(tmp_path)
@@ -51,15 +51,15 @@ def test_missing_predictions_are_named(tmp_path: Path) -> None:
 
 def test_predictions_of_another_head_are_noticed(tmp_path: Path) -> None:
     for name in ("one", "other"):
-        write_folder(tmp_path / name, CONTENT, b"", [predictions()])
-    write_predictions(tmp_path / "one" / PREDICTIONS, [predictions().of_split("val")])
+        write_folder(tmp_path / name, CONTENT, b"", [two_predictions()])
+    write_predictions(tmp_path / "one" / PREDICTIONS, [two_predictions().of_split("val")])
     with pytest.raises(HeadError, match=r"predictions\.csv has the sha256"):
         read_head_predictions(tmp_path / "one")
     assert len(join_predictions(read_head_predictions(tmp_path / "other"))) == 2
 
 
 def test_predictions_need_no_weights(tmp_path: Path) -> None:
-    write_folder(tmp_path, CONTENT, b"", [predictions()])
+    write_folder(tmp_path, CONTENT, b"", [two_predictions()])
     (tmp_path / WEIGHTS).unlink()
     assert join_predictions(read_head_predictions(tmp_path)).labels.tolist() == [0, 1]
 
@@ -67,13 +67,13 @@ def test_predictions_need_no_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("file", [PREDICTIONS, DESCRIPTION])
 def test_no_damage_passes(file: str, kind: str, tmp_path: Path) -> None:
-    write_folder(tmp_path, CONTENT, b"", [predictions()])
+    write_folder(tmp_path, CONTENT, b"", [two_predictions()])
     whole = (tmp_path / file).read_bytes()
     for seed in range(20):
         (tmp_path / file).write_bytes(damage(whole, kind, np.random.default_rng(seed)))
         try:
             assert read_description(tmp_path)["deep"] == CONTENT["deep"]
-            assert join_predictions(read_head_predictions(tmp_path)).path == predictions().path
+            assert join_predictions(read_head_predictions(tmp_path)).path == two_predictions().path
         except (HeadError, ValueError, RecursionError):
             continue
         # What is left is spaces, which mean nothing.
@@ -86,10 +86,10 @@ def test_nothing_is_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_two_runs_cannot_mix_their_files(tmp_path: Path) -> None:
-    write_folder(tmp_path / "head", CONTENT, b"weights", [predictions()])
+    write_folder(tmp_path / "head", CONTENT, b"weights", [two_predictions()])
     with atomic_folder(tmp_path / "head"), pytest.raises(InUse):
-        write_folder(tmp_path / "head", {}, b"others", [predictions()])
-    write_folder(tmp_path / "head", CONTENT, b"weights", [predictions()])
+        write_folder(tmp_path / "head", {}, b"others", [two_predictions()])
+    write_folder(tmp_path / "head", CONTENT, b"weights", [two_predictions()])
     assert sorted(path.name for path in (tmp_path / "head").iterdir()) == [
         "head.json", "head.safetensors", "predictions.csv",
     ]  # fmt: skip

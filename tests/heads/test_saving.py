@@ -25,7 +25,7 @@ from pipeline.heads.saving import HeadInfo, SavedHead, read_head, write_head
 from pipeline.heads.training import fit_head
 from pipeline.predictions import Predictions, join_predictions
 from tests.heads.examples import KINDS, OWN, blobs, own, recipe
-from tests.test_predictions import predictions
+from tests.tables import two_predictions
 
 FILES = (WEIGHTS, DESCRIPTION, PREDICTIONS)
 FAULTS = 500
@@ -69,9 +69,9 @@ def test_what_is_written_is_read_back(
     kind: str, classes: str, shape: tuple[int, ...], scaling: str, tmp_path: Path
 ) -> None:
     head = saved(kind, classes, shape, scaling=scaling)
-    write_head(tmp_path, head, [predictions()])
+    write_head(tmp_path, head, [two_predictions()])
     assert equal(read_head(tmp_path), head)
-    assert read_table(tmp_path).path == predictions().path
+    assert read_table(tmp_path).path == two_predictions().path
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted(FILES)
 
 
@@ -86,7 +86,7 @@ def test_a_head_that_is_read_says_what_was_said_before(
         kind, "abc", (1, 2, 3), scaling=scaling, temperature=head.temperature, rows=60,
         settings=head.settings.model_dump(mode="json"),
     )  # fmt: skip
-    write_head(tmp_path, SavedHead(info=info, tensors=head.saved_tensors()), [predictions()])
+    write_head(tmp_path, SavedHead(info=info, tensors=head.saved_tensors()), [two_predictions()])
     back = read_head(tmp_path).head()
     asked = rows.features.reshape(-1, 1, 2, 3)
     assert (back.probabilities(asked) == head.probabilities(rows.features)).all()
@@ -95,7 +95,7 @@ def test_a_head_that_is_read_says_what_was_said_before(
 
 def test_equal_heads_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("one", "other"):
-        write_head(tmp_path / name, saved(), [predictions()])
+        write_head(tmp_path / name, saved(), [two_predictions()])
     for file in FILES:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
         assert str(tmp_path).encode() not in (tmp_path / "one" / file).read_bytes()
@@ -104,12 +104,12 @@ def test_equal_heads_give_equal_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("changes", [{"temperature": 2.0}, {"scaling": "l2"}, {"chosen": {"epochs": 4.0}},
                                      {"trials": ()}, {"fit_on": "all"}, {"backbone": "vgg19"}])  # fmt: skip
 def test_what_differs_is_told_apart(changes: dict[str, Any], tmp_path: Path) -> None:
-    write_head(tmp_path, saved(**changes), [predictions()])
+    write_head(tmp_path, saved(**changes), [two_predictions()])
     assert not equal(read_head(tmp_path), saved())
 
 
 def test_the_description_names_the_sha256_of_the_files_beside_it(tmp_path: Path) -> None:
-    write_head(tmp_path, saved(), [predictions()])
+    write_head(tmp_path, saved(), [two_predictions()])
     found = json.loads((tmp_path / DESCRIPTION).read_text())
     for file, key in ((WEIGHTS, "weights_sha256"), (PREDICTIONS, "predictions_sha256")):
         assert found[key] == sha256((tmp_path / file).read_bytes()).hexdigest()
@@ -251,7 +251,7 @@ def make_huge(name: str) -> Damage:
     ],
 )  # fmt: skip
 def test_damage_is_told_as_such(damage: Damage, message: str, tmp_path: Path) -> None:
-    write_head(tmp_path, saved(), [predictions()])
+    write_head(tmp_path, saved(), [two_predictions()])
     damage(tmp_path)
     with pytest.raises(HeadError, match=message) as caught:
         read_head(tmp_path)
@@ -260,7 +260,7 @@ def test_damage_is_told_as_such(damage: Damage, message: str, tmp_path: Path) ->
 
 
 def test_a_changed_word_is_noticed(tmp_path: Path) -> None:
-    write_head(tmp_path, saved(), [predictions()])
+    write_head(tmp_path, saved(), [two_predictions()])
     description = (tmp_path / DESCRIPTION).read_text()
     (tmp_path / DESCRIPTION).write_text(description.replace('"c"', '"d"'))
     with pytest.raises(HeadError, match="its contents do not give its checksum"):
@@ -269,7 +269,7 @@ def test_a_changed_word_is_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["weights_sha256", "predictions_sha256"])
 def test_a_description_without_a_sum_vouches_for_nothing(key: str, tmp_path: Path) -> None:
-    write_head(tmp_path, saved(), [predictions()])
+    write_head(tmp_path, saved(), [two_predictions()])
     found = json.loads((tmp_path / DESCRIPTION).read_text())
     del found[key], found["checksum"]
     found["checksum"] = _checksum(found)
@@ -279,7 +279,7 @@ def test_a_description_without_a_sum_vouches_for_nothing(key: str, tmp_path: Pat
 
 
 def test_no_depth_of_nesting_gives_a_traceback(tmp_path: Path) -> None:
-    write_head(tmp_path, saved(), [predictions()])
+    write_head(tmp_path, saved(), [two_predictions()])
     whole = json.loads((tmp_path / DESCRIPTION).read_text())
     del whole["checksum"]
     for depth in [*range(100, 900, 100), *range(900, 1010)]:
@@ -427,13 +427,13 @@ class Vandal:
 def test_no_damaged_folder_gives_a_traceback_or_a_wrong_head(seed: int, tmp_path: Path) -> None:
     written = saved()
     refused = 0
-    write_head(tmp_path / "whole", written, [predictions()])
+    write_head(tmp_path / "whole", written, [two_predictions()])
     for number in range(100):
         folder = shutil.copytree(tmp_path / "whole", tmp_path / str(number))
         forged = Vandal(1000 * seed + number).damage(folder)
         head, table = attempt(read_head, folder), attempt(read_table, folder)
         assert head is None or forged or equal(head, written)
-        assert table is None or table.path == predictions().path
+        assert table is None or table.path == two_predictions().path
         refused += head is None
     assert 50 < refused < 100
 
