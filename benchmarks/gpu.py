@@ -165,7 +165,7 @@ def our_pass(files: list[Path], network: str, precision: Any, options: argparse.
     """Measure the four ways of this project, with one engine."""
     from pipeline.backbones.backbone import Backbone
     from pipeline.engines import open_engine
-    from pipeline.engines.choice import GPU_STREAMS, choose
+    from pipeline.engines.choice import choose
     from pipeline.engines.hardware import find_hardware
     from pipeline.extraction.decoding import ImageFile, decode_beside
     from pipeline.extraction.extractor import compute
@@ -174,10 +174,9 @@ def our_pass(files: list[Path], network: str, precision: Any, options: argparse.
     settings = ExtractParams(
         engine=options.engine, precision="float32", batch_size=options.batch_size, dtype="float16"
     )
-    config = replace(
-        choose(settings, find_hardware(options.engine), options.input_size),
-        precision=precision, batch_size=options.batch_size, streams=GPU_STREAMS,
-    )  # fmt: skip
+    config = choose(settings, find_hardware(options.engine), options.input_size)
+    streams = GPU_STREAMS * config.devices
+    config = replace(config, precision=precision, batch_size=options.batch_size, streams=streams)
     print(config, file=sys.stderr)
     backbone = Backbone(
         network,
@@ -194,8 +193,8 @@ def our_pass(files: list[Path], network: str, precision: Any, options: argparse.
     def decode_all() -> Any:
         """Decode everything, as fast as it is taken; return the last batch."""
         with (
-            ThreadPoolExecutor(GPU_STREAMS) as pool,
-            decode_beside(options.batch_size, options.input_size, GPU_STREAMS) as decode,
+            ThreadPoolExecutor(streams) as pool,
+            decode_beside(options.batch_size, options.input_size, streams) as decode,
         ):
 
             def work(batch: list[ImageFile]) -> Any:
@@ -208,7 +207,7 @@ def our_pass(files: list[Path], network: str, precision: Any, options: argparse.
 
     def one_pass() -> dict[str, float]:
         decoding, pixels = decode_all()
-        with ThreadPoolExecutor(GPU_STREAMS) as pool:
+        with ThreadPoolExecutor(streams) as pool:
             alone = timed(lambda: list(pool.map(engine.run, len(batches) * [pixels])))
         full = len(batches) * options.batch_size
         watched = Watched(engine)
@@ -239,11 +238,12 @@ def of_jax(engine: Any, pixels: Any, batches: int, speed: float) -> dict[str, fl
         return {}
     import jax
 
-    device = engine._device
+    program = engine.programs[0]
+    device = program.device
     seconds = timed(
         lambda: [jax.device_put(pixels, device).block_until_ready() for _ in range(batches)]
     )
-    operations = engine._function.cost_analysis()["flops"] / len(pixels)
+    operations = program.compiled.cost_analysis()["flops"] / len(pixels)
     memory = (device.memory_stats() or {}).get("peak_bytes_in_use")
     found = {
         "transfer alone": batches * len(pixels) / seconds,

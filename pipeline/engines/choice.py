@@ -11,7 +11,7 @@ from pipeline.engines.hardware import BFLOAT16_UNITS, CPU_INFO, PACKAGES, Gpu, H
 from pipeline.errors import BackboneError
 from pipeline.params import ExtractParams
 
-GPU_STREAMS = 3  # one batch on the device, one decoded, one being written
+GPU_STREAMS = 3  # of a GPU: one batch on the device, one decoded, one being written
 BYTES_PER_PIXEL = 600  # a generous bound of what a pixel of a batch takes in activations
 VERSIONS = {
     "tensorflow": ("tensorflow", "keras"),
@@ -30,8 +30,9 @@ class EngineConfig:
         precision: What it computes in.
         batch_size: Images a call.
         streams: Calls at once.
+        devices: How many alike take batches in turn.
         bfloat16: What of the processor multiplies bfloat16; None in another precision, or on a GPU.
-        gpu: Which one, of JAX.
+        gpu: Which, of JAX.
     """
 
     engine: Literal["tensorflow", "openvino", "jax"]
@@ -39,6 +40,7 @@ class EngineConfig:
     precision: Literal["float32", "bfloat16", "float16"]
     batch_size: int
     streams: int
+    devices: int = 1
     bfloat16: str | None = None
     gpu: Gpu | None = None
 
@@ -115,7 +117,8 @@ def choose(
         device="gpu",
         precision=settings.precision,
         batch_size=settings.batch_size or fitting_batch_size(gpu.bytes, input_size),
-        streams=GPU_STREAMS,
+        streams=GPU_STREAMS * gpu.count,
+        devices=gpu.count,
         gpu=gpu if engine == "jax" else None,
     )
 

@@ -19,17 +19,19 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """A GPU, as an engine sees it.
+    """A GPU, or several alike, as an engine sees them.
 
     Attributes:
-        bytes: Memory that the engine may take.
+        bytes: Memory that the engine may take, of the one that has least.
         kind: Its maker's name for it.
         software: What drives it, with versions.
+        count: How many the engine can use.
     """
 
     bytes: int
     kind: str = ""
     software: str = ""
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ class Hardware:
     Attributes:
         cores: Processors that this process may use.
         engines: Those that are installed, in the order in which they are tried on a CPU.
-        gpus: The first GPU of each engine that sees one, in the order in which they are tried.
+        gpus: Those of each engine that sees one, in the order in which they are tried.
         bfloat16: What the processor multiplies bfloat16 with, of BFLOAT16_UNITS; None without one.
     """
 

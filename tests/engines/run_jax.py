@@ -3,10 +3,12 @@
 python -m tests.engines.run_jax <what> <file>: the arrays that `what` gives, as an .npz file.
 """
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,11 +28,12 @@ def lite0(precision: str = "float32", layer: Any = None) -> Backbone:
     return Backbone("efficientnet_lite0", settings, precision, "jax")
 
 
-def _open(backbone: Backbone, batch_size: int = 1) -> Engine:
+def _open(backbone: Backbone, batch_size: int = 1, devices: int = 1) -> Engine:
     precision: Any = backbone.precision
     config = EngineConfig(
-        engine="jax", device="cpu", precision=precision, batch_size=batch_size, streams=3
-    )
+        engine="jax", device="cpu", precision=precision, batch_size=batch_size, streams=3,
+        devices=devices,
+    )  # fmt: skip
     return open_engine(config, backbone)
 
 
@@ -43,13 +46,42 @@ def one_network() -> Iterator[tuple[str, Any]]:
     engine: Any = _open(backbone)
     with ThreadPoolExecutor(3) as pool:
         yield "alone", np.concatenate(list(pool.map(engine.run, images[:, None])))
-    yield "products", re.findall(r"(?m) (?:convolution|dot)\(.*$", engine._function.as_text())
+    yield (
+        "products",
+        re.findall(r"(?m) (?:convolution|dot)\(.*$", engine.programs[0].compiled.as_text()),
+    )
     engine = _open(backbone, 4)
     yield "together", engine.run(images)
     yield "turned", np.roll(engine.run(np.roll(images, 1, axis=0)), -1, axis=0)
     padded = np.concatenate([images[:2], np.zeros_like(images[:2])])
     yield "padded", engine.run(padded)[:2]
     yield "bfloat16", _open(lite0("bfloat16"), 4).run(images)
+
+
+def devices() -> Iterator[tuple[str, Any]]:
+    """Give Lite0's features of 24 images by one device, and by three in turn: the processor, thrice.
+
+    And how many batches each of the three had.
+    """
+    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=3"
+    images, backbone = noise(24, SIZE), lite0()
+    yield "alone", _run_batches(_open(backbone, 2), images)
+    engine: Any = _open(backbone, 2, devices=3)
+    had = {program.device: 0 for program in engine.programs}
+    for program in engine.programs:
+        program.run = partial(_count, program.run, had, program.device)
+    yield "three", _run_batches(engine, images)
+    yield "had", list(had.values())
+
+
+def _run_batches(engine: Engine, images: Any) -> Any:
+    with ThreadPoolExecutor(engine.streams) as pool:
+        return np.concatenate(list(pool.map(engine.run, images.reshape(-1, 2, SIZE, SIZE, 3))))
+
+
+def _count(run: Callable[[Any], Any], had: dict[Any, int], device: Any, pixels: Any) -> Any:
+    had[device] += 1
+    return run(pixels)
 
 
 def layers() -> Iterator[tuple[str, Any]]:

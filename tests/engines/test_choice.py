@@ -78,6 +78,21 @@ def test_a_gpu_takes_the_batch_that_the_setting_says(batch_size: int) -> None:
     assert (choice.batch_size, choice.streams) == (batch_size, GPU_STREAMS)
 
 
+def test_of_several_gpus_each_has_batches_under_way_and_none_decides_values() -> None:
+    one, four = (
+        choose(
+            _settings(),
+            Hardware(cores=4, engines=("jax",), gpus={"jax": Gpu(bytes=8 * GB, count=count)}),
+            224,
+        )
+        for count in (1, 4)
+    )
+    assert (one.devices, one.streams) == (1, GPU_STREAMS)
+    assert (four.devices, four.streams) == (4, 4 * GPU_STREAMS)
+    assert four.batch_size == one.batch_size
+    assert four.describe() == one.describe()
+
+
 @pytest.mark.parametrize(
     ("gpu_bytes", "input_size", "expected"),
     [

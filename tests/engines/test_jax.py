@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from pipeline import paths
 from pipeline.backbones.backbone import Backbone
 from pipeline.engines import open_engine
 from pipeline.engines.choice import EngineConfig
+from pipeline.engines.hardware import Gpu
 from pipeline.features import read_header, stream_features
 from pipeline.images import decode_square
 from pipeline.params import BackboneParams
@@ -22,6 +24,8 @@ from tests.engines.run_jax import GOLDEN, SIZE
 from tests.project import BACKBONE, SETTINGS, draw_image, place
 
 pytest.importorskip("jax", reason="JAX is not installed (the extra `jax`)")
+from pipeline.engines.jax import find_gpu
+
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 LITE0 = Backbone("efficientnet_lite0", BackboneParams(input_size=SIZE))
@@ -121,6 +125,27 @@ def test_extract_needs_no_tensorflow(tmp_path: Path, monkeypatch: pytest.MonkeyP
     expected = _run_here("tensorflow", LITE0, images)
     found = np.concatenate(list(stream_features(file, 1 << 20)))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
+def test_gpus_of_another_kind_than_the_first_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gpu(kind: str, free: int) -> SimpleNamespace:
+        client = SimpleNamespace(platform_version="PJRT  C API\ncuda 13000")
+        return SimpleNamespace(
+            device_kind=kind, memory_stats=lambda: {"bytes_limit": free}, client=client
+        )
+
+    devices = [gpu("large", 80), gpu("small", 8), gpu("large", 70)]
+    monkeypatch.setattr("jax.devices", lambda platform: devices if platform == "gpu" else [])
+    assert find_gpu() == Gpu(bytes=70, kind="large", software="PJRT C API cuda 13000", count=2)
+
+
+def test_several_devices_share_the_batches_and_give_the_bits_of_one(tmp_path: Path) -> None:
+    found = _compute("devices", tmp_path)
+    assert found["alone"].shape == (24, 1280)
+    np.testing.assert_array_equal(found["three"], found["alone"])
+    assert found["had"].sum() == 12
+    assert len(found["had"]) == 3
+    assert found["had"].min() > 0, f"batches of each: {found['had']}"
 
 
 @pytest.mark.long
