@@ -62,7 +62,12 @@ def extract_on_ray(
             worker raises, of the first image that fails; or the same images have cost several workers.
     """
     with connected(settings) as ray:
-        count = settings.workers or _count_workers(ray.nodes(), settings.cpus, gpus)
+        count = settings.workers
+        if (
+            count is None or settings.address is None
+        ):  # where nobody can join, what lacks is an error
+            room = _count_workers(ray.nodes(), settings.cpus, gpus)
+            count = count or room
         count = min(count, -(-total // max(SMALLEST, batch_size)))
         chunks = Chunks(images, total, count, batch_size)
         crew = _Crew(ray, chunks, opener, settings, gpus)
