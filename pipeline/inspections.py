@@ -60,8 +60,12 @@ class Inspections:
         _demand((self.outlier >= 0) & (self.outlier < np.inf), "outlier", "a finite number >= 0")
         mapped = np.isfinite(self.x)
         _demand((mapped | np.isnan(self.x)) & (mapped == np.isfinite(self.y)), "x", "finite with y")
-        if len(set(self.sha256)) < len(self):
+        known = set(self.sha256)
+        if len(known) < len(self):
             raise InspectionError("column sha256: an image is there twice.")
+        for row, names in enumerate(self.neighbours):
+            if not known.issuperset(names):
+                raise InspectionError(f"row {row}, column neighbours: no image of this table.")
 
     def __len__(self) -> int:
         return len(self.sha256)

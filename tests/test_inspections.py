@@ -23,7 +23,7 @@ def table(**changes: Any) -> Inspections:
         "is_outlier": np.array([False, True]),
         "x": np.array([-3.5, np.nan]),
         "y": np.array([1e-9, np.nan]),
-        "neighbours": (("b", "c"), ()),
+        "neighbours": (("b", "a"), ()),
     }
     return Inspections(**{**columns, **changes})
 
@@ -39,7 +39,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         else:
             assert list(one) == list(other), column
     assert path.read_text().splitlines()[1:] == [
-        'a,"train/cat/a, é.jpg",train,cat,dog,0.0123457,1,0.25,0,-3.5,1e-09,b c',
+        'a,"train/cat/a, é.jpg",train,cat,dog,0.0123457,1,0.25,0,-3.5,1e-09,b a',
         "b,val/dog/b.jpg,val,dog,dog,1,0,0,1,,,",
     ]
 
@@ -54,6 +54,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         ({"x": np.array([np.inf, 0])}, "row 0, column x"),
         ({"y": np.array([0.0, 1.0])}, "row 1, column x: expected finite with y"),
         ({"sha256": ("a", "a")}, "an image is there twice"),
+        ({"neighbours": ((), ("a", "c"))}, "row 1, column neighbours: no image of this table"),
     ],
 )
 def test_columns_that_do_not_fit_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -65,7 +66,7 @@ def test_columns_that_do_not_fit_are_refused(changes: dict[str, Any], message: s
     ("old", "new", "message"),
     [
         ("sha256,path", "sha256,place", "its columns should be sha256, path"),
-        (",1e-09,b c", "", r"row 0 has 10 cells, expected 12\. Run the stage inspect"),
+        (",1e-09,b a", "", r"row 0 has 10 cells, expected 12\. Run the stage inspect"),
         (",1,0.25", ",yes,0.25", "row 0, column suspect: 'yes' is neither 0 nor 1"),
         ("0.0123457", "low", "row 0, column quality: 'low' is not a number"),
         ("0.0123457", "", "row 0, column quality: expected a number"),
