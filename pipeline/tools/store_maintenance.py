@@ -5,12 +5,14 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import paths
 from pipeline.errors import FeaturesError, StoreError
 from pipeline.features import Header, read_header, read_keys
 from pipeline.store.fingerprint import Fingerprint
@@ -225,19 +227,36 @@ def _revisions(experiments: int) -> list[str]:
 
 
 def _cached_features(revision: str, cache: Path) -> Iterator[Path]:
-    """Yield the features files that a revision's dvc.lock names, where DVC's cache has them."""
+    """Yield the features files that a revision's dvc.lock names, where DVC's cache has them.
+
+    Those of datasets and backbones that its params.yaml does not name are of no use to it: DVC leaves
+    in dvc.lock what once was run.
+    """
     if not _output("git", "ls-tree", revision, "dvc.lock"):
         return  # nothing was run before that commit
+    lock, params = (_read_committed(revision, name) for name in ("dvc.lock", paths.PARAMS))
     try:
-        lock = read_yaml(_output("git", "show", f"{revision}:./dvc.lock")) or {}
         outs = [out for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])]
-        hashes = [out["md5"] for out in outs if out["path"].startswith(FEATURES)]
-    except (NotYaml, AttributeError, KeyError, TypeError) as error:
+        hashes = {out["path"]: out["md5"] for out in outs if out["path"].startswith(FEATURES)}
+    except (AttributeError, KeyError, TypeError) as error:
         raise _unknown(f"dvc.lock of commit {revision[:7]} cannot be read ({error!r})") from None
-    for md5 in hashes:
+    try:
+        pairs = product(params["datasets"], params["backbones"])
+        named = {f"{FEATURES}{dataset}/{backbone}.h5" for dataset, backbone in pairs}
+    except (KeyError, TypeError) as error:
+        raise _unknown(f"params.yaml of commit {revision[:7]} cannot be read ({error!r})") from None
+    for md5 in (md5 for name, md5 in hashes.items() if name in named):
         path = cache / "files" / "md5" / md5[:2] / md5[2:]
         if path.is_file():
             yield path
+
+
+def _read_committed(revision: str, name: str | Path) -> Any:
+    """Return what a YAML file holds at a revision."""
+    try:
+        return read_yaml(_output("git", "show", f"{revision}:./{name}")) or {}
+    except NotYaml as error:
+        raise _unknown(f"{name} of commit {revision[:7]} cannot be read ({error!r})") from None
 
 
 def _output(*command: str) -> str:

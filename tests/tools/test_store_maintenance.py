@@ -181,6 +181,9 @@ def test_what_workspace_head_and_the_last_experiments_use_is_found(
 
     assert used(1) == [True, True, True, False]
     assert used(0) == [True, True, False, False]
+    Path("params.yaml").write_text(SETTINGS.replace("d:", "other:"))
+    run("git", "commit", "-qam", "d is no dataset any more")
+    assert used(1) == [True, False, True, False], "dvc.lock names it still"
 
 
 def test_a_shard_found_damaged_while_garbage_is_collected_is_quarantined(
@@ -231,9 +234,14 @@ def other_owner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
 
 
-def lock(text: str) -> None:
+SETTINGS = "datasets: {d: {}}\nbackbones: {fake: {}}\n"
+
+
+def lock(text: str, settings: str | None = SETTINGS) -> None:
     Path("dvc.lock").write_text(text)
-    run("git", "add", "dvc.lock")
+    if settings is not None:
+        Path("params.yaml").write_text(settings)
+    run("git", "add", "-A")
     run("git", "commit", "-q", "-m", "a")
 
 
@@ -249,6 +257,8 @@ UNKNOWN: dict[str, tuple[Callable[[pytest.MonkeyPatch], object], str]] = {
     ),
     "damaged lock": (lambda _: lock("stages: ["), r"dvc\.lock of commit \w{7} cannot be read"),
     "odd lock": (lambda _: lock("stages: {a: {outs: [{md5: 1}]}}"), r"dvc\.lock of commit \w{7}"),
+    "no settings": (lambda _: lock("a: {}", None), r"`git show \w+:\./params\.yaml` fails"),
+    "odd settings": (lambda _: lock("a: {}", "a: 1"), r"params\.yaml of commit \w{7} cannot be read"),
 }  # fmt: skip
 
 
@@ -285,6 +295,7 @@ def commit(keys: np.ndarray, md5: str) -> None:
     write_file(Path(".dvc/cache/files/md5") / md5[:2] / md5[2:], keys)
     outs = [{"path": "features/d/fake.h5", "md5": md5}, {"path": "models/d", "md5": md5}]
     Path("dvc.lock").write_text(yaml.safe_dump({"stages": {"extract@d-fake": {"outs": outs}}}))
+    Path("params.yaml").write_text(SETTINGS)
     run("git", "add", "-A")
     run("git", "commit", "-q", "-m", "a")
 
