@@ -83,6 +83,7 @@ def _data_view(data: Mapping[str, Any], sizes: Sequence[Mapping[str, Any]]) -> V
         "ratio": max(totals) / max(1, min(totals)),
         "guessing": max(val) / max(1, sum(val)),
         "quarantined": sorted(data["quarantined"].items()),
+        "corrections": data.get("corrections", {}),
         "duplicates": data.get("duplicates", {}),
         "leaks_prevented": data.get("leaks_prevented"),
     }
