@@ -165,7 +165,7 @@ def our_pass(files: list[Path], network: str, precision: Any, options: argparse.
     """Measure the four ways of this project, with one engine."""
     from pipeline.backbones.backbone import Backbone
     from pipeline.engines import open_engine
-    from pipeline.engines.choice import choose
+    from pipeline.engines.choice import GPU_STREAMS, choose
     from pipeline.engines.hardware import find_hardware
     from pipeline.extraction.decoding import ImageFile, decode_beside
     from pipeline.extraction.extractor import compute
