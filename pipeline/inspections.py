@@ -4,8 +4,9 @@ import csv
 import math
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ COLUMNS = tuple(field.name for field in fields(Inspections))
 TEXTS = ("sha256", "path", "split", "label", "suggested")
 FLAGS = ("suspect", "is_outlier")
 NUMBERS = ("quality", "outlier", "x", "y")
+BLOCK = 1000  # rows that are read at once
 
 
 def write_inspections(path: Path, table: Inspections) -> None:
@@ -124,17 +126,27 @@ def _parse(lines: Iterator[list[str]]) -> Inspections:
         raise InspectionError(f"its columns should be {', '.join(COLUMNS)}; found {found}.")
     columns: dict[str, Any] = {name: [] for name in COLUMNS}
     columns |= {name: array("d") for name in NUMBERS}
-    for number, row in enumerate(lines):
-        if len(row) != len(COLUMNS):
-            raise InspectionError(f"row {number} has {len(row)} cells, expected {len(COLUMNS)}.")
-        for name, cell in zip(COLUMNS, row, strict=True):
-            try:
-                columns[name].append(READERS[name](cell))
-            except ValueError as fault:
-                raise InspectionError(f"row {number}, column {name}: {cell!r} {fault}.") from None
+    while rows := list(islice(lines, BLOCK)):
+        for number, row in enumerate(rows, len(columns["sha256"])):
+            if len(row) != len(COLUMNS):
+                raise InspectionError(
+                    f"row {number} has {len(row)} cells, expected {len(COLUMNS)}."
+                )
+        for name, cells in zip(COLUMNS, zip(*rows, strict=True), strict=True):
+            _read_cells(name, cells, columns[name])
     columns |= {name: tuple(columns[name]) for name in (*TEXTS, "neighbours")}
     columns |= {name: np.array(columns[name], np.bool_) for name in FLAGS}
     return Inspections(**columns | {name: np.frombuffer(columns[name]) for name in NUMBERS})
+
+
+def _read_cells(name: str, cells: Sequence[str], column: Any) -> None:
+    """Add what some cells of a column say to those before."""
+    before = len(column)
+    try:
+        column.extend(map(READERS[name], cells))
+    except ValueError as fault:
+        cell = cells[len(column) - before]
+        raise InspectionError(f"row {len(column)}, column {name}: {cell!r} {fault}.") from None
 
 
 def _read_flag(cell: str) -> bool:
