@@ -19,6 +19,7 @@ LONGEST_VALUE = 30  # characters of a setting's value, for people
 COLUMNS: Sequence[tuple[str, Literal["left", "right"], bool]] = (
     ("experiment", "left", True),
     ("backbone", "left", True),
+    ("images", "right", False),
     ("accuracy", "right", False),
     ("95 % interval", "left", False),
     ("log loss", "right", False),
@@ -72,10 +73,11 @@ def describe_settings(settings: Mapping[str, Any], longest: int | None = None) -
 
 def _cells(one: Result) -> list[str]:
     """Return the texts of a row; where there are no figures, the state stands before the settings."""
-    figures, state = ["-", "-", "-"], f"({one.state}) "
+    figures, state = ["-", "-", "-", "-"], f"({one.state}) "
     if one.state == DONE:
         interval = f"{one.accuracy_low:.3f} to {one.accuracy_high:.3f}"
-        figures, state = [f"{one.accuracy:.3f}", interval, f"{one.log_loss:.4f}"], ""
+        accuracy, log_loss = f"{one.accuracy:.3f}", f"{one.log_loss:.4f}"
+        figures, state = [f"{one.n:,}", accuracy, interval, log_loss], ""
     mark = "*" if one.is_best else " "
     settings = describe_settings(one.settings, LONGEST_VALUE)
     return [f" {mark} {one.experiment}", one.backbone or "-", *figures, f"{state}{settings}"]

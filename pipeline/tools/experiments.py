@@ -20,7 +20,7 @@ from pipeline.errors import ExperimentsError, did_you_mean
 
 WORKSPACE, HEAD = "workspace", "HEAD"
 DONE = "done"
-FIGURES = ("accuracy", "accuracy_low", "accuracy_high", "log_loss")  # of `val`
+FIGURES = ("accuracy", "accuracy_low", "accuracy_high", "log_loss", "n")  # of `val`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,7 @@ class Result:
             of HEAD's, or where the value is null.
         dataset: Name; None if its params.yaml cannot tell.
         backbone: Name; None if its params.yaml cannot tell.
+        n: Images of split `val`; others than HEAD's where data or split are others.
         accuracy: Of split `val`, 0..1, with the bounds of its 95 % interval.
         accuracy_low: Lower bound.
         accuracy_high: Upper bound.
@@ -55,6 +56,7 @@ class Result:
     settings: Mapping[str, Any]
     dataset: str | None = None
     backbone: str | None = None
+    n: int | None = None
     accuracy: float | None = None
     accuracy_low: float | None = None
     accuracy_high: float | None = None

@@ -19,7 +19,7 @@ def result(**changes: Any) -> Result:
     facts: dict[str, Any] = {
         "experiment": "wide", "revision": "b" * 40, "base": "a" * 40,
         "created": datetime(2026, 1, 2, 3, 4), "state": "done", "settings": {"head.units": 256},
-        "dataset": "pets", "backbone": "lite", "accuracy": 0.98437512, "accuracy_low": 0.953,
+        "dataset": "pets", "backbone": "lite", "n": 1064, "accuracy": 0.98437512, "accuracy_low": 0.953,
         "accuracy_high": 1.0, "log_loss": 0.03734567,
     }  # fmt: skip
     return Result(**facts | changes)
@@ -28,6 +28,7 @@ def result(**changes: Any) -> Result:
 QUEUED = result(
     experiment="later",
     state="queued",
+    n=None,
     accuracy=None,
     accuracy_low=None,
     accuracy_high=None,
@@ -38,12 +39,12 @@ QUEUED = result(
 def test_the_table_has_a_line_a_result_under_its_dataset() -> None:
     results = [result(dataset="herbs", is_best=True), result(), QUEUED]
     assert render_table(results).splitlines() == [
-        "experiment  backbone  accuracy  95 % interval   log loss  settings",
+        "experiment  backbone  images  accuracy  95 % interval   log loss  settings",
         "herbs",
-        " * wide     lite         0.984  0.953 to 1.000    0.0373  head.units=256",
+        " * wide     lite       1,064     0.984  0.953 to 1.000    0.0373  head.units=256",
         "pets",
-        "   wide     lite         0.984  0.953 to 1.000    0.0373  head.units=256",
-        "   later    lite             -  -                      -  (queued) head.units=256",
+        "   wide     lite       1,064     0.984  0.953 to 1.000    0.0373  head.units=256",
+        "   later    lite           -         -  -                      -  (queued) head.units=256",
     ]
 
 

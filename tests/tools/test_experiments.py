@@ -82,6 +82,7 @@ def test_the_workspace_and_head_come_first_and_differ_in_nothing() -> None:
     assert (head.dataset, head.backbone, head.state) == ("pets", "lite", "done")
     assert (head.accuracy, head.accuracy_low, head.accuracy_high) == (0.8, 0.7, 0.9)
     assert head.log_loss == 0.5
+    assert head.n == 20
     assert workspace.settings == head.settings == {}
     assert workspace.base is head.base is None
 
