@@ -12,6 +12,7 @@ from tests.sample_images import encode, scene
 
 ROOT = Path(__file__).parents[1]
 ARGUMENTS = {
+    "activations": ["--networks", "efficientnet_lite0", "mobilenetv3small"],
     "bookkeeping": ["--images", "60", "--rounds", "1"],
     "compression": ["PHOTOS", "--images", "8"],
     "damage": ["PHOTOS"],
@@ -47,6 +48,7 @@ ARGUMENTS = {
 }  # fmt: skip
 # They build networks, run Keras or all stages, or write much.
 LONG_ONES = {
+    "activations",
     "bookkeeping",
     "compression",
     "decoding",

@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.catalogue.backbones import OWN_ACTIVATIONS
 from pipeline.engines.environment import find_switches
 from pipeline.engines.hardware import BFLOAT16_UNITS, CPU_INFO, PACKAGES, Gpu, Hardware
 from pipeline.errors import BackboneError
 from pipeline.params import ExtractParams
 
 GPU_STREAMS = 3  # of a GPU: one batch on the device, one decoded, one being written
-BYTES_PER_PIXEL = 600  # a generous bound of what a pixel of a batch takes in activations
 VERSIONS = {
     "tensorflow": ("tensorflow", "keras"),
     "openvino": ("tensorflow", "keras", "openvino"),
@@ -81,7 +81,12 @@ def _version(library: str) -> str:
 
 
 def choose(
-    settings: ExtractParams, hardware: Hardware, input_size: int, *, needs_openvino: bool = False
+    settings: ExtractParams,
+    hardware: Hardware,
+    input_size: int,
+    *,
+    activations: int = OWN_ACTIVATIONS,
+    needs_openvino: bool = False,
 ) -> EngineConfig:
     """Choose the engine: one that sees a GPU, else OpenVINO if installed, else TensorFlow, else JAX.
 
@@ -89,6 +94,7 @@ def choose(
         settings: What is wanted.
         hardware: What there is.
         input_size: Height and width of the images, pixels.
+        activations: Bytes that a pixel of them takes in the network's tensors.
         needs_openvino: Whether nothing else can run the backbone.
 
     Raises:
@@ -116,7 +122,7 @@ def choose(
         engine=engine,
         device="gpu",
         precision=settings.precision,
-        batch_size=settings.batch_size or fitting_batch_size(gpu.bytes, input_size),
+        batch_size=settings.batch_size or fitting_batch_size(gpu.bytes, input_size, activations),
         streams=GPU_STREAMS * gpu.count,
         devices=gpu.count,
         gpu=gpu if engine == "jax" else None,
@@ -165,7 +171,10 @@ def _check_precision(precision: str, engine: str, gpu: Gpu | None, hardware: Har
         )
 
 
-def fitting_batch_size(gpu_bytes: int, input_size: int) -> int:
-    """Return the largest power of two from 8 to 512 that fits half of a GPU's memory."""
-    fits = gpu_bytes // 2 // (input_size * input_size * BYTES_PER_PIXEL)
+def fitting_batch_size(gpu_bytes: int, input_size: int, activations: int) -> int:
+    """Return the largest power of two from 8 to 512 whose activations fit half of a GPU's memory.
+
+    The other half is for the weights, and for what convolutions need beside their tensors.
+    """
+    fits = gpu_bytes // 2 // (input_size * input_size * activations)
     return int(2 ** np.clip(np.floor(np.log2(max(1, fits))), 3, 9))

@@ -8,6 +8,7 @@ from itertools import chain, islice
 import numpy as np
 
 from pipeline.backbones.backbone import Backbone
+from pipeline.catalogue.backbones import activations_of
 from pipeline.engines import Engine, open_engine
 from pipeline.engines.choice import EngineConfig, choose
 from pipeline.engines.hardware import find_hardware
@@ -39,6 +40,7 @@ class Extractor:
             extract,
             find_hardware(extract.engine),
             settings.input_size,
+            activations=activations_of(settings.network or name),
             needs_openvino=settings.needs_openvino,
         )
         self.dtype = extract.dtype

@@ -39,7 +39,7 @@ def describe_networks() -> Iterator[str]:
     yield f"{'network':18}  parameters  input_size  width  ImageNet"
     for one in NETWORKS.values():
         if one.figures is not None:
-            parameters, input_size, width, top1 = one.figures
+            parameters, input_size, width, top1, _ = one.figures
             figures = f"{parameters:9.1f}M  {input_size:10}  {width:5}  {top1:6.1f} %"
             yield f"{one.name:18} {figures}  {one.title}"
     yield f"parameters without the classifier; ImageNet: top-1 accuracy with it, from {SOURCES}"

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from pipeline.backbones.backbone import Backbone, _scale
-from pipeline.catalogue.backbones import CATALOGUE, NAMES, Figures, unknown
+from pipeline.catalogue.backbones import (
+    CATALOGUE,
+    NAMES,
+    OWN,
+    OWN_ACTIVATIONS,
+    Figures,
+    activations_of,
+    unknown,
+)
 from pipeline.params import BackboneParams
 
 FAMILIES = {
@@ -107,11 +115,13 @@ def test_each_name_is_its_builders_in_lower_case_and_has_one_line() -> None:
 
 def test_the_figures_are_possible() -> None:
     for name in CATALOGUE:
-        parameters, input_size, width, top1 = _figures(name)
+        parameters, input_size, width, top1, activations = _figures(name)
         assert 0.5 < parameters < 400, name
         assert 224 <= input_size <= 600, name
         assert 512 <= width <= 4032, name
         assert 65 < top1 < 90, name
+        assert 4 * 3 < activations == activations_of(name) < OWN_ACTIVATIONS, name
+    assert activations_of(OWN) == OWN_ACTIVATIONS
 
 
 def _figures(name: str) -> Figures:

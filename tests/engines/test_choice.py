@@ -94,24 +94,27 @@ def test_of_several_gpus_each_has_batches_under_way_and_none_decides_values() ->
 
 
 @pytest.mark.parametrize(
-    ("gpu_bytes", "input_size", "expected"),
+    ("gpu_bytes", "input_size", "activations", "expected"),
     [
-        (0, 224, 8),
-        (1 * GB, 224, 16),
-        (8 * GB, 224, 128),
-        (16 * GB, 224, 256),
-        (80 * GB, 224, 512),
-        (8 * GB, 448, 32),
+        (0, 224, 600, 8),
+        (1 * GB, 224, 600, 16),
+        (8 * GB, 224, 600, 128),
+        (8 * GB, 224, 300, 256),
+        (16 * GB, 224, 600, 256),
+        (80 * GB, 224, 600, 512),
+        (80 * GB, 224, 100, 512),
+        (8 * GB, 448, 600, 32),
     ],
 )
 def test_without_a_setting_the_batch_fits_half_the_memory(
-    gpu_bytes: int, input_size: int, expected: int
+    gpu_bytes: int, input_size: int, activations: int, expected: int
 ) -> None:
-    assert fitting_batch_size(gpu_bytes, input_size) == expected
+    assert fitting_batch_size(gpu_bytes, input_size, activations) == expected
 
 
-def test_the_batch_by_memory_is_what_a_gpu_gets() -> None:
-    assert choose(_settings(), _hardware(8), 224).batch_size == fitting_batch_size(8 * GB, 224)
+def test_the_batch_by_memory_and_network_is_what_a_gpu_gets() -> None:
+    assert choose(_settings(), _hardware(8), 224).batch_size == 128
+    assert choose(_settings(), _hardware(8), 224, activations=204).batch_size == 256
 
 
 def test_float16_is_for_a_gpu() -> None:

@@ -10,12 +10,14 @@ import pytest
 
 from pipeline.backbones.backbone import Backbone
 from pipeline.engines.choice import EngineConfig
+from pipeline.engines.hardware import Gpu, Hardware
 from pipeline.errors import ImageError, ManifestError, NonFiniteFeatures
 from pipeline.extraction.assembly import first_missing
 from pipeline.extraction.decoding import ImageFile
 from pipeline.extraction.extractor import Extractor, compute
 from pipeline.extraction.plan import Row, make_plan
 from pipeline.images import decode_square
+from pipeline.params import BackboneParams
 from pipeline.store.store import Found, keys_of
 from tests.fakes import MeanColour
 from tests.project import BACKBONE, draw_image, make_params
@@ -159,3 +161,20 @@ def test_an_extractor_opens_its_engine_once_and_only_when_needed(
     for _ in range(2):
         assert {features.dtype for _, features in extractor.extract(images)} == {np.dtype("f2")}
     assert opened == [(extractor.config, 32)]
+
+
+def test_beside_a_gpu_the_batch_fits_its_memory_by_what_the_network_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gpu = Hardware(cores=2, engines=("tensorflow",), gpus={"tensorflow": Gpu(bytes=8 << 30)})
+    monkeypatch.setattr("pipeline.extraction.extractor.find_hardware", lambda _: gpu)
+
+    extract = make_params({"extract.batch_size": None}).extract
+
+    def batch_size(name: str, **settings: Any) -> int:
+        return Extractor(name, BackboneParams(**settings), extract).config.batch_size
+
+    assert batch_size("vgg16") == 128
+    assert batch_size("efficientnet_lite0") == 256
+    assert batch_size("mine", network="efficientnet_lite0") == 256
+    assert batch_size("mine", network="own", weights="net.keras", scaling="tf") == 128

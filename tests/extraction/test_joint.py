@@ -87,7 +87,7 @@ def test_where_a_batch_is_too_large_the_largest_are_halved(monkeypatch: pytest.M
     settings = {"network": [BACKBONE, OTHER, "vgg16"], "input_size": [224, 160, 160]}
     both = open_joint(monkeypatch, {"extract.batch_size": None}, **settings)
     sizes = [one.config.batch_size for one in both.networks]
-    assert sizes == [128, 256, 256]
+    assert sizes == [256, 512, 256]
     half = both.with_half_the_batch()
-    assert [one.config.batch_size for one in half.networks] == [128, 128, 128]
-    assert (both.batch_size, half.batch_size) == (256, 128)
+    assert [one.config.batch_size for one in half.networks] == [256, 256, 256]
+    assert (both.batch_size, half.batch_size) == (512, 256)
