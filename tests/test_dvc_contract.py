@@ -248,15 +248,16 @@ def test_a_study_runs_its_command_and_keeps_its_results_where_the_layout_says(st
     stage, backbone = STUDY_STAGES[study], "b" if STUDIES[study] else ""
     names = " ".join(f"'{name}'" for name in ("d", backbone) if name)
     assert named(stage["cmd"]) == f"python -m pipeline study {study} {names}"
-    assert [named(out) for out in stage["outs"]] == [
-        str(paths.results_file(study, "d", backbone or None))
-    ]
+    (out,) = stage["outs"]
+    file = {named(name): flags for name, flags in out.items()}
+    assert file == {str(paths.results_file(study, "d", backbone or None)): {"cache": False}}
 
 
 def test_the_comparison_depends_on_all_results_and_keeps_its_own_elsewhere() -> None:
     stage = STUDY_STAGES["compare"]
     assert stage["deps"][0] == str(paths.STUDIES_RESULTS)
-    assert stage["outs"] == [str(paths.COMPARISONS), str(paths.STUDIES_PAGE)]
+    outs = (str(paths.COMPARISONS), str(paths.STUDIES_PAGE))
+    assert stage["outs"] == [{out: {"cache": False}} for out in outs]
     assert stage["cmd"] == "python -m pipeline study compare"
 
 
