@@ -183,8 +183,11 @@ def test_where_no_machine_has_room_that_is_said(
 
     monkeypatch.setattr(ray_workers.log, "warning", fail)
     greedy = RayParams(workers=1, cpus=1000, patience=1)
-    with pytest.raises(PipelineError, match=r"no worker has begun .* 1000 CPUs and 0 GPUs each"):
+    with pytest.raises(PipelineError, match=r"a worker takes 1000 CPUs and 0 GPUs, and no node"):
         next(extract_on_ray([ImageFile(Path("a"))], 1, colours, greedy))
+    of_a_cluster = greedy.model_copy(update={"address": "auto"})  # others may join it
+    with pytest.raises(PipelineError, match=r"no worker has begun .* 1000 CPUs and 0 GPUs each"):
+        next(extract_on_ray([ImageFile(Path("a"))], 1, colours, of_a_cluster))
 
 
 def is_running(process: int) -> bool:
