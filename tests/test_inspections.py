@@ -28,8 +28,12 @@ def table(**changes: Any) -> Inspections:
     return Inspections(**{**columns, **changes})
 
 
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", [1, 1000])
+def test_what_is_written_is_read_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
     path = tmp_path / "new" / "t.csv"
+    monkeypatch.setattr("pipeline.inspections.BLOCK", block)
     write_inspections(path, table())
     found, expected = read_inspections(path), table()
     for column in COLUMNS:
@@ -62,6 +66,7 @@ def test_columns_that_do_not_fit_are_refused(changes: dict[str, Any], message: s
         table(**changes)
 
 
+@pytest.mark.parametrize("block", [1, 1000])
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -69,11 +74,16 @@ def test_columns_that_do_not_fit_are_refused(changes: dict[str, Any], message: s
         (",1e-09,b a", "", r"row 0 has 10 cells, expected 12\. Run the stage inspect"),
         (",1,0.25", ",yes,0.25", "row 0, column suspect: 'yes' is neither 0 nor 1"),
         ("0.0123457", "low", "row 0, column quality: 'low' is not a number"),
+        ("dog,1,0,0,1,,,", "dog,1,0,0,1,,", r"row 1 has 11 cells, expected 12\."),
+        ("dog,1,0,0,1", "dog,1,0,far,1", "row 1, column outlier: 'far' is not a number"),
         ("0.0123457", "", "row 0, column quality: expected a number"),
         ("dog,1,0,0,1", 'dog,"1,0,0,1', "unexpected end of data"),
     ],
 )
-def test_a_damaged_file_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_a_damaged_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, message: str, block: int
+) -> None:
+    monkeypatch.setattr("pipeline.inspections.BLOCK", block)
     path = tmp_path / "t.csv"
     write_inspections(path, table())
     text = path.read_text()

@@ -106,6 +106,30 @@ def test_only_the_rows_asked_for_are_read(tmp_path: Path) -> None:
     assert (len(nothing), nothing.classes) == (0, ("cat", "dog"))
 
 
+def test_numbers_are_read_as_python_reads_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    p = rng.uniform(0, 1, 2000) ** rng.integers(1, 60, 2000)
+    p[:4] = 0, 1, 5e-324, 1e-310
+    table = Predictions(
+        splits=("val",) * len(p),
+        sha256=tuple(map(str, range(len(p)))),
+        path=("x",) * len(p),
+        labels=np.zeros(len(p), np.int64),
+        classes=("cat", "dog"),
+        probabilities=np.stack([p, 1 - p], axis=1),
+    )
+    write_predictions(tmp_path / "p.csv", [table])
+    found = read_predictions(tmp_path / "p.csv").probabilities
+    assert found.dtype == np.float64
+    assert found[:, 0].tolist() == [float(f"{value:.7g}") for value in p]
+
+
+def test_a_row_that_ends_before_its_sha256_is_no_row_that_nobody_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(f"{TABLE}val\n")
+    with pytest.raises(PredictionsError, match="row 2 has 1 cells, expected 6"):
+        list(read_blocks(tmp_path / "p.csv", wanted={"bb"}))
+
+
 def test_a_row_asked_for_is_named_by_its_place_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text(TABLE.replace("0.75", "0.5"))
     with pytest.raises(PredictionsError, match="row 1, column probabilities"):
