@@ -561,7 +561,7 @@ def push() -> None:
 @store_app.command()
 def gc(
     experiments: Annotated[
-        int, typer.Option(help="How many of the newest experiments keep their features.")
+        int, typer.Option(help="How many of the newest experiments keep their features.", min=0)
     ] = 20,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
@@ -610,7 +610,8 @@ def _way_back() -> str:
         return ""
     return (
         "\nDVC has deleted what this stage had made. When params.yaml is right again, have back models and "
-        "features by `dvc checkout dvc.yaml`, figures and plots by `git checkout -- metrics plots`."
+        "features by `dvc checkout dvc.yaml`, figures and plots by `git checkout -- metrics plots`, "
+        "results of studies by `git checkout -- studies`."
     )
 
 

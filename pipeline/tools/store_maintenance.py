@@ -1,6 +1,7 @@
 """Looking after the store: what it holds, whether it is sound, and making room."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -13,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import paths
-from pipeline.errors import FeaturesError, StoreError
+from pipeline.errors import FeaturesError, PipelineError, StoreError
+from pipeline.extraction.extractor import Extractor
 from pipeline.features import Header, read_header, read_keys
+from pipeline.manifest import read_copies, read_used
+from pipeline.params import Params, load_params
 from pipeline.store.fingerprint import Fingerprint
 from pipeline.store.shards import (
     SUFFIX,
@@ -31,6 +35,9 @@ from pipeline.store.store import DAMAGED_SUFFIX, DESCRIPTION, quarantine_shard
 from pipeline.yaml_reader import NotYaml, read_yaml
 
 FEATURES = "features/"
+EXPERIMENT = re.compile(
+    r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/"
+)  # others are DVC's own, as of its queue
 DVC = (sys.executable, "-m", "dvc")  # that of this environment, whatever the PATH
 
 
@@ -76,13 +83,9 @@ def inspect_store(root: Path, *, check_rows: bool = False) -> Iterator[StoreSumm
         files = _shard_files(folder)
         shards = [shard for path in files if (shard := _sound(path, check_rows)) is not None]
         sound = {shard.path for shard in shards}
-        try:
-            fingerprint_parts = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            fingerprint_parts = {}
         yield StoreSummary(
             fingerprint=folder.name,
-            fingerprint_parts=fingerprint_parts,
+            fingerprint_parts=_read_description(folder),
             shards=len(shards),
             features=sum(len(shard.keys) for shard in shards),
             bytes=sum(map(_size, folder.iterdir())),
@@ -93,6 +96,8 @@ def inspect_store(root: Path, *, check_rows: bool = False) -> Iterator[StoreSumm
 def features_in_use(experiments: int) -> dict[str, set[bytes]]:
     """Gather the images whose features the workspace, HEAD and the last experiments use.
 
+    The workspace also uses what its settings would compute of its images: a run that was stopped goes on.
+
     Args:
         experiments: How many of the newest DVC experiments count.
 
@@ -100,12 +105,12 @@ def features_in_use(experiments: int) -> dict[str, set[bytes]]:
         Fingerprint's key to the sha256 (32 bytes each) of its images.
 
     Raises:
-        StoreError: git, DVC, or a features file that is in use cannot be read, so that nobody
-            knows what is in use.
+        StoreError: git, DVC, params.yaml, or a features file that is in use cannot be read, so that
+            nobody knows what is in use.
     """
     used: dict[str, set[bytes]] = {}
     cache = Path(_output(*DVC, "cache", "dir").strip())
-    revisions = _revisions(experiments)
+    revisions = [None, *_revisions(experiments)]
     cached = {path for revision in revisions for path in _cached_features(revision, cache)}
     for path in sorted([*Path(FEATURES).glob("*/*.h5"), *cached]):
         try:
@@ -114,7 +119,35 @@ def features_in_use(experiments: int) -> dict[str, set[bytes]]:
                 used.setdefault(fingerprint, set()).update(keys)
         except FeaturesError as error:
             raise _unknown(str(error)) from None
+    try:
+        for fingerprint, wanted in _wanted_here(load_params()):
+            used.setdefault(fingerprint, set()).update(wanted)
+    except PipelineError as error:
+        raise _unknown(str(error)) from None
     return used
+
+
+def _wanted_here(params: Params) -> Iterator[tuple[str, set[bytes]]]:
+    """Yield the images that the workspace's settings want, by the fingerprints that the store knows."""
+    stored = {
+        _read_description(folder).get("backbone") for folder in _folders(paths.store_folder())
+    }
+    images = {key for dataset in params.datasets for key in _images_of(dataset)}
+    for name, settings in params.backbones.items():
+        for one in settings.networks:
+            if (one.network or name) in stored:  # to know the fingerprint of another may build it
+                extractor = Extractor(name, one, params.extract)
+                yield from ((layer.key, images) for layer in extractor.fingerprint.of_each_layer())
+
+
+def _images_of(dataset: str) -> Iterator[bytes]:
+    """Yield the sha256 (32 bytes) of a dataset's images and copies, as far as it is prepared."""
+    if paths.manifest_file(dataset).exists():
+        yield from (
+            bytes.fromhex(sha256) for *_, sha256, _ in read_used(paths.manifest_file(dataset))
+        )
+    if paths.copies_file(dataset).exists():
+        yield from (bytes.fromhex(row.sha256) for row in read_copies(paths.copies_file(dataset)))
 
 
 def share(root: Path, url: str | None) -> str:
@@ -218,45 +251,59 @@ def _revisions(experiments: int) -> list[str]:
     head = _output("git", "rev-parse", "--verify", "HEAD").strip()
     order, form = "--sort=-creatordate", "--format=%(refname) %(objectname)"
     found = _output("git", "for-each-ref", "refs/exps", order, form)
-    commits = [
-        line.split()[1]
-        for line in found.splitlines()
-        if not line.startswith(("refs/exps/exec", "refs/exps/apply"))
-    ]
+    commits = [line.split()[1] for line in found.splitlines() if EXPERIMENT.match(line)]
     return [head, *commits[:experiments]]
 
 
-def _cached_features(revision: str, cache: Path) -> Iterator[Path]:
+def _cached_features(revision: str | None, cache: Path) -> Iterator[Path]:
     """Yield the features files that a revision's dvc.lock names, where DVC's cache has them.
 
     Those of datasets and backbones that its params.yaml does not name are of no use to it: DVC leaves
     in dvc.lock what once was run.
+
+    Args:
+        revision: A commit; None: the workspace.
+        cache: DVC's folder.
     """
-    if not _output("git", "ls-tree", revision, "dvc.lock"):
+    if (lock := _read(revision, "dvc.lock")) is None:
         return  # nothing was run before that commit
-    lock, params = (_read_committed(revision, name) for name in ("dvc.lock", paths.PARAMS))
     try:
         outs = [out for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])]
         hashes = {out["path"]: out["md5"] for out in outs if out["path"].startswith(FEATURES)}
     except (AttributeError, KeyError, TypeError) as error:
-        raise _unknown(f"dvc.lock of commit {revision[:7]} cannot be read ({error!r})") from None
+        raise _unreadable("dvc.lock", revision, error) from None
     try:
-        pairs = product(params["datasets"], params["backbones"])
-        named = {f"{FEATURES}{dataset}/{backbone}.h5" for dataset, backbone in pairs}
-    except (KeyError, TypeError) as error:
-        raise _unknown(f"params.yaml of commit {revision[:7]} cannot be read ({error!r})") from None
-    for md5 in (md5 for name, md5 in hashes.items() if name in named):
+        params = _read(revision, str(paths.PARAMS))
+        pairs = product(params["datasets"].keys(), params["backbones"].keys())
+    except (AttributeError, KeyError, TypeError) as error:
+        raise _unreadable("params.yaml", revision, error) from None
+    for dataset, backbone in pairs:
+        md5 = hashes.get(f"{FEATURES}{dataset}/{backbone}.h5", "")
         path = cache / "files" / "md5" / md5[:2] / md5[2:]
         if path.is_file():
             yield path
 
 
-def _read_committed(revision: str, name: str | Path) -> Any:
-    """Return what a YAML file holds at a revision."""
+def _read(revision: str | None, name: str) -> Any:
+    """Return what a YAML file holds at a revision, None where it is not there."""
     try:
+        if revision is None:
+            return (
+                read_yaml(Path(name).read_text(encoding="utf-8")) if Path(name).exists() else None
+            )
+        if not _output("git", "ls-tree", revision, name):
+            return None
         return read_yaml(_output("git", "show", f"{revision}:./{name}")) or {}
-    except NotYaml as error:
-        raise _unknown(f"{name} of commit {revision[:7]} cannot be read ({error!r})") from None
+    except (NotYaml, OSError, UnicodeDecodeError) as error:
+        raise _unreadable(name, revision, error) from None
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    """Return what a fingerprint is made of; nothing where the note was lost."""
+    try:
+        return dict(json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def _output(*command: str) -> str:
@@ -274,6 +321,11 @@ def _output(*command: str) -> str:
         said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise _unknown(f"`{words}` fails: {said[0]}")
     return done.stdout
+
+
+def _unreadable(name: str, revision: str | None, error: Exception) -> StoreError:
+    where = "" if revision is None else f" of commit {revision[:7]}"
+    return _unknown(f"{name}{where} cannot be read ({error!r})")
 
 
 def _unknown(reason: str) -> StoreError:

@@ -12,13 +12,23 @@ import yaml
 
 from pipeline import cli, paths
 from pipeline.errors import StoreError
+from pipeline.extraction.extractor import Extractor
 from pipeline.features import Block, Header, create_features
+from pipeline.manifest import read_copies, read_used
+from pipeline.params import load_params
 from pipeline.store.fingerprint import Fingerprint, join_fingerprints
-from pipeline.store.store import Store
+from pipeline.store.store import Store, keys_of
 from pipeline.tools import store_maintenance
 from pipeline.tools.store_maintenance import collect_garbage, features_in_use, inspect_store, share
+from tests import project
+from tests.project import BACKBONE, draw_image, place
 
 PRINT = Fingerprint(parts={"backbone": "fake"})
+LITE = {"network": BACKBONE, **project.SETTINGS["backbones"][BACKBONE]}
+SETTINGS = yaml.safe_dump(
+    project.SETTINGS
+    | {"datasets": {"d": {"source": "archive", "archive": "d"}}, "backbones": {"fake": LITE}}
+)
 
 
 def fill(root: Path, count: int, fingerprint: Fingerprint = PRINT, first: int = 0) -> np.ndarray:
@@ -58,6 +68,7 @@ def test_the_networks_and_layers_of_a_features_file_in_use_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(SETTINGS)
     monkeypatch.setattr(store_maintenance, "_output", lambda *_: "cache")
     monkeypatch.setattr(store_maintenance, "_revisions", lambda _: [])
     layers = Fingerprint(parts={"backbone": "fake", "layer": ["early", None]})
@@ -171,7 +182,7 @@ def test_what_workspace_head_and_the_last_experiments_use_is_found(
     commit(keys[10:20], "0" * 32)
     head = run("git", "rev-parse", "HEAD").strip()
     commit(keys[20:30], "1" * 32)
-    run("git", "update-ref", f"refs/exps/aa/{head}/first", "HEAD")
+    run("git", "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/first", "HEAD")
     run("git", "reset", "-q", "--hard", head)
     write_file(Path("features/d/fake.h5"), keys[:10])
 
@@ -181,9 +192,46 @@ def test_what_workspace_head_and_the_last_experiments_use_is_found(
 
     assert used(1) == [True, True, True, False]
     assert used(0) == [True, True, False, False]
-    Path("params.yaml").write_text(SETTINGS.replace("d:", "other:"))
+    Path("params.yaml").write_text(SETTINGS.replace("  d:", "  other:"))
     run("git", "commit", "-qam", "d is no dataset any more")
     assert used(1) == [True, False, True, False], "dvc.lock names it still"
+    Path("params.yaml").write_text(SETTINGS)
+    assert used(1) == [True, True, True, False], "the workspace has it again"
+    run("git", "update-ref", "refs/exps/celery/stash", "HEAD")
+    run("git", "update-ref", "refs/exps/stash", "HEAD")
+    assert used(1) == [True, True, True, False], "DVC's own, as of its queue, are no experiments"
+
+
+def test_what_a_run_that_was_stopped_has_computed_of_the_workspaces_images_is_in_use(
+    repository: Path,
+) -> None:
+    images = {f"train/cat/{n}.jpg": draw_image(n) for n in range(3)}
+    copies = {"train/cat/0.jpg": {"train/cat/0__copy1.jpg": draw_image(9)}}
+    place("d", images, copies)
+    wanted = {sha256 for *_, sha256, _ in read_used(paths.manifest_file("d"))}
+    wanted |= {row.sha256 for row in read_copies(paths.copies_file("d"))}
+    assert len(wanted) == 4
+    params = load_params()
+    fingerprint = Extractor("fake", params.backbone("fake"), params.extract).fingerprint
+    fill(paths.store_folder(), 5, fingerprint)
+    Store(paths.store_folder(), fingerprint).add([(keys_of(wanted), np.zeros((4, 4), np.float32))])
+    fill(paths.store_folder(), 7)
+    used = features_in_use(0)
+    assert used == {fingerprint.key: {key.tobytes() for key in keys_of(wanted)}}
+    kept = {
+        one.fingerprint: one.kept
+        for one in collect_garbage(paths.store_folder(), used, dry_run=False)
+    }
+    assert kept == {fingerprint.key: 4, PRINT.key: 0}
+
+
+def test_a_network_of_which_the_store_has_nothing_is_not_asked_for_its_fingerprint(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To know it may build the network, or download its weights."""
+    fill(paths.store_folder(), 5)
+    monkeypatch.setattr(store_maintenance, "Extractor", None)
+    assert features_in_use(0) == {}
 
 
 def test_a_shard_found_damaged_while_garbage_is_collected_is_quarantined(
@@ -234,15 +282,16 @@ def other_owner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
 
 
-SETTINGS = "datasets: {d: {}}\nbackbones: {fake: {}}\n"
-
-
 def lock(text: str, settings: str | None = SETTINGS) -> None:
+    """Commit a dvc.lock and settings, which the workspace has otherwise."""
     Path("dvc.lock").write_text(text)
-    if settings is not None:
-        Path("params.yaml").write_text(settings)
+    Path("params.yaml").write_text(settings or "")
+    if settings is None:
+        Path("params.yaml").unlink()
     run("git", "add", "-A")
     run("git", "commit", "-q", "-m", "a")
+    Path("dvc.lock").write_text("a: {}")
+    Path("params.yaml").write_text(SETTINGS)
 
 
 UNKNOWN: dict[str, tuple[Callable[[pytest.MonkeyPatch], object], str]] = {
@@ -257,9 +306,22 @@ UNKNOWN: dict[str, tuple[Callable[[pytest.MonkeyPatch], object], str]] = {
     ),
     "damaged lock": (lambda _: lock("stages: ["), r"dvc\.lock of commit \w{7} cannot be read"),
     "odd lock": (lambda _: lock("stages: {a: {outs: [{md5: 1}]}}"), r"dvc\.lock of commit \w{7}"),
-    "no settings": (lambda _: lock("a: {}", None), r"`git show \w+:\./params\.yaml` fails"),
+    "no settings": (lambda _: lock("a: {}", None), r"params\.yaml of commit \w{7} cannot be read"),
     "odd settings": (lambda _: lock("a: {}", "a: 1"), r"params\.yaml of commit \w{7} cannot be read"),
 }  # fmt: skip
+
+
+UNKNOWN |= {
+    "damaged lock here": (
+        lambda _: Path("dvc.lock").write_text("a: ["),
+        r"dvc\.lock cannot be read",
+    ),
+    "no settings here": (
+        lambda _: Path("params.yaml").unlink(),
+        r"cannot read params\.yaml: No such file",
+    ),
+    "odd settings here": (lambda _: Path("params.yaml").write_text("a: 1"), r"params\.yaml"),
+}
 
 
 @pytest.mark.parametrize("happens", UNKNOWN)
@@ -284,6 +346,7 @@ def test_nothing_is_dropped_when_nobody_can_say_what_is_in_use(
 
 
 def start_repository() -> None:
+    Path("params.yaml").write_text(SETTINGS)
     run("git", "init", "-q")
     run("dvc", "init", "-q")
     run("git", "config", "user.email", "a@example.org")
