@@ -61,9 +61,11 @@ class Inspections:
         _demand((self.outlier >= 0) & (self.outlier < np.inf), "outlier", "a finite number >= 0")
         mapped = np.isfinite(self.x)
         _demand((mapped | np.isnan(self.x)) & (mapped == np.isfinite(self.y)), "x", "finite with y")
-        known = set(self.sha256)
-        if len(known) < len(self):
-            raise InspectionError("column sha256: an image is there twice.")
+        known: set[str] = set()
+        for row, name in enumerate(self.sha256):
+            if name in known:
+                raise InspectionError(f"row {row}, column sha256: an image is there twice.")
+            known.add(name)
         for row, names in enumerate(self.neighbours):
             if not known.issuperset(names):
                 raise InspectionError(f"row {row}, column neighbours: no image of this table.")

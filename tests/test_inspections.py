@@ -57,7 +57,7 @@ def test_what_is_written_is_read_back(
         ({"outlier": np.array([0, np.inf])}, "row 1, column outlier"),
         ({"x": np.array([np.inf, 0])}, "row 0, column x"),
         ({"y": np.array([0.0, 1.0])}, "row 1, column x: expected finite with y"),
-        ({"sha256": ("a", "a")}, "an image is there twice"),
+        ({"sha256": ("a", "a")}, "row 1, column sha256: an image is there twice"),
         ({"neighbours": ((), ("a", "c"))}, "row 1, column neighbours: no image of this table"),
     ],
 )
