@@ -1,6 +1,7 @@
 """The networks of a backbone as one extractor: what they make of an image stands side by side."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from itertools import tee
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from pipeline.extraction.decoding import ImageFile
 from pipeline.extraction.extractor import Extractor
+from pipeline.parallel import closing
 from pipeline.params import AnyBackbone, ExtractParams
 from pipeline.store.fingerprint import Fingerprint, join_fingerprints
 from pipeline.store.shards import Features, Keys
@@ -68,10 +70,14 @@ class JointExtractor:
             yield from self.networks[0].extract(images)
             return
         streams = tee(images, len(self.networks))
-        batches = [one.extract(own) for one, own in zip(self.networks, streams, strict=True)]
-        for rows in zip(*map(_rows, batches), strict=True):
-            keys, features = zip(*rows, strict=True)
-            yield keys[0], np.concatenate(features, axis=1)
+        with ExitStack() as stack:  # where one fails, the others end here, too
+            batches = [
+                stack.enter_context(closing(one.extract(own)))
+                for one, own in zip(self.networks, streams, strict=True)
+            ]
+            for rows in zip(*map(_rows, batches), strict=True):
+                keys, features = zip(*rows, strict=True)
+                yield keys[0], np.concatenate(features, axis=1)
 
 
 def _rows(batches: Iterable[tuple[Keys, Features]]) -> Iterator[tuple[Keys, Features]]:

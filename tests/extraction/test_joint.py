@@ -1,6 +1,7 @@
 """Networks side by side: each image's features are those of each network, in order."""
 
 import hashlib
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,14 @@ def test_an_image_that_is_none_is_named_after_those_before_it(
     images: list[ImageFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images[2].path.write_bytes(b"none")
+    before = set(active_children())
     rows = open_joint(monkeypatch, network=[BACKBONE, OTHER], input_size=32).extract(images)
     assert len([next(rows) for _ in range(2)]) == 2
-    with pytest.raises(ImageError, match=rf"cannot decode {images[2].path}"):
+    assert len(set(active_children()) - before) > 0
+    with pytest.raises(ImageError, match=rf"cannot decode {images[2].path}") as caught:
         next(rows)
+    assert not set(active_children()) - before, "the other network decodes on"
+    assert caught.tb, "the frames of what failed are still there"
 
 
 def test_where_a_batch_is_too_large_the_largest_are_halved(monkeypatch: pytest.MonkeyPatch) -> None:
