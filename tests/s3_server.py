@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+import requests
 
 BUCKET = "team"
 
@@ -30,6 +31,8 @@ def s3_server(environment: pytest.MonkeyPatch) -> Iterator[str]:
         address = f"http://{host}:{port}"
         environment.setenv("AWS_ENDPOINT_URL", address)
         s3fs.S3FileSystem.clear_instance_cache()  # they would ask the server before
+        # All servers of a process have the same buckets.
+        requests.post(f"{address}/moto-api/reset", timeout=60).raise_for_status()
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         yield address
     finally:
