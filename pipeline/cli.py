@@ -1,5 +1,6 @@
 """The command line: a command for each stage and each tool. Heavy modules load when a command runs."""
 
+import gc as garbage
 import io
 import json
 import logging
@@ -58,6 +59,7 @@ STAGE: dict[str, Any] = {
 }
 Dataset = Annotated[str, typer.Argument(help="A dataset of params.yaml.", show_default=False)]
 Backbone = Annotated[str, typer.Argument(help="A backbone of params.yaml.", show_default=False)]
+GARBAGE_OBJECTS = 50_000  # new ones, after which Python looks for garbage
 INTERRUPTED = 130  # the exit status of what Ctrl-C has ended, as shells have it
 NO_EXPERIMENTS = (
     "No experiment started from HEAD's commit yet. `dvc exp run -S head.units=256` makes one; "
@@ -578,6 +580,8 @@ def gc(
 
 def main() -> None:
     """Run the command line; what a user can fix prints as a message, with exit status 1."""
+    # What is imported and read stays: by itself Python would look for garbage in it a hundred times.
+    garbage.set_threshold(GARBAGE_OBJECTS)
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s"
     )

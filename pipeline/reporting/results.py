@@ -247,9 +247,10 @@ def _read_json(path: Path, keys: Sequence[str]) -> dict[str, Any]:
 
 def _read_rows(path: Path, names: Sequence[str]) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as stream:
-        table = csv.DictReader(stream, strict=True)
-        rows = list(table)
-        missing = [name for name in names if name not in (table.fieldnames or ())]
+        table = csv.reader(stream, strict=True)
+        header = next(table, [])
+        missing = [name for name in names if name not in header]
+        rows = [dict(zip(header, row, strict=True)) for row in table]
     if missing or not rows:
         raise ValueError(f"no column {', '.join(missing)}" if missing else "it has no rows")
     return rows
