@@ -580,7 +580,7 @@ def gc(
 
 def main() -> None:
     """Run the command line; what a user can fix prints as a message, with exit status 1."""
-    # What is imported and read stays: by itself Python would look for garbage in it a hundred times.
+    # What is imported and read stays: by itself Python would look for garbage in it again and again.
     garbage.set_threshold(GARBAGE_OBJECTS)
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s"

@@ -192,7 +192,7 @@ def _split(lines: Iterator[str]) -> Iterator[list[str]]:
 
 
 def _read_numbers(cells: str) -> NDArray[np.float64]:
-    """Turn numbers as JSON writes them into float64 `(n,)`; NumPy's own readers take three times as long."""
+    """Turn numbers as JSON writes them into float64 `(n,)`; NumPy's own readers take twice as long."""
     if any(sign in cells for sign in JSON_BESIDE_NUMBERS):
         raise ValueError
     return np.array(orjson.loads(f"[{cells}]"), np.float64)

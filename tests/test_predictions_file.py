@@ -165,7 +165,7 @@ def test_an_image_in_two_blocks_is_not_written(tmp_path: Path) -> None:
         ("0.75", "[0.75]", "row 1, column dog: '[0.75]' is not a number"),
         ("0.75", '"""0.75"""', "row 1, column dog: '\"0.75\"' is not a number"),
         ("0.75", "", "row 1, column dog: '' is not a number"),
-        ("0.75", "1e999", "row 1, column"),
+        ("0.75", "1e999", "row 1, column dog: '1e999' is not a number"),
         ("0.25", "-0.25", "row 1, column probabilities: a probability is negative"),
         ("0.25", "0.24", "row 1, column probabilities: the probabilities do not sum to 1"),
         ("train,aa", "val,bb", "row 1, column sha256: bb is there twice in split val"),

@@ -63,9 +63,8 @@ def extract_on_ray(
     """
     with connected(settings) as ray:
         count = settings.workers
-        if (
-            count is None or settings.address is None
-        ):  # where nobody can join, what lacks is an error
+        # Nobody can join a Ray of this machine alone, so to wait for room there would be for ever.
+        if count is None or settings.address is None:
             room = _count_workers(ray.nodes(), settings.cpus, gpus)
             count = count or room
         count = min(count, -(-total // max(SMALLEST, batch_size)))

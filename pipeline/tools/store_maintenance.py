@@ -35,9 +35,8 @@ from pipeline.store.store import DAMAGED_SUFFIX, DESCRIPTION, quarantine_shard
 from pipeline.yaml_reader import NotYaml, read_yaml
 
 FEATURES = "features/"
-EXPERIMENT = re.compile(
-    r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/"
-)  # others are DVC's own, as of its queue
+# Of an experiment; other references there are DVC's own, as of its queue.
+EXPERIMENT = re.compile("refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/")
 DVC = (sys.executable, "-m", "dvc")  # that of this environment, whatever the PATH
 
 
@@ -109,6 +108,11 @@ def features_in_use(experiments: int) -> dict[str, set[bytes]]:
             nobody knows what is in use.
     """
     used: dict[str, set[bytes]] = {}
+    try:
+        for fingerprint, wanted in _wanted_here(load_params()):
+            used.setdefault(fingerprint, set()).update(wanted)
+    except PipelineError as error:
+        raise _unknown(str(error)) from None
     cache = Path(_output(*DVC, "cache", "dir").strip())
     revisions = [None, *_revisions(experiments)]
     cached = {path for revision in revisions for path in _cached_features(revision, cache)}
@@ -119,11 +123,6 @@ def features_in_use(experiments: int) -> dict[str, set[bytes]]:
                 used.setdefault(fingerprint, set()).update(keys)
         except FeaturesError as error:
             raise _unknown(str(error)) from None
-    try:
-        for fingerprint, wanted in _wanted_here(load_params()):
-            used.setdefault(fingerprint, set()).update(wanted)
-    except PipelineError as error:
-        raise _unknown(str(error)) from None
     return used
 
 
@@ -265,15 +264,16 @@ def _cached_features(revision: str | None, cache: Path) -> Iterator[Path]:
         revision: A commit; None: the workspace.
         cache: DVC's folder.
     """
-    if (lock := _read(revision, "dvc.lock")) is None:
-        return  # nothing was run before that commit
+    lock = _read(revision, "dvc.lock")
     try:
         outs = [out for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])]
         hashes = {out["path"]: out["md5"] for out in outs if out["path"].startswith(FEATURES)}
     except (AttributeError, KeyError, TypeError) as error:
         raise _unreadable("dvc.lock", revision, error) from None
+    if not hashes:
+        return
+    params = _read(revision, "params.yaml")
     try:
-        params = _read(revision, str(paths.PARAMS))
         pairs = product(params["datasets"].keys(), params["backbones"].keys())
     except (AttributeError, KeyError, TypeError) as error:
         raise _unreadable("params.yaml", revision, error) from None
@@ -285,15 +285,14 @@ def _cached_features(revision: str | None, cache: Path) -> Iterator[Path]:
 
 
 def _read(revision: str | None, name: str) -> Any:
-    """Return what a YAML file holds at a revision, None where it is not there."""
+    """Return what a YAML file holds at a revision; nothing where it is not there."""
     try:
-        if revision is None:
-            return (
-                read_yaml(Path(name).read_text(encoding="utf-8")) if Path(name).exists() else None
-            )
-        if not _output("git", "ls-tree", revision, name):
-            return None
-        return read_yaml(_output("git", "show", f"{revision}:./{name}")) or {}
+        if revision is not None:
+            there = _output("git", "ls-tree", revision, name)
+            text = _output("git", "show", f"{revision}:./{name}") if there else ""
+        else:
+            text = Path(name).read_text(encoding="utf-8") if Path(name).exists() else ""
+        return read_yaml(text) or {}
     except (NotYaml, OSError, UnicodeDecodeError) as error:
         raise _unreadable(name, revision, error) from None
 
@@ -312,24 +311,28 @@ def _output(*command: str) -> str:
     Raises:
         StoreError: It cannot be started, or fails.
     """
+    expected = "Expected a git repository with a commit, in which DVC works (`bottleneck doctor`)."
     words = " ".join(command[1:] if command[0] == sys.executable else command[:3])
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (fixed commands)
     except OSError as error:
-        raise _unknown(f"{command[0]} cannot be started ({error.strerror})") from None
+        raise _unknown(f"{command[0]} cannot be started ({error.strerror}). {expected}") from None
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise _unknown(f"`{words}` fails: {said[0]}")
+        raise _unknown(f"`{words}` fails: {said[0].rstrip('.')}. {expected}")
     return done.stdout
 
 
 def _unreadable(name: str, revision: str | None, error: Exception) -> StoreError:
-    where = "" if revision is None else f" of commit {revision[:7]}"
-    return _unknown(f"{name}{where} cannot be read ({error!r})")
+    if revision is None:
+        return _unknown(
+            f"{name} cannot be read ({error!r}): `git checkout -- {name}` has the last one back."
+        )
+    return _unknown(
+        f"{name} of commit {revision[:7]} cannot be read ({error!r}): commit one that can be, or remove "
+        "the experiment (`dvc exp remove`)."
+    )
 
 
 def _unknown(reason: str) -> StoreError:
-    return StoreError(
-        f"nothing was dropped, since it is not known what is in use: {reason.rstrip('.')}. "
-        "Expected a git repository with a commit, in which DVC works (`bottleneck doctor`)."
-    )
+    return StoreError(f"nothing was dropped, since it is not known what is in use: {reason}")

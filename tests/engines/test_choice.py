@@ -78,6 +78,7 @@ def test_a_gpu_takes_the_batch_that_the_setting_says(batch_size: int) -> None:
     assert (choice.batch_size, choice.streams) == (batch_size, GPU_STREAMS)
 
 
+@pytest.mark.usefixtures("_versions")
 def test_of_several_gpus_each_has_batches_under_way_and_none_decides_values() -> None:
     one, four = (
         choose(

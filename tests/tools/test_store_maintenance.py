@@ -294,6 +294,7 @@ def lock(text: str, settings: str | None = SETTINGS) -> None:
     Path("params.yaml").write_text(SETTINGS)
 
 
+NAMES_FEATURES = "stages: {a: {outs: [{path: features/d/fake.h5, md5: abc}]}}"
 UNKNOWN: dict[str, tuple[Callable[[pytest.MonkeyPatch], object], str]] = {
     "no git repository": (lambda _: Path(".git").rename("git"), "`git rev-parse --verify` fails"),
     "another's": (other_owner, "fails: .*dubious ownership"),
@@ -306,22 +307,15 @@ UNKNOWN: dict[str, tuple[Callable[[pytest.MonkeyPatch], object], str]] = {
     ),
     "damaged lock": (lambda _: lock("stages: ["), r"dvc\.lock of commit \w{7} cannot be read"),
     "odd lock": (lambda _: lock("stages: {a: {outs: [{md5: 1}]}}"), r"dvc\.lock of commit \w{7}"),
-    "no settings": (lambda _: lock("a: {}", None), r"params\.yaml of commit \w{7} cannot be read"),
-    "odd settings": (lambda _: lock("a: {}", "a: 1"), r"params\.yaml of commit \w{7} cannot be read"),
-}  # fmt: skip
-
-
-UNKNOWN |= {
-    "damaged lock here": (
-        lambda _: Path("dvc.lock").write_text("a: ["),
-        r"dvc\.lock cannot be read",
+    "no settings": (lambda _: lock(NAMES_FEATURES, None), r"params\.yaml of commit \w{7} cannot"),
+    "odd settings": (lambda _: lock(NAMES_FEATURES, "a: 1"), r"params\.yaml of commit \w{7} cannot"),
+    "a text for datasets": (
+        lambda _: lock(NAMES_FEATURES, "{datasets: d, backbones: fake}"), r"params\.yaml of commit \w{7}"
     ),
-    "no settings here": (
-        lambda _: Path("params.yaml").unlink(),
-        r"cannot read params\.yaml: No such file",
-    ),
+    "damaged lock here": (lambda _: Path("dvc.lock").write_text("a: ["), r"dvc\.lock cannot be read"),
+    "no settings here": (lambda _: Path("params.yaml").unlink(), r"cannot read params\.yaml: No such"),
     "odd settings here": (lambda _: Path("params.yaml").write_text("a: 1"), r"params\.yaml"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("happens", UNKNOWN)
