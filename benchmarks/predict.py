@@ -41,8 +41,8 @@ def main() -> None:
     archive = options.archive.resolve()
     with tempfile.TemporaryDirectory(prefix="predict-") as folder, contextlib.chdir(folder):
         params = prepare(archive)
-        used = [path for _, _, path, *_ in read_used(paths.manifest_file(DATASET))]
-        files = [paths.split_folder(DATASET) / path for path in used]
+        used = read_used(paths.manifest_file(DATASET))
+        files = [paths.split_folder(DATASET) / row.path for row in used]
         ratios = []
         for _ in range(options.rounds):
             extracted, predicted = time_extract(params, files), time_predict(params, files)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.csv_rows import split_rows
 from pipeline.errors import InspectionError
 from pipeline.files import atomic_write
 
@@ -108,7 +109,7 @@ def read_inspections(path: Path) -> Inspections:
     """
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            return _parse(csv.reader(stream, strict=True))
+            return _parse(split_rows(stream))
     except FileNotFoundError:
         raise InspectionError(
             f"there are no inspections at {path}. The stage inspect writes them: run `dvc repro`."

@@ -10,7 +10,6 @@ import io
 import reprlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -92,26 +91,23 @@ def read_manifest(path: Path) -> Iterator[ImageRow]:
     Raises:
         ManifestError: The file is missing or not a manifest.
     """
-    return _read(path, ImageRow, "split")
+    with _opened(path, ImageRow, "split") as lines:
+        yield from _parse(lines, ImageRow)
 
 
-def read_used(path: Path) -> Iterator[tuple[str, str, str, str, str]]:
-    """Yield split, label, path, sha256 and group of each image that is used, in the manifest's order.
-
-    Four times as fast as `read_manifest`, for datasets of millions.
+def read_used(path: Path) -> Iterator[ImageRow]:
+    """Yield the images that are used, in the manifest's order.
 
     Raises:
-        ManifestError: As `read_manifest`.
+        ManifestError: As `read_manifest`; or an image does not lie in its class's folder.
     """
-    pick = itemgetter(*map(ImageRow._fields.index, ("split", "label", "path", "sha256", "group")))
     with _opened(path, ImageRow, "split") as lines:
-        for cells in lines:
-            used: tuple[str, str, str, str, str] = pick(cells)
-            if used[0]:
-                if not used[2].startswith(f"{used[0]}/{used[1]}/"):
-                    split, label, file = map(reprlib.repr, used[:3])
+        for row in _parse(lines, ImageRow):
+            if row.split:
+                if not row.path.startswith(f"{row.split}/{row.label}/"):
+                    split, label, file = map(reprlib.repr, (row.split, row.label, row.path))
                     raise ValueError(f"{file} is no path of an image of {label} in {split}")
-                yield used
+                yield row
 
 
 def write_copies(path: Path, rows: Iterable[CopyRow]) -> None:
@@ -125,7 +121,8 @@ def read_copies(path: Path) -> Iterator[CopyRow]:
     Raises:
         ManifestError: The file is missing or not a table of copies.
     """
-    return _read(path, CopyRow, "augment")
+    with _opened(path, CopyRow, "augment") as lines:
+        yield from _parse(lines, CopyRow)
 
 
 def _write(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
@@ -136,16 +133,15 @@ def _write(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
     atomic_write_text(path, stream.getvalue())
 
 
-def _read(path: Path, kind: type[Row], stage: str) -> Iterator[Row]:
+def _parse(lines: Iterable[list[str]], kind: type[Row]) -> Iterator[Row]:
     numbers = [
         index for index, name in enumerate(kind._fields) if kind.__annotations__[name] is int
     ]
-    with _opened(path, kind, stage) as lines:
-        for cells in lines:
-            values: list[Any] = cells
-            for index in numbers:
-                values[index] = int(cells[index])
-            yield kind._make(values)
+    for cells in lines:
+        values: list[Any] = cells
+        for index in numbers:
+            values[index] = int(cells[index])
+        yield kind._make(values)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from pipeline.csv_rows import split_rows
 from pipeline.errors import PredictionsError
 from pipeline.files import atomic_write
 from pipeline.predictions import (
@@ -136,7 +137,7 @@ def _parse(
     """Turn lines of text into blocks; only the first may have no rows."""
     rows = (
         (row, cells)
-        for row, cells in enumerate(_split(lines))
+        for row, cells in enumerate(split_rows(lines, len(FIXED_COLUMNS)))
         if wanted is None or len(cells) <= SHA256 or cells[SHA256] in wanted
     )
     most = max(1, BLOCK_CELLS // (len(FIXED_COLUMNS) + len(classes)))
@@ -178,17 +179,6 @@ def _parse_block(classes: tuple[str, ...], rows: Iterator[tuple[int, list[str]]]
         probabilities=table.reshape(-1, len(classes)),
         rows=places,
     )
-
-
-def _split(lines: Iterator[str]) -> Iterator[list[str]]:
-    """Yield the fixed cells of each row, and all probabilities in one more."""
-    fixed = len(FIXED_COLUMNS)
-    for line in lines:
-        cells = line.rstrip("\r\n").split(",", fixed)
-        if '"' in line:  # a name with a comma, or that goes on in the next line
-            cells = next(csv.reader(chain([line], lines), strict=True))
-            cells = [*cells[:fixed], ",".join(cells[fixed:])]
-        yield cells
 
 
 def _read_numbers(cells: str) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from pipeline.archives import read_members
 from pipeline.errors import PipelineError
 from pipeline.heads.folder import damage_told, read_description, read_head_predictions
 from pipeline.inspections import read_inspections
-from pipeline.manifest import SPLITS, USED, read_manifest
+from pipeline.manifest import SPLITS, read_manifest, read_used
 from pipeline.predictions import Answers, join_answers
 from pipeline.provenance import Provenance, read_provenance
 from pipeline.reporting.dataset_gallery import DatasetGallery, build_dataset_gallery
@@ -199,11 +199,10 @@ def _read_making(folder: Path) -> HeadMaking:
 
 def _read_knowledge(dataset: str, backbone: str) -> Knowledge:
     folder = paths.model_folder(dataset, backbone)
-    rows = read_manifest(paths.manifest_file(dataset))
     return Knowledge(
         answers=join_answers([block.answers() for block in read_head_predictions(folder)]),
         inspections=read_inspections(paths.inspection_file(dataset, backbone)),
-        members={row.sha256: row.member for row in rows if row.status == USED},
+        members={row.sha256: row.member for row in read_used(paths.manifest_file(dataset))},
         read_predictions=lambda wanted: read_head_predictions(folder, wanted),
     )
 

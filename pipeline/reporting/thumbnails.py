@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageOps
+from PIL.WebPImagePlugin import WebPImageFile  # by itself Pillow reads all its formats to find this
 
 from pipeline.errors import ImageError, PipelineError
 from pipeline.files import atomic_write
@@ -116,7 +117,7 @@ def encode_webp(image: Image.Image, quality: int) -> bytes:
 
 def as_thumbnail(webp: bytes) -> Thumbnail:
     """Return a WebP file's bytes with its size."""
-    with Image.open(io.BytesIO(webp), formats=("WEBP",)) as image:
+    with WebPImageFile(io.BytesIO(webp)) as image:
         return Thumbnail(webp=webp, width=image.width, height=image.height)
 
 

@@ -47,7 +47,7 @@ def write_all_copies(
         return
     manifest = paths.manifest_file(dataset)
     train = (row for row in read_manifest(manifest) if row.split == "train")
-    total = sum(split == "train" for split, *_ in read_used(manifest))
+    total = sum(row.split == "train" for row in read_used(manifest))
     work = partial(_write_copies, paths.split_folder(dataset), folder, settings)
     with open_processes(__name__) as pool:
         for copies in progress(map_ordered(pool, work, train, ahead=WAITING), total):

@@ -142,9 +142,7 @@ def _wanted_here(params: Params) -> Iterator[tuple[str, set[bytes]]]:
 def _images_of(dataset: str) -> Iterator[bytes]:
     """Yield the sha256 (32 bytes) of a dataset's images and copies, as far as it is prepared."""
     if paths.manifest_file(dataset).exists():
-        yield from (
-            bytes.fromhex(sha256) for *_, sha256, _ in read_used(paths.manifest_file(dataset))
-        )
+        yield from (bytes.fromhex(row.sha256) for row in read_used(paths.manifest_file(dataset)))
     if paths.copies_file(dataset).exists():
         yield from (bytes.fromhex(row.sha256) for row in read_copies(paths.copies_file(dataset)))
 

@@ -34,10 +34,10 @@ def test_each_used_original_has_a_row_in_the_manifests_order(trained: tuple[Path
     assert line.startswith(f"pets/{BACKBONE}: 36 images, ")
     found = read_inspections(paths.inspection_file("pets", BACKBONE))
     rows = list(read_used(paths.manifest_file("pets")))
-    assert list(found.split) == [row[0] for row in rows]
-    assert list(found.label) == [row[1] for row in rows]
-    assert list(found.path) == [row[2] for row in rows]
-    assert list(found.sha256) == [row[3] for row in rows]
+    assert list(found.split) == [row.split for row in rows]
+    assert list(found.label) == [row.label for row in rows]
+    assert list(found.path) == [row.path for row in rows]
+    assert list(found.sha256) == [row.sha256 for row in rows]
     assert np.isfinite(found.x).all()
 
 

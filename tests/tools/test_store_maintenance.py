@@ -208,7 +208,7 @@ def test_what_a_run_that_was_stopped_has_computed_of_the_workspaces_images_is_in
     images = {f"train/cat/{n}.jpg": draw_image(n) for n in range(3)}
     copies = {"train/cat/0.jpg": {"train/cat/0__copy1.jpg": draw_image(9)}}
     place("d", images, copies)
-    wanted = {sha256 for *_, sha256, _ in read_used(paths.manifest_file("d"))}
+    wanted = {row.sha256 for row in read_used(paths.manifest_file("d"))}
     wanted |= {row.sha256 for row in read_copies(paths.copies_file("d"))}
     assert len(wanted) == 4
     params = load_params()
