@@ -84,11 +84,10 @@ def iterate_rows(dataset: str) -> Iterator[Row]:
     # Both tables have one order, so they are merged as they are read: one copy waits at a time.
     held = next(copies, None)
     for image in read_used(paths.manifest_file(dataset)):
-        known = image.split, image.label
-        yield Row(*known, image.sha256, image.sha256, image.group, 0, image.path, split_folder)
-        while held is not None and held.parent == image.sha256:
-            copy = held.copy, held.path, copies_folder
-            yield Row(*known, held.sha256, image.sha256, image.group, *copy)
+        split, label, sha256, group = image.split, image.label, image.sha256, image.group
+        yield Row(split, label, sha256, sha256, group, 0, image.path, split_folder)
+        while held is not None and held.parent == sha256:
+            yield Row(split, label, held.sha256, sha256, group, held.copy, held.path, copies_folder)
             held = next(copies, None)
     # A copy that found no original stops all behind it, so none can be lost in silence.
     if held is not None:
