@@ -67,6 +67,8 @@ def main() -> None:
         "--inspected", type=int, default=100_000, metavar="IMAGES",
         help="of more, what inspect finds is made up, to save time",
     )  # fmt: skip
+    names = [name for name, *_ in STAGES]
+    parser.add_argument("--until", choices=names, default=names[-1], help="the last stage to run")
     parser.add_argument("--folder", type=Path, help="where to work; default: the system's")
     options = parser.parse_args()
     print(
@@ -78,7 +80,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="size-", dir=options.folder) as folder:
             run(folder, __file__, "--archive", str(images), str(options.classes))
             write_settings(Path(folder))
-            for stage in STAGES:
+            for stage in STAGES[: names.index(options.until) + 1]:
                 if stage[0] == "inspect" and images > options.inspected:
                     run(folder, __file__, "--inspect")
                     continue

@@ -1,6 +1,5 @@
 """From screened images to rows of the manifest: status, group, split and path of each."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -89,18 +88,20 @@ def settle_duplicates(images: Sequence[LabelledImage]) -> list[tuple[str, str]]:
     Returns:
         For each image its status, and why it is not used.
     """
-    labels: dict[str, set[str]] = defaultdict(set)
+    labels: dict[str, str] = {}
+    conflicts: dict[str, set[str]] = {}
     first: dict[str, str] = {}
     for image, label, _ in images:
         if label and not image.reason:
-            labels[image.sha256].add(label)
+            if (other := labels.setdefault(image.sha256, label)) != label:
+                conflicts.setdefault(image.sha256, {other}).add(label)
             first[image.sha256] = min(image.member, first.get(image.sha256, image.member))
 
     def settle(image: ScreenedImage, label: str) -> tuple[str, str]:
         if image.reason or not label:
             return QUARANTINED, image.reason or NO_CLASS
-        if len(labels[image.sha256]) > 1:
-            return QUARANTINED, f"conflicting labels: {', '.join(sorted(labels[image.sha256]))}"
+        if image.sha256 in conflicts:
+            return QUARANTINED, f"conflicting labels: {', '.join(sorted(conflicts[image.sha256]))}"
         if image.member != first[image.sha256]:
             return DUPLICATE, f"same bytes as: {first[image.sha256]}"
         return USED, ""

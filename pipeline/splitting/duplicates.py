@@ -18,7 +18,6 @@ _COSINES = 2 * np.cos(
     np.pi / HASHED_SIDE * np.outer(np.arange(8), np.arange(HASHED_SIDE) + 0.5)
 )  # DCT-II
 _AT_ONCE = 16  # enough to be fast, few enough for the memory where all hashes are neighbours
-_BITS_SET = np.array([number.bit_count() for number in range(2**16)], np.uint8)
 
 
 def perceptual_hashes(greys: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -74,7 +73,7 @@ def group_near_duplicates(
     if len(sha256) != len(hashes):
         raise ValueError(f"{len(sha256)} images have {len(hashes)} hashes")
     order = np.argsort(np.array(sha256, dtype="S64"), kind="stable")
-    order = order[_count_bits(hashes[order]) >= MIN_BITS_SET]
+    order = order[np.bitwise_count(hashes[order]) >= MIN_BITS_SET]
     values, first, number = np.unique(hashes[order], return_index=True, return_inverse=True)
     components = _label_components(values, max_distance)
     smallest = np.full(len(values), len(order), np.intp)
@@ -141,14 +140,15 @@ class _Neighbours:
     def find(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return all pairs of one of `rows` and another hash within the radius; some repeat."""
         slots = self._slots(self._hashes[rows])[:, :, None] ^ self._flips
-        counts = self._counts[slots]
+        starts = self._starts[slots]
+        counts = self._starts[slots + 1] - starts
         asking = np.repeat(rows, counts.sum(axis=(1, 2)))
-        filled = counts > 0
-        ends, counts = self._ends[slots[filled]], counts[filled]
-        found = self._rows[np.arange(len(asking)) + np.repeat(ends - np.cumsum(counts), counts)]
-        near = _count_bits(self._hashes[asking] ^ self._hashes[found]) <= self._radius
-        near &= asking != found
-        return asking[near], found[near]
+        starts, counts = starts.ravel(), counts.ravel()
+        places = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(len(asking))
+        distances = np.bitwise_count(self._hashes[asking] ^ self._filed[places])
+        near = np.flatnonzero(distances <= self._radius)
+        asking, found = asking[near], self._rows[places[near]]
+        return asking[asking != found], found[asking != found]
 
     def drop(self, rows: NDArray[np.intp]) -> None:
         """Stop finding these, as soon as enough are dropped to be worth filling the tables anew.
@@ -170,8 +170,9 @@ class _Neighbours:
         self._flips = _numbers_with_few_bits(width, self._radius // self._bands)
         slots = self._slots(self._hashes[rows])
         self._rows = rows[np.argsort(slots, axis=None, kind="stable") // self._bands]
-        self._counts = np.bincount(slots.ravel(), minlength=self._bands << width).astype(np.int32)
-        self._ends = np.cumsum(self._counts)
+        self._filed = self._hashes[self._rows]  # to look at one after the other
+        counts = np.bincount(slots.ravel(), minlength=self._bands << width)
+        self._starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
 
     def _slots(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return where in the tables hashes lie: one place in each band."""
@@ -194,11 +195,3 @@ def _numbers_with_few_bits(width: int, most: int) -> NDArray[np.int64]:
             sum(1 << place for place in places) for places in combinations(range(width), count)
         ]
     return np.array(numbers, np.int64)
-
-
-def _count_bits(values: NDArray[np.uint64]) -> NDArray[np.intp]:
-    """Return how many bits of each number are set."""
-    counts: NDArray[np.intp] = _BITS_SET[values.view(np.uint16).reshape(-1, 4)].sum(
-        axis=1, dtype=np.intp
-    )
-    return counts

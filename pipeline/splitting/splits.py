@@ -21,6 +21,8 @@ import math
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
 from pipeline.errors import SplitError
@@ -92,7 +94,7 @@ def assign_splits(
     """
     if len(set(sha256)) < len(sha256):
         raise ValueError("an image is given twice: settle exact duplicates first")
-    drawn = _draw_groups(sorted(zip(sha256, labels, groups, strict=True)), seed)
+    drawn = _draw_groups(zip(groups, sha256, labels, strict=True), seed)
     if method == "exact":
         shares = {TEST: test_fraction, VAL: val_fraction}
         splits = _fill_exactly(drawn, {name: share for name, share in shares.items() if share > 0})
@@ -121,15 +123,13 @@ def _split_at(draw: float, limits: Mapping[str, float]) -> str:
 
 
 def _draw_groups(images: Iterable[tuple[str, str, str]], seed: int) -> list[_Group]:
-    """Return the groups of images (sha256, label, group), in the order of their draws."""
-    draws: dict[str, list[float]] = defaultdict(list)
-    labels: dict[str, dict[str, None]] = defaultdict(dict)
-    for sha256, label, group in images:
-        draws[group].append(_draw(sha256, seed))
-        labels[group][label] = None
-    return sorted(
-        _Group(max(found), name, len(found), tuple(labels[name])) for name, found in draws.items()
-    )
+    """Return the groups of images (group, sha256, label), in the order of their draws."""
+    drawn = []
+    for name, members in groupby(sorted(images), itemgetter(0)):
+        _, sha256, labels = zip(*members, strict=True)
+        draw = max(_draw(one, seed) for one in sha256)
+        drawn.append(_Group(draw, name, len(sha256), tuple(dict.fromkeys(labels))))
+    return sorted(drawn)
 
 
 def _follow_draws(drawn: Sequence[_Group], limits: Mapping[str, float]) -> dict[str, str]:
