@@ -559,9 +559,7 @@ def describe_fault(fault: dict[str, Any], keys_allowed_at: Callable[[list[str]],
         keys_allowed_at: The keys that a section knows, given its place.
     """
     kind, found = fault["type"], _shown(fault["input"])
-    keys = [
-        _without_urls(key[:120]) if isinstance(key, str) else _shown(key) for key in fault["loc"]
-    ]
+    keys = [_shown_key(key) if isinstance(key, str) else _shown(key) for key in fault["loc"]]
     if is_name := keys[-1:] == ["[key]"]:
         keys.pop()
     where = ".".join(keys) or "params"
@@ -594,6 +592,12 @@ def _shown(value: object) -> str:
         return "an integer of thousands of digits"
 
 
+def _shown_key(key: str) -> str:
+    """Write a key in one line: YAML has some with line ends."""
+    key = _without_urls(key[:120])
+    return key if key.isprintable() else repr(key)
+
+
 def _without_urls(text: str) -> str:
     return re.sub(r"(\w+://).*", r"\1...", text, flags=re.DOTALL)
 
@@ -602,13 +606,11 @@ def _keys_allowed_at(keys: list[str]) -> list[str]:
     """Return the keys that a section knows, given its dotted place."""
     if not keys:
         return list(Params.model_fields)
-    section: dict[str, type[Section]] = {
-        "datasets": DatasetParams, "backbones": BackboneParams, "split": SplitParams,
-        "augment": AugmentParams, "extract": ExtractParams, "head": HeadParams,
-        "features": FeaturesParams,
-    }  # fmt: skip
-    known = RayParams if keys == ["extract", "ray"] else section[keys[0]]
-    return list(known.model_fields)
+    if keys == ["extract", "ray"]:
+        return list(RayParams.model_fields)
+    of_names = {"datasets": DatasetParams, "backbones": BackboneParams}
+    section: Any = of_names.get(keys[0]) or Params.model_fields[keys[0]].annotation
+    return list(section.model_fields)
 
 
 def _chosen(sections: Mapping[str, T], name: str, noun: str) -> T:

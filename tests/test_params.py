@@ -591,6 +591,18 @@ def mutate(text: str, rng: random.Random) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.parametrize("section", [name for name in Params.model_fields if name != "synsets"])
+def test_an_unknown_key_is_told_with_those_known_in_every_section(section: str) -> None:
+    places = {"datasets": "datasets.flowers", "backbones": "backbones.efficientnet_lite0"}
+    key = f"{places.get(section, section)}.colour"
+    assert re.search(rf"\n  {key}: unknown key\. Known here: \w+", faults_of({key: 1}))
+
+
+def test_a_key_is_told_in_one_line() -> None:
+    told = faults_of({"features": {"st\nore\u2028": None}})
+    assert told.splitlines()[1:] == [r"  features.'st\nore\u2028': unknown key. Known here: store."]
+
+
 @pytest.mark.slow
 def test_500_odd_files_give_settings_or_a_message(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
