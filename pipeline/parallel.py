@@ -5,16 +5,37 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 Progress = Callable[
     [Iterator[Any], int], Iterator[Any]
 ]  # passes items on, given the number of images in all
+
+
+class Answer(Protocol[R_co]):
+    """What a worker will have answered, as a Future."""
+
+    def result(self) -> R_co:
+        """Wait for it."""
+        ...
+
+    def cancel(self) -> object:
+        """Have nobody begin with it."""
+        ...
+
+
+class Pool(Protocol):
+    """What has functions called by workers, as an Executor."""
+
+    def submit(self, fn: Callable[..., R], /, *args: Any) -> Answer[R]:
+        """Have a worker call a function."""
+        ...
 
 
 def no_progress(items: Iterator[T], total: int) -> Iterator[T]:
@@ -76,7 +97,7 @@ def _follow_parent() -> None:
 
 
 def map_ordered(
-    pool: Executor, function: Callable[[T], R], items: Iterable[T], *, ahead: int
+    pool: Pool, function: Callable[[T], R], items: Iterable[T], *, ahead: int
 ) -> Iterator[R]:
     """Yield `function(item)` for each item, in the items' order.
 
@@ -84,7 +105,7 @@ def map_ordered(
     yielded, so a stream larger than memory passes through. An error of `function` is raised
     where its result would stand; what was begun after it is waited for, not used.
     """
-    waiting: deque[Future[R]] = deque()
+    waiting: deque[Answer[R]] = deque()
     try:
         for item in items:
             waiting.append(pool.submit(function, item))

@@ -31,6 +31,7 @@ from pipeline.yaml_reader import NotYaml, read_yaml
 T = TypeVar("T")
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Positive = Annotated[float, Field(gt=0)]
+RunnerName = Literal["local", "ray"]
 # A name is part of paths, of command lines and of the names of stages.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -284,7 +285,7 @@ class AugmentParams(Section):
 
 
 class RayParams(Section):
-    """On what Ray runs the backbone (docs/scaling.md).
+    """On what Ray runs the backbone, and where split and augment find it (docs/scaling.md).
 
     Attributes:
         address: `host:port` of a cluster's head, `auto` for the one that this machine belongs to; None:
@@ -309,8 +310,22 @@ class ExtractParams(Section):
     precision: Literal["float32", "bfloat16", "float16"]
     batch_size: int | None = Field(ge=1, le=4096)
     dtype: Literal["float16", "float32"]
-    runner: Literal["local", "ray"] = "local"
+    runner: RunnerName = "local"
     ray: RayParams = Field(default_factory=RayParams)
+
+
+class RunnersParams(Section):
+    """Who does the other work on images one by one; what comes of it is the same.
+
+    In a section of its own, for DVC watches those of the stages whole, and would run them again.
+
+    Attributes:
+        split: `local`: processes of this machine; `ray`: the cluster that `extract.ray` says.
+        augment: Likewise.
+    """
+
+    split: RunnerName = "local"
+    augment: RunnerName = "local"
 
 
 class ReportParams(Section):
@@ -392,7 +407,7 @@ class Params(Section):
     """All of params.yaml.
 
     Attributes:
-        features: No stage runs again because of it, since it decides no value.
+        features, runners: No stage runs again because of them, since they decide no value.
         synsets: Class to the WordNet ids of ImageNet's classes that it consists of; no stage reads them.
     """
 
@@ -410,6 +425,7 @@ class Params(Section):
     head: HeadParams
     report: ReportParams = Field(default_factory=ReportParams)
     features: FeaturesParams = Field(default_factory=FeaturesParams)
+    runners: RunnersParams = Field(default_factory=RunnersParams)
     synsets: dict[str, list[WordnetId]] = Field(default_factory=dict)
 
     def dataset(self, name: str) -> DatasetParams:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.params import Params
-from pipeline.splitting import screening
+from pipeline.runners import pool
 from pipeline.stages import (
     augment,
     evaluate,
@@ -36,8 +36,7 @@ def light_stages() -> Iterator[None]:
     """Let a fake engine compute the features, and this process do what others would."""
     with pytest.MonkeyPatch.context() as patch:
         use_mean_colour(patch)
-        for module in (screening, augment):
-            patch.setattr(module, "open_processes", lambda _: ThreadPoolExecutor(1))
+        patch.setattr(pool, "open_processes", lambda _: ThreadPoolExecutor(1))
         patch.setattr(plots_page, "javascript_bundle", lambda snippet: "")  # takes seconds
         yield
 

@@ -21,6 +21,7 @@ def main(log: str, pause: str, largest: str, light: str, *commands: str) -> None
     import pytest
 
     from pipeline import cli
+    from pipeline.runners import pool
     from pipeline.store import store
     from tests.fakes import MeanColour, use_mean_colour
 
@@ -36,9 +37,7 @@ def main(log: str, pause: str, largest: str, light: str, *commands: str) -> None
         patch.setattr(store, "SHARD_ROWS", SHARD_ROWS)
         use_mean_colour(patch, MeanColour(before=slow_down))
         if int(light):
-            for module in ("splitting.screening", "stages.augment"):
-                name = f"pipeline.{module}.open_processes"
-                patch.setattr(name, lambda _: ThreadPoolExecutor(1))
+            patch.setattr(pool, "open_processes", lambda _: ThreadPoolExecutor(1))
         for command in commands:
             patch.setattr(sys, "argv", ["bottleneck", *command.split()])
             try:

@@ -41,7 +41,7 @@ ARGUMENTS = {
     "predict": ["PHOTOS", "--rounds", "1"],
     "prepare": ["PHOTOS", "--rounds", "1"],
     "report": ["--images", "60", "--classes", "3"],
-    "spread": ["--images", "2000"],
+    "spread": ["--images", "2000", "--files", "200"],
     "size": ["--images", "30", "60", "--classes", "3"],
     "store": ["--stored", "1000", "--sizes", "100", "200"],
     "suspects": ["FEATURES", "FEATURES", "--seeds", "7"],

@@ -31,7 +31,12 @@ EXEMPT = {
     "pipeline.cli": "arguments and printing change no result; progress.py is reached through it alone",
 }
 # Where features are fetched from and added to, and who computes them; they are the same.
-DECIDE_NOTHING = {"features.store", "extract.runner", "extract.ray"}
+DECIDE_NOTHING = {
+    "split": {"runners.split"},
+    "augment": {"runners.augment"},
+    "extract": {"features.store", "extract.runner"},
+}
+OF_RAY = {"extract.runner", "extract.ray"}
 OF_GPUS = "extract.batch_size"  # read where there is one
 DATA = {  # listed, no modules
     "plots_page": [PACKAGE / "stages" / "plots_page.html"],
@@ -319,8 +324,8 @@ class Recorder:
         if self._where == "":
             # All at once, but for what the page leaves out.
             own = {f"extract.{key}" for key in ExtractParams.model_fields}
-            whole = set(Params.model_fields) - {"extract", "features", "synsets"}
-            self._read |= whole | (own - DECIDE_NOTHING)
+            whole = set(Params.model_fields) - {"extract", "features", "runners", "synsets"}
+            self._read |= whole | (own - OF_RAY)
         else:
             self._read.add(f"{self._where}.{name}")
         return value
@@ -363,7 +368,7 @@ def test_a_stage_reads_no_setting_that_its_params_do_not_name(
         for name in params_of(stage)
     ]
     unnamed = {key for key in readings[stage] if not is_named(key, names)}
-    assert unnamed == (DECIDE_NOTHING - {"extract.ray"} if stage == "extract" else set())
+    assert unnamed == DECIDE_NOTHING.get(stage, set())
     read = readings[stage] | {OF_GPUS}
     unread = [name for name in names if not any(is_named(key, [name]) for key in read)]
     assert unread == [], "named, but not read"

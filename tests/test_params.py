@@ -83,7 +83,7 @@ def test_all_faults_come_at_once_each_with_its_dotted_key() -> None:
         "datasets.mine": "source 'archive' needs the key archive: "
         "the path or URL of a .zip, .tar, .tgz, or a folder",
         "evaluate": "unknown key. Known here: datasets, backbones, split, augment, extract, head, "
-        "report, features, synsets.",
+        "report, features, runners, synsets.",
         "extract.batch_size": "missing",
         "head.dropout": "input should be less than 1 (found 1.0)",
         "head.kind": "input should be 'centroid', 'knn', 'lda', 'linear', 'logistic', 'mlp' (found 'svm').",

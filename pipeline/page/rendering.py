@@ -26,7 +26,9 @@ View = Mapping[str, Any]
 TEMPLATES = Path(__file__).parent / "templates"
 NARROW_SPACE = "\u202f"
 # Settings that change nothing on the page: where features are kept, what only studies read, who computes.
-DECIDE_NOTHING: Any = {"features": True, "synsets": True, "extract": {"runner", "ray"}}
+DECIDE_NOTHING: Any = {
+    "features": True, "runners": True, "synsets": True, "extract": {"runner", "ray"},
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""What runs the backbone in other processes: workers on this machine, or on many."""
+"""Who works on images: processes of this machine, or workers of Ray on many."""

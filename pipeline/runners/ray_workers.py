@@ -1,34 +1,27 @@
-"""Spread images over workers of Ray, on this machine or many; the only user of Ray.
+"""Spread the images of a network over workers of Ray, on this machine or many.
 
 A worker keeps nothing: its features come here as they are computed, and whoever asked for them stores them.
 So a worker that dies, hangs or is slow costs what it had not sent yet, which another worker computes again.
 """
 
 import logging
-import os
-import signal
-import socket
-import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from pipeline.errors import ManifestError, PipelineError, first_line
 from pipeline.extraction.decoding import ImageFile
 from pipeline.params import RayParams
 from pipeline.runners.chunks import SMALLEST, Chunk, Chunks
-from pipeline.runners.worker import NotSeen, Opener, Worker
+from pipeline.runners.cluster import NotSeen, connected, count_workers
+from pipeline.runners.worker import Opener, Worker
 from pipeline.store.shards import Features, Keys
 
 OPENING = 5  # a worker that opens its network may take so many times the patience
 FALSE_STARTS = 3  # workers that may be lost, one after the other, before one has opened its network
-OBJECT_STORE_BYTES = 128 << 20  # what a Ray of this machine alone sets aside for features under way
 LOOK_SECONDS = 1.0
-KNOCK_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +58,7 @@ def extract_on_ray(
         count = settings.workers
         # Nobody can join a Ray of this machine alone, so to wait for room there would be for ever.
         if count is None or settings.address is None:
-            room = _count_workers(ray.nodes(), settings.cpus, gpus)
+            room = count_workers(ray.nodes(), settings.cpus, gpus)
             count = count or room
         count = min(count, -(-total // max(SMALLEST, batch_size)))
         chunks = Chunks(images, total, count, batch_size)
@@ -75,114 +68,6 @@ def extract_on_ray(
             yield from crew.work()
         finally:
             crew.dismiss()
-
-
-@contextmanager
-def connected(settings: RayParams) -> Iterator[Any]:
-    """Connect to the cluster that settings name, or start one of this machine alone, and end that afterwards.
-
-    A program that has connected already stays connected.
-
-    Raises:
-        PipelineError: Ray is not installed, or the cluster cannot be reached.
-    """
-    ray = _import_ray()
-    if ray.is_initialized():
-        yield ray
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        _knock(settings.address)
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **_where(settings))
-    except Exception as error:  # noqa: BLE001 (Ray raises whatever it meets)
-        raise PipelineError(
-            f"cannot connect to Ray at {settings.address or 'this machine'}: {first_line(error)}. Expected a "
-            "cluster of the same Ray and Python (params.yaml, extract.ray.address; docs/scaling.md)."
-        ) from None
-    try:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before)  # Ray has put its own there
-        yield ray
-    finally:
-        ray.shutdown()
-
-
-def describe(settings: RayParams) -> str:
-    """Say what the cluster has, and for how many workers that is enough.
-
-    Raises:
-        PipelineError: As `connected`; or there is no room for one worker.
-    """
-    gpus = settings.gpus or 0
-    with connected(settings) as ray:
-        nodes = [node for node in ray.nodes() if node["Alive"]]
-        room = _count_workers(nodes, settings.cpus, gpus)
-        has = ray.cluster_resources()
-        where = settings.address or "this machine alone"
-        return (
-            f"{ray.__version__}, {where}: nodes: {len(nodes)}, CPUs: {has.get('CPU', 0):.0f}, "
-            f"GPUs: {has.get('GPU', 0):.0f}, room for workers: {room}"
-        )
-
-
-def _knock(address: str | None) -> None:
-    """Look whether anybody listens at an address: Ray itself would try for minutes.
-
-    Raises:
-        OSError: Nobody does.
-    """
-    host, _, port = (address or "").rpartition(":")
-    if port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
-
-
-def _import_ray() -> ModuleType:
-    # Read when it is imported: it tells its makers nothing of this run.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError:
-        raise PipelineError(
-            "extract.runner is ray, which is not installed: pip install ray, or set extract.runner to "
-            "local (params.yaml)."
-        ) from None
-    module: ModuleType = ray
-    return module
-
-
-def _where(settings: RayParams) -> dict[str, Any]:
-    """Return what `ray.init` takes."""
-    if settings.address is not None:
-        return {"address": settings.address}
-    wanted = settings.cpus * (settings.workers or 1)
-    return {
-        "address": "local",
-        "num_cpus": max(wanted, os.cpu_count() or 1),
-        "include_dashboard": False,
-        "object_store_memory": OBJECT_STORE_BYTES,
-        # By itself Ray gives them 15, with which they nearly stand still beside other programs.
-        "_system_config": {"worker_niceness": 0},
-    }
-
-
-def _count_workers(nodes: Sequence[Mapping[str, Any]], cpus: int, gpus: int) -> int:
-    """Return how many workers the nodes have room for.
-
-    Raises:
-        PipelineError: None.
-    """
-    count, found = 0, []
-    for node in nodes:
-        if node["Alive"]:
-            has = {kind: int(node["Resources"].get(kind, 0)) for kind in ("CPU", "GPU")}
-            found.append(f"{has['CPU']} CPUs and {has['GPU']} GPUs")
-            count += min(has["CPU"] // cpus, has["GPU"] // gpus if gpus else has["CPU"])
-    if not count:
-        raise PipelineError(
-            f"a worker takes {cpus} CPUs and {gpus} GPUs, and no node of Ray has them; it has "
-            f"{'; '.join(found)}: change extract.ray.cpus or extract.ray.gpus (params.yaml)."
-        )
-    return count
 
 
 @dataclass(slots=True, eq=False)

@@ -1,7 +1,5 @@
 """What runs in a worker's process: one network, opened once, and features that are sent as they come."""
 
-import os
-import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,6 +9,7 @@ import numpy as np
 
 from pipeline.errors import ManifestError, PipelineError
 from pipeline.extraction.decoding import ImageFile
+from pipeline.runners.cluster import NotSeen, enter, worker_name
 from pipeline.store.shards import Features, Keys
 
 # Features are sent when they are so old or so large: often enough to show that the worker lives.
@@ -48,7 +47,7 @@ class Worker:
 
     def name(self) -> str:
         """Tell the machine and the number of the process."""
-        return f"{socket.gethostname()}, process {os.getpid()}"
+        return worker_name()
 
     def open(self) -> None:
         """Go to the folder and open the network.
@@ -56,9 +55,7 @@ class Worker:
         Raises:
             PipelineError: This machine does not see the folder, or its network is not the one wanted.
         """
-        if not self._folder.is_dir():
-            raise NotSeen(self.name(), str(self._folder))
-        os.chdir(self._folder)
+        enter(self._folder)
         try:
             self._computer = self._opener.open()
         except PipelineError as error:
@@ -77,26 +74,6 @@ class Worker:
             if unseen is None:
                 raise
             raise NotSeen(self.name(), str(self._folder / unseen), str(error)) from None
-
-
-class NotSeen(ManifestError):
-    """A worker does not see a file or folder.
-
-    Attributes:
-        path: Of it, absolute.
-        otherwise: What is wrong where the machine that started the run does not see it either.
-    """
-
-    def __init__(self, worker: str, path: str, otherwise: str = "") -> None:
-        super().__init__(worker, path, otherwise)
-        self.path, self.otherwise = path, otherwise
-
-    def __str__(self) -> str:
-        """Return the message."""
-        return (
-            f"the worker on {self.args[0]} does not see {self.path}. Expected a folder that all machines "
-            "have under the same path, as of a file server (docs/scaling.md)."
-        )
 
 
 def gather(features: Iterable[tuple[Keys, Features]]) -> Iterator[tuple[Keys, Features]]:

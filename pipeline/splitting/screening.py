@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import islice
@@ -16,7 +15,9 @@ from PIL import Image
 from pipeline.archives import read_members
 from pipeline.errors import ImageError, ManifestError
 from pipeline.images import DecodedImage, decode_grey, decode_whole
-from pipeline.parallel import Progress, map_ordered, open_processes
+from pipeline.parallel import Progress, map_ordered
+from pipeline.params import RayParams
+from pipeline.runners.pool import open_pool
 from pipeline.signatures import NOT_AN_IMAGE, NOT_FETCHED, explain_fault, format_of, is_image
 from pipeline.splitting.duplicates import HASHED_SIDE, perceptual_hashes
 from pipeline.splitting.naming import OTHER_SUFFIXES, SUFFIXES
@@ -71,7 +72,11 @@ class _Decoded(NamedTuple):
 
 
 def screen_archive(
-    archive: Path, staging: StagingFolder, total: int, progress: Progress
+    archive: Path,
+    staging: StagingFolder,
+    total: int,
+    progress: Progress,
+    ray: RayParams | None = None,
 ) -> list[ScreenedImage]:
     """Put an archive's files into the staging folder; have them screened while others follow.
 
@@ -80,11 +85,12 @@ def screen_archive(
         staging: Gets each file, and what is to be kept in place of one that Keras cannot read.
         total: Files that the archive holds.
         progress: Shows how far it is; gets batches of screened files.
+        ray: The cluster that screens them; None: processes of this machine.
     """
     files = (File(member.name, staging.add(member.data)) for member in read_members(archive))
-    ahead = BATCHES_AHEAD * (os.cpu_count() or 1)
     images = []
-    with open_processes(__name__) as pool:
+    with open_pool(__name__, ray, staging.folder) as (pool, workers):
+        ahead = BATCHES_AHEAD * workers
         batches = map_ordered(pool, partial(screen, staging), _batches(files), ahead=ahead)
         for batch in progress(batches, total):
             for image, replacement in batch:

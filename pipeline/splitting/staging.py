@@ -18,6 +18,7 @@ class StagingFolder:
     def __init__(self, folder: Path) -> None:
         """Make the folder."""
         folder.mkdir()
+        self.folder = folder
         self._folder = str(folder)
 
     def add(self, data: bytes) -> str:

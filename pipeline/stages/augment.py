@@ -14,11 +14,12 @@ from pipeline.errors import ManifestError
 from pipeline.files import atomic_folder
 from pipeline.images import decode_whole
 from pipeline.manifest import CopyRow, ImageRow, read_manifest, read_used, write_copies
-from pipeline.parallel import Progress, map_ordered, no_progress, open_processes
-from pipeline.params import AugmentParams, Params
+from pipeline.parallel import Progress, map_ordered, no_progress
+from pipeline.params import AugmentParams, Params, RayParams
+from pipeline.runners.pool import open_pool
 
 JPEG_QUALITY = 92
-WAITING = 64
+WAITING, AHEAD = 64, 4  # images, at least, and for each worker
 
 
 def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
@@ -31,17 +32,23 @@ def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
     """
     final = paths.augmented_folder(dataset)
     with atomic_folder(final) as folder:
-        rows = list(write_all_copies(dataset, folder, params.augment, progress))
+        ray = params.extract.ray if params.runners.augment == "ray" else None
+        rows = list(write_all_copies(dataset, folder, params.augment, progress, ray))
         write_copies(folder / paths.copies_file(dataset).name, rows)
     return f"{dataset}: {len(rows)} copies, {params.augment.copies} of each training image"
 
 
 def write_all_copies(
-    dataset: str, folder: Path, settings: AugmentParams, progress: Progress = no_progress
+    dataset: str,
+    folder: Path,
+    settings: AugmentParams,
+    progress: Progress = no_progress,
+    ray: RayParams | None = None,
 ) -> Iterator[CopyRow]:
     """Write the copies of every training image under a folder; yield each as it is there.
 
-    Their order is that of the manifest, and their bytes are those of any other run.
+    Their order is that of the manifest, and their bytes are those of any other run. They are made by
+    a cluster of Ray, or, where that is None, by processes of this machine.
     """
     if settings.copies == 0:
         return
@@ -49,8 +56,9 @@ def write_all_copies(
     train = (row for row in read_manifest(manifest) if row.split == "train")
     total = sum(row.split == "train" for row in read_used(manifest))
     work = partial(_write_copies, paths.split_folder(dataset), folder, settings)
-    with open_processes(__name__) as pool:
-        for copies in progress(map_ordered(pool, work, train, ahead=WAITING), total):
+    with open_pool(__name__, ray, folder) as (pool, workers):
+        waiting = max(WAITING, AHEAD * workers)
+        for copies in progress(map_ordered(pool, work, train, ahead=waiting), total):
             yield from copies
 
 

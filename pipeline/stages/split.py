@@ -32,7 +32,8 @@ def run(dataset: str, params: Params, progress: Progress = no_progress) -> str:
     provenance = read_provenance(paths.provenance_file(dataset))
     with atomic_folder(paths.split_folder(dataset)) as folder:
         staging = StagingFolder(folder / "staging")
-        screened = screen_archive(archive, staging, provenance.files, progress)
+        ray = params.extract.ray if params.runners.split == "ray" else None
+        screened = screen_archive(archive, staging, provenance.files, progress, ray)
         images = label_images(screened, known.aliases if known else {})
         images, settled = settle_labels(images, corrections)
         if known and known.mirror and known.mirror.sha256 == provenance.sha256:

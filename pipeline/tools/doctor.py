@@ -106,7 +106,7 @@ def examine_machine() -> Iterator[Check]:
     if params is not None:
         yield from check_dvc_files(_fault(LIST_STAGES), paths.DVC_RWLOCK)
         yield from check_shared_store(params.features.store)
-        yield from check_ray(params.extract)
+        yield from check_ray(params)
         yield from check_archives(params.datasets)
         yield check_disk(shutil.disk_usage(".").free, bytes_to_come(params))
         yield check_kaggle(find_credentials(), competitions(params.datasets))
@@ -195,17 +195,15 @@ def check_shared_store(url: str | None) -> Iterator[Check]:
         yield Check(name="shared store", ok=False, text=f"{error}")
 
 
-def check_ray(
-    settings: ExtractParams, ask: Callable[[RayParams], Probe] | None = None
-) -> Iterator[Check]:
-    """Judge whether Ray can be reached and has room for workers, where it is to compute.
+def check_ray(params: Params, ask: Callable[[RayParams], Probe] | None = None) -> Iterator[Check]:
+    """Judge whether Ray can be reached and has room for workers, where any stage is to use it.
 
     Args:
-        settings: Who computes.
+        params: All settings.
         ask: Tells what Ray has; `ask_ray` by default.
     """
-    if settings.runner == "ray":
-        found = (ask or ask_ray)(settings.ray)
+    if "ray" in (params.extract.runner, params.runners.split, params.runners.augment):
+        found = (ask or ask_ray)(params.extract.ray)
         yield Check(name="Ray", ok=found.version is not None, text=found.version or found.error)
 
 
@@ -383,7 +381,7 @@ def ask_ray(settings: RayParams) -> Probe:
     """Connect to Ray, or start it, in a process of its own; its version comes with what it has."""
     code = (
         "import sys; from pipeline.params import RayParams as Settings\n"
-        "from pipeline.runners.ray_workers import PipelineError, describe\n"
+        "from pipeline.runners.cluster import PipelineError, describe\n"
         "try: print(describe(Settings.model_validate_json(sys.argv[1])))\n"
         "except PipelineError as error: sys.exit(str(error))"
     )

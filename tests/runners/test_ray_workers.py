@@ -23,7 +23,8 @@ from pipeline.files import sha256_of
 from pipeline.parallel import Progress, no_progress
 from pipeline.params import RayParams
 from pipeline.runners import ray_workers, runner
-from pipeline.runners.ray_workers import connected, describe, extract_on_ray
+from pipeline.runners.cluster import connected, describe
+from pipeline.runners.ray_workers import extract_on_ray
 from pipeline.stages import extract
 from tests.fakes import use_mean_colour
 from tests.project import BACKBONE, draw_image, make_params, make_project, place

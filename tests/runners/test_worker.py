@@ -11,7 +11,8 @@ import pytest
 from pipeline.errors import BackboneError, ImageError, ManifestError
 from pipeline.extraction.decoding import ImageFile
 from pipeline.runners import worker as module
-from pipeline.runners.worker import NotSeen, Worker, gather
+from pipeline.runners.cluster import NotSeen
+from pipeline.runners.worker import Worker, gather
 from pipeline.store.shards import Features, Keys
 from tests.project import draw_image
 from tests.runners.slow_colours import SlowColours

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.images import decode_square, decode_whole
 from pipeline.parallel import no_progress
-from pipeline.splitting import screening
+from pipeline.runners import pool
 from pipeline.splitting.screening import File, ScreenedImage, screen, screen_archive
 from pipeline.splitting.staging import StagingFolder
 from tests.archive_cases import ODD as ODD_ARCHIVES
@@ -99,7 +99,7 @@ def test_another_format_is_kept_as_png_without_loss(name: str) -> None:
 def test_every_member_of_an_odd_archive_is_screened_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Build, names: list[str]
 ) -> None:
-    monkeypatch.setattr(screening, "open_processes", lambda _: ThreadPoolExecutor(1))
+    monkeypatch.setattr(pool, "open_processes", lambda _: ThreadPoolExecutor(1))
     archive, staging = build(tmp_path / "given"), StagingFolder(tmp_path / "staging")
     images = screen_archive(archive, staging, len(names), no_progress)
     assert [image.member for image in images] == names

@@ -18,6 +18,7 @@ from pipeline import paths
 from pipeline.errors import ManifestError
 from pipeline.manifest import CopyRow, read_copies
 from pipeline.params import Params
+from pipeline.runners import pool
 from pipeline.stages import augment
 from tests.project import draw_image, make_params, make_project, place
 from tests.sample_images import encode, scene
@@ -45,7 +46,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have this process make the copies: starting others takes seconds."""
-    monkeypatch.setattr(augment, "open_processes", lambda _: ThreadPoolExecutor(1))
+    monkeypatch.setattr(pool, "open_processes", lambda _: ThreadPoolExecutor(1))
 
 
 def copies() -> list[CopyRow]:
@@ -130,7 +131,7 @@ def test_the_bytes_are_the_same_whatever_the_number_of_processes(
     params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(augment, "open_processes", lambda _: ThreadPoolExecutor(1))
+        patch.setattr(pool, "open_processes", lambda _: ThreadPoolExecutor(1))
         augment.run("pets", params)
     alone = results()
     for processes in (1, 3):
@@ -184,7 +185,7 @@ if __name__ == "__main__":
     killed = subprocess.run([sys.executable, "kill.py"], env=environment, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert any(".pets.tmp" in name for name in results())
-    monkeypatch.setattr(augment, "open_processes", lambda _: ThreadPoolExecutor(1))
+    monkeypatch.setattr(pool, "open_processes", lambda _: ThreadPoolExecutor(1))
     augment.run("pets", params)
     found = results()
     assert len(found) == 9

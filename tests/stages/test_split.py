@@ -24,6 +24,7 @@ from pipeline.errors import ArchiveError, CorrectionsError, ManifestError, Sourc
 from pipeline.manifest import QUARANTINED, SPLITS, USED, ImageRow, read_manifest
 from pipeline.parallel import open_processes
 from pipeline.params import Params
+from pipeline.runners import pool
 from pipeline.splitting import screening
 from pipeline.stages import fetch, split
 from tests.damages import largest_file
@@ -53,7 +54,7 @@ def rows() -> list[ImageRow]:
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """A project whose archive of 24 images has been fetched; this process checks them: it is quicker."""
     params = make_project(tmp_path / "project", monkeypatch)
-    monkeypatch.setattr(screening, "open_processes", lambda _: ThreadPoolExecutor(2))
+    monkeypatch.setattr(pool, "open_processes", lambda _: ThreadPoolExecutor(2))
     draw_folders(Path("pets"), {"cat": 12, "dog": 12})
     fetch.run("pets", params)
     return params
@@ -139,7 +140,7 @@ def test_results_are_the_same_whatever_the_number_of_workers_and_the_order_of_me
     with zipfile.ZipFile(archive, "w") as target:
         for name in reversed(members):
             target.writestr(name, members[name])
-    monkeypatch.setattr(screening, "open_processes", open_processes)
+    monkeypatch.setattr(pool, "open_processes", open_processes)
     for cores in (1, 4):
         monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
         split.run("pets", params)
@@ -271,7 +272,7 @@ def test_used_and_duplicate_and_quarantined_are_all_that_is_found(
     reasons: dict[str, int],
 ) -> None:
     params = make_project(tmp_path, monkeypatch, {"datasets.pets.archive": "pets.archive"})
-    monkeypatch.setattr(screening, "open_processes", lambda _: ThreadPoolExecutor(1))
+    monkeypatch.setattr(pool, "open_processes", lambda _: ThreadPoolExecutor(1))
     Path("pets.archive").write_bytes(pack(files))
     fetch.run("pets", params)
     line = split.run("pets", params)
@@ -391,7 +392,7 @@ def test_ready_made_splits_are_kept_if_wanted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, respected: bool
 ) -> None:
     params = make_project(tmp_path / "project", monkeypatch, {"split.respect_folders": respected})
-    monkeypatch.setattr(screening, "open_processes", lambda _: ThreadPoolExecutor(1))
+    monkeypatch.setattr(pool, "open_processes", lambda _: ThreadPoolExecutor(1))
     draw_folders(Path("pets/train"), {"cat": 12, "dog": 12})
     draw_folders(Path("pets/val"), {"cat": 12, "dog": 12}, seed=500)
     fetch.run("pets", params)
@@ -480,10 +481,11 @@ def test_killed_in_the_middle_and_run_again_it_gives_the_same_results(params: Pa
     code = """
 import os, signal
 from concurrent.futures import ThreadPoolExecutor
+from pipeline.runners import pool
 from pipeline.splitting import screening
 from pipeline.params import load_params
 from pipeline.stages import split
-screening.open_processes = lambda _: ThreadPoolExecutor(1)
+pool.open_processes = lambda _: ThreadPoolExecutor(1)
 decode, seen = screening._decode, []
 def kill(*args):
     seen.append(args)

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.heads.rows import Rows
 from pipeline.params import HeadParams
-from pipeline.stages import augment
+from pipeline.runners import pool
 from pipeline.studies import augmentation
 from pipeline.studies.augmentation import plan_trials, side_by_side
 from pipeline.studies.results import Result
@@ -59,7 +59,7 @@ def test_each_trial_has_its_copies_and_a_second_run_computes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     params = make_trained(tmp_path, monkeypatch)
-    monkeypatch.setattr(augment, "open_processes", lambda _: ThreadPoolExecutor(1))
+    monkeypatch.setattr(pool, "open_processes", lambda _: ThreadPoolExecutor(1))
     few = AugmentationParams(copies=(1, 2), alone=1, seeds=2)
     task = task_for("pets", BACKBONE, params)
     task = replace(task, settings=task.settings.model_copy(update={"augmentation": few}))

@@ -400,9 +400,13 @@ def test_a_shared_store_is_looked_for_where_there_is_one(tmp_path: Path) -> None
     assert re.search(r"there is no folder .*params\.yaml, features\.store", missing.text)
 
 
-def test_ray_is_asked_only_where_it_computes() -> None:
-    on_ray = make_params({"extract.runner": "ray"}).extract
-    assert list(check_ray(AUTO, lambda _: MISSING)) == []
+def test_no_stage_that_uses_ray_no_question_about_it() -> None:
+    assert list(check_ray(make_params(), lambda _: MISSING)) == []
+
+
+@pytest.mark.parametrize("key", ["extract.runner", "runners.split", "runners.augment"])
+def test_ray_is_asked_where_any_stage_uses_it(key: str) -> None:
+    on_ray = make_params({key: "ray"})
     (found,) = check_ray(on_ray, lambda _: Probe(version="2.60.0, auto: nodes: 3"))
     assert str(found) == "ok  Ray: 2.60.0, auto: nodes: 3"
     (missing,) = check_ray(on_ray, lambda _: Probe(version=None, error="cannot connect"))
@@ -413,11 +417,9 @@ def test_a_cluster_that_nobody_answers_for_is_said_to_be_none() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     (check,) = check_ray(
-        make_params(
-            {"extract.runner": "ray", "extract.ray": {"address": f"127.0.0.1:{port}"}}
-        ).extract
+        make_params({"extract.runner": "ray", "extract.ray": {"address": f"127.0.0.1:{port}"}})
     )
     assert not check.ok
     expected = rf"cannot connect to Ray at 127\.0\.0\.1:{port}: .*refused.*extract\.ray\.address"
-    absent = r"ray, which is not installed: pip install ray, or set extract\.runner to local"
+    absent = r"ray, which is not installed: pip install ray, or set extract\.runner, runners\.split"
     assert re.search(absent if find_spec("ray") is None else expected, check.text)
