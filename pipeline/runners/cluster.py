@@ -9,17 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ManifestError, PipelineError, first_line
-from pipeline.params import RayParams
+
+if TYPE_CHECKING:  # 0.2 s that processes which decode need not take
+    from pipeline.params import RayParams
 
 OBJECT_STORE_BYTES = 128 << 20  # what a Ray of this machine alone sets aside for what is under way
 KNOCK_SECONDS = 10.0
 
 
 @contextmanager
-def connected(settings: RayParams) -> Iterator[Any]:
+def connected(settings: "RayParams") -> Iterator[Any]:
     """Connect to the cluster that settings name, or start one of this machine alone, and end that afterwards.
 
     A program that has connected already stays connected.
@@ -48,7 +50,7 @@ def connected(settings: RayParams) -> Iterator[Any]:
         ray.shutdown()
 
 
-def describe(settings: RayParams) -> str:
+def describe(settings: "RayParams") -> str:
     """Say what the cluster has, and for how many workers that is enough.
 
     Raises:
@@ -91,7 +93,7 @@ def _import_ray() -> ModuleType:
     return module
 
 
-def _where(settings: RayParams) -> dict[str, Any]:
+def _where(settings: "RayParams") -> dict[str, Any]:
     """Return what `ray.init` takes."""
     if settings.address is not None:
         return {"address": settings.address}

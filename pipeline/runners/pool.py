@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError, first_line
 from pipeline.images import decoder_versions
 from pipeline.parallel import Pool, open_processes
-from pipeline.params import RayParams
 from pipeline.runners.cluster import NotSeen, connected, count_workers, enter, worker_name
+
+if TYPE_CHECKING:  # 0.2 s that processes which decode need not take
+    from pipeline.params import RayParams
 
 LOSSES = 3  # workers that one part of the work may cost
 PACKAGE = Path(__file__).parents[1]
@@ -23,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def open_pool(module: str, ray: RayParams | None, folder: Path) -> Iterator[tuple[Pool, int]]:
+def open_pool(module: str, ray: "RayParams | None", folder: Path) -> Iterator[tuple[Pool, int]]:
     """Open a pool, and tell how many of its workers can work at once.
 
     Args:

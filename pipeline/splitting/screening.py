@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from posixpath import splitext
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -16,12 +16,14 @@ from pipeline.archives import read_members
 from pipeline.errors import ImageError, ManifestError
 from pipeline.images import DecodedImage, decode_grey, decode_whole
 from pipeline.parallel import Progress, map_ordered
-from pipeline.params import RayParams
 from pipeline.runners.pool import open_pool
 from pipeline.signatures import NOT_AN_IMAGE, NOT_FETCHED, explain_fault, format_of, is_image
 from pipeline.splitting.duplicates import HASHED_SIDE, perceptual_hashes
 from pipeline.splitting.naming import OTHER_SUFFIXES, SUFFIXES
 from pipeline.splitting.staging import StagingFolder
+
+if TYPE_CHECKING:  # 0.2 s that processes which decode need not take
+    from pipeline.params import RayParams
 
 EMPTY_FOLDER = "an empty folder"
 BATCH = 64  # files that a process screens at once
@@ -76,7 +78,7 @@ def screen_archive(
     staging: StagingFolder,
     total: int,
     progress: Progress,
-    ray: RayParams | None = None,
+    ray: "RayParams | None" = None,
 ) -> list[ScreenedImage]:
     """Put an archive's files into the staging folder; have them screened while others follow.
 
