@@ -613,6 +613,8 @@ def _way_back() -> str:
     if "DVC_STAGE" not in os.environ:
         return ""
     return (
+        "\nA value given by `dvc exp run -S` stays in params.yaml, also where the run fails: `git diff "
+        "params.yaml` shows it, `git checkout params.yaml` takes back all that is not committed there."
         "\nDVC has deleted what this stage had made. When params.yaml is right again, have back models and "
         "features by `dvc checkout dvc.yaml`, figures and plots by `git checkout -- metrics plots`, "
         "results of studies by `git checkout -- studies`."

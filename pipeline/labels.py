@@ -154,7 +154,11 @@ def _check_classes(
 ) -> None:
     classes = sorted({label for label in labels if label})
     if not any(label and name in images for name, label in zip(names, labels, strict=True)):
-        raise ArchiveError(f"no labelled images: expected {LAYOUTS}; found {_describe(names)}.")
+        folders = {name.rpartition("/")[0] for name in images}
+        one = "; all images lie in one folder, which makes one class" if len(folders) == 1 else ""
+        raise ArchiveError(
+            f"no labelled images: expected {LAYOUTS}; found {_describe(names)}{one}."
+        )
     if len(classes) < 2:
         raise ArchiveError(
             f"only one class, {classes[0]!r}: expected {LAYOUTS}; found {_describe(names)}."

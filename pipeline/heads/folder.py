@@ -109,7 +109,8 @@ def damage_told(folder: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         name = Path(error.filename).name
         raise HeadError(
-            f"{folder} holds no trained head: run the stage train first ({name} is missing)."
+            f"{folder} holds no trained head: run the stage train first, as `dvc repro` does "
+            f"({name} is missing)."
         ) from None
     except (OSError, ValueError, KeyError, RecursionError, HeadError) as error:
         raise HeadError(

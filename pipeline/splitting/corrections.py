@@ -57,7 +57,9 @@ def read_corrections(path: Path) -> Corrections:
             table = csv.reader(stream, strict=True)
             if (header := [cell.strip() for cell in next(table, [])]) != HEADER:
                 found = ",".join(header) or "nothing"
-                raise CorrectionsError(f"{path}, line 1: expected image,label; found {found}.")
+                raise CorrectionsError(
+                    f"{path}, line 1: expected the names of the columns, image,label; found {found}."
+                )
             cells = [(table.line_num, [cell.strip() for cell in row]) for row in table]
     except (UnicodeDecodeError, csv.Error) as error:
         raise CorrectionsError(f"{path} is no table of corrections ({error}).") from None

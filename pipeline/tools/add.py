@@ -19,7 +19,7 @@ from pipeline.files import atomic_write_text
 from pipeline.labels import label_members
 from pipeline.manifest import SPLITS
 from pipeline.params import NAME, Params, load_params, parse_params
-from pipeline.signatures import is_image
+from pipeline.signatures import format_of, is_image
 from pipeline.urls import is_url
 from pipeline.yaml_reader import read_yaml
 
@@ -38,6 +38,7 @@ class Findings:
         own_splits: Images in folders that tell a split, as `train` and `val`.
         no_class: Images beside the class folders.
         no_images: Files that are no images.
+        odd: Files named as images that do not begin as one; they count as images of their class.
         empty: Empty folders.
     """
 
@@ -45,6 +46,7 @@ class Findings:
     own_splits: dict[str, int]
     no_class: tuple[str, ...] = ()
     no_images: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
 
 
@@ -84,11 +86,13 @@ def examine(archive: Path, name: str) -> Findings:
     Raises:
         ArchiveError: As `read_members` and `label_members`.
     """
-    names, images = [], set()
+    names, images, odd = [], set(), []
     for member in read_members(archive, most_bytes=FIRST_BYTES):
         names.append(member.name)
         if is_image(*member):
             images.add(member.name)
+            if not format_of(member.data):
+                odd.append(member.name)
     known = CATALOGUE.get(name)
     found = label_members(names, images, known.aliases if known else {})
     labelled = [one for one in found if one and one.name in images]
@@ -100,6 +104,7 @@ def examine(archive: Path, name: str) -> Findings:
         own_splits={split: splits[split] for split in SPLITS if split in splits},
         no_class=tuple(one for one in names if one in images and one not in with_class),
         no_images=tuple(one for one in names if one not in images and not one.endswith("/")),
+        odd=tuple(odd),
         empty=tuple(one for one in names if one.endswith("/")),
     )
 
@@ -200,6 +205,7 @@ def _describe(
         yield f"few images: {_some(few)}; each class needs {needed}, and figures of so few say little"
     for what, files in (
         ("no images, so quarantined", found.no_images),
+        ("named as images, but they do not begin as one", found.odd),
         ("images without a class, so quarantined", found.no_class),
         ("empty folders", found.empty),
     ):

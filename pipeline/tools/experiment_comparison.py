@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from dvc_data.index import DataIndexDirError
@@ -27,6 +28,7 @@ class Answer:
         dataset: Name.
         backbone: Name.
         comparison: Of the first with the second.
+        same: Are the predictions of both the same numbers?
     """
 
     first: str
@@ -34,6 +36,7 @@ class Answer:
     dataset: str
     backbone: str
     comparison: Comparison
+    same: bool
 
     def __str__(self) -> str:
         """Say it in words."""
@@ -43,6 +46,11 @@ class Answer:
             f"  accuracy: {describe_accuracy(found)}",
             f"  log loss: {describe_log_loss(found)}",
         ]
+        if self.same:
+            lines.append(
+                "  both say the same of every image, as where the workspace holds that very experiment: "
+                "--against HEAD compares with the last commit"
+            )
         if found.only_first or found.only_second:
             lines.append(
                 f"  not compared: {found.only_first} images of the one and {found.only_second} of the "
@@ -69,15 +77,16 @@ def compare_experiments(results: Sequence[Result], name: str, against: str) -> I
         raise ExperimentsError(f"{name} and {against} have no dataset and backbone in common.")
     for dataset, backbone in common:
         one, other = first[dataset, backbone], second[dataset, backbone]
+        ours = read_val_predictions(one, dataset, backbone)
+        theirs = read_val_predictions(other, dataset, backbone)
         yield Answer(
             first=_title(one),
             second=_title(other),
             dataset=dataset,
             backbone=backbone,
-            comparison=compare_predictions(
-                read_val_predictions(one, dataset, backbone),
-                read_val_predictions(other, dataset, backbone),
-            ),
+            comparison=compare_predictions(ours, theirs),
+            same=ours.sha256 == theirs.sha256
+            and np.array_equal(ours.probabilities, theirs.probabilities),
         )
 
 

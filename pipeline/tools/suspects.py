@@ -49,7 +49,7 @@ class Finding(NamedTuple):
 
 
 TITLES = {
-    LABEL: "Labels that seem wrong, the worst first (*: probably wrong)",
+    LABEL: "Labels that seem wrong: first those that probably are (*), the worst before the others",
     OUTLIER: "Images unlike the rest of their class, the furthest first (*: stands out)",
     CONFLICT: "Files with the same bytes under several labels: none is used",
     TWINS: "Near-duplicates with different labels",
@@ -98,7 +98,7 @@ def _check_same_images(table: Inspections, used: Sequence[ImageRow]) -> None:
 
 
 def _find_labels(table: Inspections, top: int) -> Iterator[Finding]:
-    for row in np.argsort(table.quality, kind="stable")[:top].tolist():
+    for row in np.lexsort((table.quality, ~table.suspect))[:top].tolist():
         marked, value = table.suspect[row], table.quality[row]
         found = _of_table(table, row, LABEL, marked=marked, value=value)
         yield found._replace(suggested=table.suggested[row])
@@ -198,13 +198,15 @@ def _lay_out(kind: str, findings: Sequence[Finding]) -> Iterator[str]:
 
 def _explain(findings: Sequence[Finding], dataset: str) -> str:
     file = paths.corrections_file(dataset)
-    doubtful = next((one for one in findings if one.finding == LABEL), None)
-    if doubtful is None:
+    labels = [one for one in findings if one.finding == LABEL]
+    if not labels:
         return f"There is no image to correct in {dataset}."
-    marked = sum(one.finding == LABEL and one.marked == "*" for one in findings)
+    doubtful, marked = labels[0], sum(one.marked == "*" for one in labels)
+    more = " or more (--top lists them)" if marked == len(labels) else ""
     return (
-        f"Marked as probably wrong: {count_of(marked, 'label')}. Look at the images: only you can say.\n"
-        f"To correct one, put a line into {file} (the first line of a new file: image,label)\n"
+        f"Marked as probably wrong: {count_of(marked, 'label')}{more}. "
+        "Look at the images: only you can say.\n"
+        f"To correct one, as this, put a line into {file} (the first line of a new file: image,label)\n"
         f"  {csv_line([doubtful.image, doubtful.suggested])}\n"
         f"  {csv_line([doubtful.image, 'quarantine'])}\n"
         "the second to set it aside. "

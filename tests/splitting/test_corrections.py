@@ -119,8 +119,11 @@ def test_a_class_called_quarantine_is_meant_where_there_is_one(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "line 1: expected image,label; found nothing"),
-        (b"image;label\n", "line 1: expected image,label; found image;label"),
+        (b"", "line 1: expected the names of the columns, image,label; found nothing"),
+        (
+            b"image;label\n",
+            "line 1: expected the names of the columns, image,label; found image;label",
+        ),
         (b"image,label\n\xff,dog\n", "is no table of corrections"),
         (b'image,label\n"cat,dog\n', "is no table of corrections"),
     ],

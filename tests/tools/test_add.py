@@ -50,6 +50,13 @@ def test_a_folder_is_named_in_params_and_counted(params: Params) -> None:
     assert list(load_params().datasets) == ["pets", "insects"]
 
 
+def test_files_that_are_images_by_name_alone_are_told(params: Params) -> None:
+    Path("../insects/bee/page.jpg").write_text("<html>")
+    Path("../insects/wasp/none.png").touch()
+    said = add.run("../insects", None, dry_run=True)
+    assert "\nnamed as images, but they do not begin as one: 2, the first bee/page.jpg\n" in said
+
+
 def test_a_dry_run_writes_nothing(params: Params) -> None:
     before = paths.PARAMS.read_bytes()
     assert "would get datasets.bees" in add.run("../insects", "bees", dry_run=True)
@@ -78,6 +85,7 @@ def test_what_is_odd_is_counted(tmp_path: Path) -> None:
         own_splits={"train": 10, "val": 6},
         no_class=("cover.png",),
         no_images=("train/bee/notes.txt",),
+        odd=("cover.png",),
         empty=("train/ant/",),
     )
     said = "\n".join(add._describe("x", folder, examine(folder, "x"), make_params(), dry_run=False))

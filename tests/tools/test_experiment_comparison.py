@@ -127,6 +127,16 @@ def test_the_command_counts_what_is_not_in_both(
 
 
 @pytest.mark.usefixtures("project")
+def test_that_two_are_the_same_is_said_with_what_to_compare_with(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_experiments_command(monkeypatch, "--compare", "wide", "--against", "wide") == 0
+    shown = capsys.readouterr().out
+    assert shown.count("both say the same of every image, as where the workspace holds that") == 2
+    assert shown.count("--against HEAD compares with the last commit") == 2
+
+
+@pytest.mark.usefixtures("project")
 def test_json_has_the_same_in_full(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

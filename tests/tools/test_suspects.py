@@ -77,11 +77,11 @@ def numbers(findings: list[Finding]) -> list[int]:
     return [int(one.sha256, 16) for one in findings]
 
 
-def test_the_worst_labels_come_first_those_probably_wrong_are_marked() -> None:
+def test_labels_probably_wrong_come_first_then_the_worst_of_the_others() -> None:
     labels = found("label")
-    assert numbers(labels) == [3, 5, 1]
-    assert [one.marked for one in labels] == ["", "*", "*"]
-    assert (labels[1].label, labels[1].suggested, labels[1].value) == ("cat", "dog", "0.200")
+    assert numbers(labels) == [5, 1, 3]
+    assert [one.marked for one in labels] == ["*", "*", ""]
+    assert (labels[0].label, labels[0].suggested, labels[0].value) == ("cat", "dog", "0.200")
 
 
 def test_the_furthest_outliers_come_first_and_no_more_than_asked_for() -> None:
@@ -111,9 +111,11 @@ def test_extremes_of_brightness_and_size_are_told(kind: str, first: int, value: 
 
 def test_the_text_ends_with_the_line_that_corrects_the_first_label() -> None:
     text = render_text(find_suspects("pets", BACKBONE, 3), "pets")
-    assert "Marked as probably wrong: 2 labels." in text
+    assert "Marked as probably wrong: 2 labels. Look" in text
+    some = render_text(find_suspects("pets", BACKBONE, 2), "pets")
+    assert "Marked as probably wrong: 2 labels or more (--top lists them). Look" in some
     assert f"a line into {paths.corrections_file('pets')} (" in text
-    assert "  train/dog/3.jpg,cat\n" in text
+    assert "  train/cat/5.jpg,dog\n" in text
     assert f"  cat/x.jpg  cat    cat, dog  {key(8)}" in text
 
 
