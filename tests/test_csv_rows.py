@@ -21,7 +21,7 @@ def test_rows_are_those_that_pythons_reader_finds(end: str) -> None:
 
 
 def test_what_is_behind_the_cells_asked_for_is_one_more() -> None:
-    lines = iter(["a,b,1,2,3\n", '"a,""x""",b,1,2,3\n', '"two\n', 'lines",b,1,2,3', "\n"])
+    lines = iter(["a,b,1,2,3\n", '"a,""x""",b,1,2,3\n', '"two\n', 'lines",b,1,2,3\n', "\n"])
     assert list(split_rows(lines, 2)) == [
         ["a", "b", "1,2,3"],
         ['a,"x"', "b", "1,2,3"],
@@ -30,7 +30,7 @@ def test_what_is_behind_the_cells_asked_for_is_one_more() -> None:
     ]
 
 
-@pytest.mark.parametrize("line", ['a,"b"c,d\n', 'a,"b\n'])
-def test_a_quoted_cell_that_is_not_as_it_should_be_is_told(line: str) -> None:
+@pytest.mark.parametrize("line", ['a,"b"c,d\n', 'a,"b\n', "a,b", "a,b\r"])
+def test_a_quoted_cell_that_is_not_as_it_should_be_and_a_cut_line_are_told(line: str) -> None:
     with pytest.raises(csv.Error):
         list(split_rows(iter([line])))

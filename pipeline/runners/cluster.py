@@ -38,9 +38,11 @@ def connected(settings: "RayParams") -> Iterator[Any]:
         _knock(settings.address)
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **_where(settings))
     except Exception as error:  # noqa: BLE001 (Ray raises whatever it meets)
+        where = settings.address or "this machine"
         raise PipelineError(
-            f"cannot connect to Ray at {settings.address or 'this machine'}: {first_line(error)}. Expected a "
-            "cluster of the same Ray and Python (params.yaml, extract.ray.address; docs/scaling.md)."
+            f"cannot connect to Ray at {where}: {first_line(error).rstrip('.')}. "
+            "Expected a cluster of the same Ray and Python, and where it wants a token, that and "
+            "RAY_AUTH_MODE=token (params.yaml, extract.ray.address; docs/scaling.md)."
         ) from None
     try:
         if threading.current_thread() is threading.main_thread():

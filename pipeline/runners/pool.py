@@ -51,7 +51,7 @@ class _RayPool:
     def __init__(self, ray: Any, patience: float, folder: Path) -> None:
         self._ray, self._patience = ray, patience
         # Workers that are lost are told of here, where Ray itself would begin anew without a word.
-        self._task = ray.remote(_work).options(num_cpus=1, max_retries=0)
+        self._task = ray.remote(_work).options(num_cpus=1, max_retries=0, num_returns="streaming")
         self._sent = (Path.cwd(), folder, surroundings())
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> "_Answer":
@@ -65,7 +65,7 @@ class _Answer:
 
     def __init__(self, ray: Any, patience: float, ask: Callable[[], Any]) -> None:
         self._ray, self._patience, self._ask = ray, patience, ask
-        self._reference = ask()
+        self._told = ask()
 
     def result(self) -> Any:
         """Wait for it.
@@ -75,35 +75,50 @@ class _Answer:
                 other code or libraries.
             Exception: What the function raised.
         """
-        lost = 0
-        while lost < LOSSES:
-            if self._ray.wait([self._reference], timeout=self._patience)[0]:
-                try:
-                    return self._ray.get(self._reference)
-                except self._ray.exceptions.RayTaskError as error:
-                    known = isinstance(error.cause, PipelineError)
-                    raise (error.cause if known else error) from None
-                except self._ray.exceptions.RayError as error:
-                    why = f"is gone ({first_line(error).partition(':')[0].rstrip('.')})"
-                    lost += 1
-            else:
-                why = f"was silent for {self._patience:.0f} s, or none has room"
-            log.warning("a worker of Ray %s: another does its part.", why)
+        worker = "a worker of Ray"
+        for lost in range(LOSSES):
+            patience = self._patience * 2**lost  # what is only slow gets its time
+            try:
+                worker = f"worker on {self._wait_for_room()}"
+                if self._has_told(patience):
+                    return self._next()
+                why = f"was silent for {patience:.0f} s"
+            except self._ray.exceptions.RayTaskError as error:
+                is_known = isinstance(error.cause, (PipelineError, OSError))
+                raise (error.cause if is_known else error) from None
+            except self._ray.exceptions.RayError as error:
+                why = f"is gone ({first_line(error).partition(':')[0].rstrip('.')})"
             self.cancel()
-            self._reference = self._ask()
+            if lost + 1 < LOSSES:
+                log.warning("%s %s: another does its part.", worker, why)
+                self._told = self._ask()
         raise PipelineError(
-            f"the same files have cost {LOSSES} workers of Ray; the last one {why}."
+            f"the same files have cost {LOSSES} workers of Ray; the last one, {worker}, {why} "
+            "(params.yaml, extract.ray.patience)."
         )
 
     def cancel(self) -> None:
         """Have nobody do it any more."""
-        self._ray.cancel(self._reference, force=True)
+        self._ray.cancel(self._told, force=True)
+
+    def _wait_for_room(self) -> str:
+        """Wait until a worker has begun; return its name."""
+        while not self._has_told(self._patience):
+            log.warning("no worker of Ray has begun for %.0f s: others may use it.", self._patience)
+        return str(self._next())
+
+    def _has_told(self, seconds: float) -> bool:
+        return bool(self._ray.wait([self._told], timeout=seconds)[0])
+
+    def _next(self) -> Any:
+        return self._ray.get(next(self._told))
 
 
 def _work(
     folder: Path, needed: Path, wanted: dict[str, str], fn: Callable[..., Any], *args: Any
-) -> Any:
-    """Call a function as the run itself would; runs in a worker's process."""
+) -> Iterator[Any]:
+    """Tell who begins, then what a function gives; runs in a worker's process."""
+    yield worker_name()
     enter(folder)
     if not needed.is_dir():  # one that merely looks the same would take what is written, for nobody
         raise NotSeen(worker_name(), str(folder / needed))
@@ -117,7 +132,7 @@ def _work(
             "the same code and packages (docs/scaling.md)."
         )
     try:
-        return fn(*args)
+        yield fn(*args)
     except FileNotFoundError as error:
         raise NotSeen(worker_name(), str(folder / str(error.filename))) from None
     except PipelineError as error:

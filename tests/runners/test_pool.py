@@ -1,5 +1,6 @@
 """Split and augment on workers of Ray give the files of one process, whatever happens to the workers."""
 
+import errno
 import os
 import re
 import signal
@@ -93,7 +94,8 @@ def test_what_a_lost_worker_had_is_done_by_another_which_is_said(
     assert others
     assert first not in others
     (said, *_) = [one.getMessage() for one in caplog.records]
-    assert re.fullmatch(rf"a worker of Ray {told}.*: another does its part\.", said)
+    worker = rf"(worker on .*, process {first}|a worker of Ray)"
+    assert re.fullmatch(rf"{worker} {told}.*: another does its part\.", said)
     if harm == signal.SIGSTOP:
         os.kill(int(first), signal.SIGKILL)
 
@@ -104,6 +106,15 @@ def die(item: int) -> None:
 
 def complain(item: int) -> None:
     raise ManifestError(f"{item} is bad")
+
+
+def fill(item: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "copy.jpg")
+
+
+def rest(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
 
 
 def stumble(item: int) -> float:
@@ -118,7 +129,8 @@ def read(item: Path) -> bytes:
 @pytest.mark.parametrize(
     ("function", "items", "error", "message"),
     [
-        (die, [1], PipelineError, r"the same files have cost 3 workers of Ray; the last one is gone"),
+        (die, [1], PipelineError, r"the same files have cost 3 workers of Ray; the last one, .* is gone"),
+        (fill, [1], OSError, r"No space left on device: 'copy.jpg'"),
         (complain, [1, 2], ManifestError, r"^worker on .*, process \d+: 1 is bad$"),
         (stumble, [1, 2], ZeroDivisionError, "division by zero"),
         (read, [Path("gone.jpg")], ManifestError, r"^the worker on .* does not see .*/gone\.jpg\. Exp"),
@@ -133,6 +145,21 @@ def test_what_a_worker_raises_is_raised_here(
         pytest.raises(error, match=message),
     ):
         list(map_ordered(pool, function, items, ahead=4))
+
+
+@pytest.mark.usefixtures("_cluster")
+def test_what_is_slow_gets_its_time_and_what_never_ends_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hasty = HASTY.model_copy(update={"patience": 1})
+    with open_pool("", hasty, tmp_path) as (pool, _):
+        assert list(map_ordered(pool, rest, [1.5], ahead=1)) == [1.5]
+    assert "was silent for 1 s: another does its part." in caplog.text
+    with (
+        open_pool("", hasty, tmp_path) as (pool, _),
+        pytest.raises(PipelineError, match=r"have cost 3 workers of Ray; .* was silent for 4 s"),
+    ):
+        list(map_ordered(pool, rest, [60], ahead=1))
 
 
 @pytest.mark.usefixtures("_cluster")
