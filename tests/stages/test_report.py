@@ -413,7 +413,7 @@ def test_a_setting_that_is_another_than_the_project_comes_with_is_marked(
     head = params.head.model_copy(update={"seed": 99})
     report_all(params.model_copy(update={"head": head}))
     text = " ".join(Page(paths.REPORT.read_text(encoding="utf-8")).text.split())
-    assert re.search(r"1 of \d+ differs from what the project comes with: head\.seed", text)
+    assert re.search(r"1 of \d+ differs from the defaults of the project: head\.seed", text)
     assert "head.seed 99 7" in text
 
 
