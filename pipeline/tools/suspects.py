@@ -49,7 +49,7 @@ class Finding(NamedTuple):
 
 
 TITLES = {
-    LABEL: "Labels that seem wrong: first those that probably are (*), the worst before the others",
+    LABEL: "Labels that seem wrong, the worst first (*: probably wrong)",
     OUTLIER: "Images unlike the rest of their class, the furthest first (*: stands out)",
     CONFLICT: "Files with the same bytes under several labels: none is used",
     TWINS: "Near-duplicates with different labels",
@@ -87,6 +87,15 @@ def find_suspects(dataset: str, backbone: str, top: int) -> list[Finding]:
     ]
 
 
+def count_doubtful(dataset: str, backbone: str) -> int:
+    """Return how many labels are marked as probably wrong, listed or not.
+
+    Raises:
+        InspectionError: As `find_suspects`.
+    """
+    return int(read_inspections(paths.inspection_file(dataset, backbone)).suspect.sum())
+
+
 def _check_same_images(table: Inspections, used: Sequence[ImageRow]) -> None:
     """Raise where the table is of other images, labels or splits than the manifest."""
     inspected = set(zip(table.sha256, table.label, table.split, strict=True))
@@ -98,7 +107,7 @@ def _check_same_images(table: Inspections, used: Sequence[ImageRow]) -> None:
 
 
 def _find_labels(table: Inspections, top: int) -> Iterator[Finding]:
-    for row in np.lexsort((table.quality, ~table.suspect))[:top].tolist():
+    for row in np.argsort(table.quality, kind="stable")[:top].tolist():
         marked, value = table.suspect[row], table.quality[row]
         found = _of_table(table, row, LABEL, marked=marked, value=value)
         yield found._replace(suggested=table.suggested[row])
@@ -175,13 +184,19 @@ def render_csv(findings: Iterable[Finding]) -> str:
     return stream.getvalue().removesuffix("\n")
 
 
-def render_text(findings: Sequence[Finding], dataset: str) -> str:
-    """Return a table a kind of finding, and how to correct a label."""
+def render_text(findings: Sequence[Finding], dataset: str, doubtful: int) -> str:
+    """Return a table a kind of finding, and how to correct a label.
+
+    Args:
+        findings: As `find_suspects` lists them.
+        dataset: Its name.
+        doubtful: As `count_doubtful` counts them.
+    """
     parts = [
         "\n".join([TITLES[kind], *_lay_out(kind, list(group))])
         for kind, group in groupby(findings, lambda one: one.finding)
     ]
-    return "\n\n".join([*parts, _explain(findings, dataset)])
+    return "\n\n".join([*parts, _explain(findings, dataset, doubtful)])
 
 
 def _lay_out(kind: str, findings: Sequence[Finding]) -> Iterator[str]:
@@ -196,19 +211,20 @@ def _lay_out(kind: str, findings: Sequence[Finding]) -> Iterator[str]:
         yield f"  {line.rstrip()}"
 
 
-def _explain(findings: Sequence[Finding], dataset: str) -> str:
+def _explain(findings: Sequence[Finding], dataset: str, doubtful: int) -> str:
     file = paths.corrections_file(dataset)
     labels = [one for one in findings if one.finding == LABEL]
     if not labels:
         return f"There is no image to correct in {dataset}."
-    doubtful, marked = labels[0], sum(one.marked == "*" for one in labels)
-    more = " or more (--top lists them)" if marked == len(labels) else ""
+    marked = [one for one in labels if one.marked]
+    example = (marked or labels)[0]
+    listed = "" if len(marked) == doubtful else f", {len(marked)} of them listed (--top lists more)"
     return (
-        f"Marked as probably wrong: {count_of(marked, 'label')}{more}. "
+        f"Marked as probably wrong: {count_of(doubtful, 'label')}{listed}. "
         "Look at the images: only you can say.\n"
         f"To correct one, as this, put a line into {file} (the first line of a new file: image,label)\n"
-        f"  {csv_line([doubtful.image, doubtful.suggested])}\n"
-        f"  {csv_line([doubtful.image, 'quarantine'])}\n"
+        f"  {csv_line([example.image, example.suggested])}\n"
+        f"  {csv_line([example.image, 'quarantine'])}\n"
         "the second to set it aside. "
         f"Then `git add {file}`, and `dvc repro`: no feature is computed again."
     )

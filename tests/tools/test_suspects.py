@@ -11,7 +11,13 @@ from pipeline import paths
 from pipeline.errors import InspectionError
 from pipeline.inspections import Inspections, write_inspections
 from pipeline.manifest import DUPLICATE, QUARANTINED, ImageRow, write_manifest
-from pipeline.tools.suspects import Finding, find_suspects, render_csv, render_text
+from pipeline.tools.suspects import (
+    Finding,
+    count_doubtful,
+    find_suspects,
+    render_csv,
+    render_text,
+)
 from tests.project import BACKBONE, make_project
 
 LABELS = ["cat", "cat", "dog", "dog", "dog", "cat"]
@@ -77,11 +83,11 @@ def numbers(findings: list[Finding]) -> list[int]:
     return [int(one.sha256, 16) for one in findings]
 
 
-def test_labels_probably_wrong_come_first_then_the_worst_of_the_others() -> None:
+def test_the_worst_labels_come_first_those_probably_wrong_are_marked() -> None:
     labels = found("label")
-    assert numbers(labels) == [5, 1, 3]
-    assert [one.marked for one in labels] == ["*", "*", ""]
-    assert (labels[0].label, labels[0].suggested, labels[0].value) == ("cat", "dog", "0.200")
+    assert numbers(labels) == [3, 5, 1]
+    assert [one.marked for one in labels] == ["", "*", "*"]
+    assert (labels[1].label, labels[1].suggested, labels[1].value) == ("cat", "dog", "0.200")
 
 
 def test_the_furthest_outliers_come_first_and_no_more_than_asked_for() -> None:
@@ -109,11 +115,25 @@ def test_extremes_of_brightness_and_size_are_told(kind: str, first: int, value: 
     assert (numbers(findings)[0], findings[0].value) == (first, value)
 
 
-def test_the_text_ends_with_the_line_that_corrects_the_first_label() -> None:
-    text = render_text(find_suspects("pets", BACKBONE, 3), "pets")
-    assert "Marked as probably wrong: 2 labels. Look" in text
-    some = render_text(find_suspects("pets", BACKBONE, 2), "pets")
-    assert "Marked as probably wrong: 2 labels or more (--top lists them). Look" in some
+def text_of(top: int) -> str:
+    findings = find_suspects("pets", BACKBONE, top)
+    return render_text(findings, "pets", count_doubtful("pets", BACKBONE))
+
+
+def test_all_labels_that_are_probably_wrong_are_counted_listed_or_not() -> None:
+    assert "Marked as probably wrong: 2 labels. Look" in text_of(3)
+    assert (
+        "Marked as probably wrong: 2 labels, 1 of them listed (--top lists more). Look"
+        in text_of(2)
+    )
+    assert (
+        "Marked as probably wrong: 2 labels, 0 of them listed (--top lists more). Look"
+        in text_of(1)
+    )
+
+
+def test_the_text_ends_with_the_line_that_corrects_the_first_label_marked() -> None:
+    text = text_of(3)
     assert f"a line into {paths.corrections_file('pets')} (" in text
     assert "  train/cat/5.jpg,dog\n" in text
     assert f"  cat/x.jpg  cat    cat, dog  {key(8)}" in text
@@ -121,7 +141,7 @@ def test_the_text_ends_with_the_line_that_corrects_the_first_label() -> None:
 
 def test_a_line_to_paste_is_csv_whatever_the_class_is_called() -> None:
     finding = Finding("label", "", "train/a, b/1.jpg", "train", "a, b", "c", "0.1", key(1))
-    text = render_text([finding], "pets")
+    text = render_text([finding], "pets", 0)
     assert '  "train/a, b/1.jpg",c\n  "train/a, b/1.jpg",quarantine\n' in text
 
 
