@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline import paths
-from pipeline.errors import ManifestError, PipelineError
+from pipeline.errors import ManifestError, PipelineError, describe_os_error
 from pipeline.parallel import Progress, map_ordered, no_progress
 from pipeline.params import RayParams
 from pipeline.runners import pool as module
@@ -130,7 +130,6 @@ def read(item: Path) -> bytes:
     ("function", "items", "error", "message"),
     [
         (die, [1], PipelineError, r"the same files have cost 3 workers of Ray; the last one, .* is gone"),
-        (fill, [1], OSError, r"No space left on device: 'copy.jpg'"),
         (complain, [1, 2], ManifestError, r"^worker on .*, process \d+: 1 is bad$"),
         (stumble, [1, 2], ZeroDivisionError, "division by zero"),
         (read, [Path("gone.jpg")], ManifestError, r"^the worker on .* does not see .*/gone\.jpg\. Exp"),
@@ -145,6 +144,15 @@ def test_what_a_worker_raises_is_raised_here(
         pytest.raises(error, match=message),
     ):
         list(map_ordered(pool, function, items, ahead=4))
+
+
+@pytest.mark.usefixtures("_cluster")
+def test_what_the_system_refuses_a_worker_is_told_as_if_refused_here(tmp_path: Path) -> None:
+    with open_pool("", HASTY, tmp_path) as (pool, _), pytest.raises(OSError) as raised:  # noqa: PT011
+        list(map_ordered(pool, fill, [1], ahead=1))
+    assert describe_os_error(raised.value) == describe_os_error(
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "copy.jpg")
+    )
 
 
 @pytest.mark.usefixtures("_cluster")
