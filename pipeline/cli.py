@@ -374,13 +374,10 @@ def suspects(
     """List labels that seem wrong, outliers, conflicts and extremes; say how to correct a label."""
     params = _params()
     params.dataset(dataset), params.backbone(backbone)
-    from pipeline.tools.suspects import count_doubtful, find_suspects, render_csv, render_text
+    from pipeline.tools.suspects import find_suspects, render_csv, render_text
 
-    findings = find_suspects(dataset, backbone, top)
-    if as_csv:
-        print(render_csv(findings))
-    else:
-        print(render_text(findings, dataset, count_doubtful(dataset, backbone)))
+    found = find_suspects(dataset, backbone, top)
+    print(render_csv(found.findings) if as_csv else render_text(found, dataset))
 
 
 @app.command(rich_help_panel="Tools")

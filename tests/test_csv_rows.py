@@ -30,7 +30,7 @@ def test_what_is_behind_the_cells_asked_for_is_one_more() -> None:
     ]
 
 
-@pytest.mark.parametrize("line", ['a,"b"c,d\n', 'a,"b\n', "a,b", "a,b\r"])
+@pytest.mark.parametrize("line", ['a,"b"c,d\n', 'a,"b\n', "a,b", "a,b\r", '"a,b",c'])
 def test_a_quoted_cell_that_is_not_as_it_should_be_and_a_cut_line_are_told(line: str) -> None:
     with pytest.raises(csv.Error):
         list(split_rows(iter([line])))

@@ -13,6 +13,9 @@ class StagingFolder:
     One process adds and places; others may read what has been added. All is done with plain text for
     paths and the system's own calls, for to make a Path of each and a Python file takes as long as
     to hash it.
+
+    Attributes:
+        folder: Itself.
     """
 
     def __init__(self, folder: Path) -> None:

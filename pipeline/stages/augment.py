@@ -13,7 +13,7 @@ from pipeline.augmentation import Recipe, augment
 from pipeline.errors import ManifestError
 from pipeline.files import atomic_folder
 from pipeline.images import decode_whole
-from pipeline.manifest import CopyRow, ImageRow, read_manifest, read_used, write_copies
+from pipeline.manifest import CopyRow, ImageRow, read_used, write_copies
 from pipeline.parallel import Progress, map_ordered, no_progress
 from pipeline.params import AugmentParams, Params, RayParams
 from pipeline.runners.pool import open_pool
@@ -53,7 +53,7 @@ def write_all_copies(
     if settings.copies == 0:
         return
     manifest = paths.manifest_file(dataset)
-    train = (row for row in read_manifest(manifest) if row.split == "train")
+    train = (row for row in read_used(manifest) if row.split == "train")
     total = sum(row.split == "train" for row in read_used(manifest))
     work = partial(_write_copies, paths.split_folder(dataset), folder, settings)
     with open_pool(__name__, ray, folder) as (pool, workers):

@@ -67,7 +67,19 @@ COLUMNS = {
 }
 
 
-def find_suspects(dataset: str, backbone: str, top: int) -> list[Finding]:
+class Suspects(NamedTuple):
+    """What is worth a look.
+
+    Attributes:
+        findings: Kind after kind.
+        doubtful: How many labels are marked as probably wrong, listed or not.
+    """
+
+    findings: list[Finding]
+    doubtful: int
+
+
+def find_suspects(dataset: str, backbone: str, top: int) -> Suspects:
     """List what is worth a look, at most so many labels and outliers, kind after kind.
 
     Raises:
@@ -78,22 +90,14 @@ def find_suspects(dataset: str, backbone: str, top: int) -> list[Finding]:
     rows = list(read_manifest(paths.manifest_file(dataset)))
     used = [row for row in rows if row.status == USED]
     _check_same_images(table, used)
-    return [
+    findings = [
         *_find_labels(table, top),
         *_find_outliers(table, top),
         *_find_conflicts(rows),
         *_find_twins(used),
         *_find_extremes(used),
     ]
-
-
-def count_doubtful(dataset: str, backbone: str) -> int:
-    """Return how many labels are marked as probably wrong, listed or not.
-
-    Raises:
-        InspectionError: As `find_suspects`.
-    """
-    return int(read_inspections(paths.inspection_file(dataset, backbone)).suspect.sum())
+    return Suspects(findings, int(table.suspect.sum()))
 
 
 def _check_same_images(table: Inspections, used: Sequence[ImageRow]) -> None:
@@ -184,19 +188,13 @@ def render_csv(findings: Iterable[Finding]) -> str:
     return stream.getvalue().removesuffix("\n")
 
 
-def render_text(findings: Sequence[Finding], dataset: str, doubtful: int) -> str:
-    """Return a table a kind of finding, and how to correct a label.
-
-    Args:
-        findings: As `find_suspects` lists them.
-        dataset: Its name.
-        doubtful: As `count_doubtful` counts them.
-    """
+def render_text(suspects: Suspects, dataset: str) -> str:
+    """Return a table a kind of finding, and how to correct a label."""
     parts = [
         "\n".join([TITLES[kind], *_lay_out(kind, list(group))])
-        for kind, group in groupby(findings, lambda one: one.finding)
+        for kind, group in groupby(suspects.findings, lambda one: one.finding)
     ]
-    return "\n\n".join([*parts, _explain(findings, dataset, doubtful)])
+    return "\n\n".join([*parts, _explain(suspects, dataset)])
 
 
 def _lay_out(kind: str, findings: Sequence[Finding]) -> Iterator[str]:
@@ -211,13 +209,14 @@ def _lay_out(kind: str, findings: Sequence[Finding]) -> Iterator[str]:
         yield f"  {line.rstrip()}"
 
 
-def _explain(findings: Sequence[Finding], dataset: str, doubtful: int) -> str:
+def _explain(suspects: Suspects, dataset: str) -> str:
     file = paths.corrections_file(dataset)
-    labels = [one for one in findings if one.finding == LABEL]
+    labels = [one for one in suspects.findings if one.finding == LABEL]
     if not labels:
         return f"There is no image to correct in {dataset}."
     marked = [one for one in labels if one.marked]
     example = (marked or labels)[0]
+    doubtful = suspects.doubtful
     listed = "" if len(marked) == doubtful else f", {len(marked)} of them listed (--top lists more)"
     return (
         f"Marked as probably wrong: {count_of(doubtful, 'label')}{listed}. "

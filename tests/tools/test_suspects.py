@@ -13,7 +13,7 @@ from pipeline.inspections import Inspections, write_inspections
 from pipeline.manifest import DUPLICATE, QUARANTINED, ImageRow, write_manifest
 from pipeline.tools.suspects import (
     Finding,
-    count_doubtful,
+    Suspects,
     find_suspects,
     render_csv,
     render_text,
@@ -76,7 +76,7 @@ def inspected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def found(kind: str, top: int = 3) -> list[Finding]:
-    return [one for one in find_suspects("pets", BACKBONE, top) if one.finding == kind]
+    return [one for one in find_suspects("pets", BACKBONE, top).findings if one.finding == kind]
 
 
 def numbers(findings: list[Finding]) -> list[int]:
@@ -116,8 +116,7 @@ def test_extremes_of_brightness_and_size_are_told(kind: str, first: int, value: 
 
 
 def text_of(top: int) -> str:
-    findings = find_suspects("pets", BACKBONE, top)
-    return render_text(findings, "pets", count_doubtful("pets", BACKBONE))
+    return render_text(find_suspects("pets", BACKBONE, top), "pets")
 
 
 def test_all_labels_that_are_probably_wrong_are_counted_listed_or_not() -> None:
@@ -141,12 +140,12 @@ def test_the_text_ends_with_the_line_that_corrects_the_first_label_marked() -> N
 
 def test_a_line_to_paste_is_csv_whatever_the_class_is_called() -> None:
     finding = Finding("label", "", "train/a, b/1.jpg", "train", "a, b", "c", "0.1", key(1))
-    text = render_text([finding], "pets", 0)
+    text = render_text(Suspects([finding], 0), "pets")
     assert '  "train/a, b/1.jpg",c\n  "train/a, b/1.jpg",quarantine\n' in text
 
 
 def test_the_table_has_a_row_a_finding() -> None:
-    findings = find_suspects("pets", BACKBONE, 3)
+    findings = find_suspects("pets", BACKBONE, 3).findings
     rows = list(csv.DictReader(io.StringIO(render_csv(findings))))
     assert len(rows) == len(findings)
     assert rows[0] == findings[0]._asdict()
