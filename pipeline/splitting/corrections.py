@@ -87,9 +87,11 @@ def settle_labels(
     Returns:
         All images, and the sha256 of those that were given a label.
     """
+    named = {line.image for line in corrections.lines}
     labels: dict[str, set[str]] = defaultdict(set)
     for one in images:
-        labels[one.image.sha256].add(one.label)
+        if one.image.sha256 in named:
+            labels[one.image.sha256].add(one.label)
     doubtful = {key for key, found in labels.items() if len(found - {""}) != 1}
     classes = {one.label for one in images if one.label}
     settled = {
@@ -97,9 +99,11 @@ def settle_labels(
         for line in corrections.lines
         if line.image in doubtful and line.label in classes
     }
-    return [one._replace(label=settled.get(one.image.sha256, one.label)) for one in images], set(
-        settled
-    )
+    given = [
+        one._replace(label=settled[one.image.sha256]) if one.image.sha256 in settled else one
+        for one in images
+    ]
+    return given, set(settled)
 
 
 def correct_rows(
