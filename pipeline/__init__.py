@@ -3,6 +3,7 @@
 Python programs and notebooks use what `__all__` names; docs/python.md shows how.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,10 @@ from pipeline.pinned_environment import PINNED as PINNED
 from pipeline.pinned_environment import PINNED_TOO_LATE as PINNED_TOO_LATE
 
 __all__ = ["Answer", "Features", "TrainedHead", "fit_head", "load_features", "load_head", "predict"]
+
+# OpenVINO reports each conversion to Google Analytics, from forked processes that may never end. It does
+# without where the package for that cannot be imported.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
     from pipeline.tools.api import Answer, fit_head, load_features, load_head, predict

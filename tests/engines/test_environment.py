@@ -121,3 +121,14 @@ def test_the_pins_come_too_late_only_where_they_change_something(
         "import pipeline; print(pipeline.PINNED_TOO_LATE)"
     )
     assert _run(program, **pinned, **variables).stdout.strip() == expected
+
+
+def test_openvino_reports_to_nobody_what_it_converts(tmp_path: Path) -> None:
+    program = (
+        "import pipeline, keras; from types import SimpleNamespace; "
+        "from pipeline.engines.openvino import _convert; "
+        "model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()]); "
+        "_convert(SimpleNamespace(model=model, input_size=8, name='flat'), 1)"
+    )
+    assert _run(program, HOME=str(tmp_path), CI="false").returncode == 0
+    assert not (tmp_path / "intel").exists(), "where its telemetry keeps who one is"
