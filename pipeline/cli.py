@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeVar
 
@@ -122,19 +122,27 @@ def extract(dataset: Dataset, backbone: Backbone) -> None:
         kept += len(batch[0])
         return len(batch[0])
 
-    before = signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C: what is computed is kept
     try:
-        print(stage.run(dataset, backbone, _params(), tracker("computed", count)))
+        with _sigterm_as_ctrl_c():  # what is computed is kept
+            print(stage.run(dataset, backbone, _params(), tracker("computed", count)))
     except KeyboardInterrupt:
         what = count_of(kept, "feature is kept", "features are kept")
         print(f"stopped; {what}; run again", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM, too, raise KeyboardInterrupt, so that what is half done is put away."""
+
+    def interrupt(number: int, frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 @app.command(**STAGE)
@@ -279,7 +287,7 @@ def export(
     params = _params()
     from pipeline.exporting import export as tool
 
-    with redirect_stdout(sys.stderr):  # where converters say what they do
+    with _sigterm_as_ctrl_c(), redirect_stdout(sys.stderr):  # where converters say what they do
         line = tool.run(dataset, backbone, params, to, force=force)
     print(line)
 

@@ -9,9 +9,8 @@ from types import MappingProxyType
 from pipeline.errors import ArchiveError
 from pipeline.signatures import suffix_of
 
-RESERVED = frozenset(
-    {"split", "sha256", "path", "label"}
-)  # columns that stand beside the classes' own
+# Columns and rows that stand beside the classes' own.
+RESERVED = frozenset({"split", "sha256", "path", "label", "file", "unlike", "macro average"})
 SPLIT_FOLDERS = MappingProxyType(
     {
         "train": "train", "training": "train",
@@ -26,7 +25,8 @@ LAYOUTS = (
 
 _PREFIXED = re.compile(r"(?P<label>[^.]+)\.\d+(\.[^.]+)?")
 _ARCHIVE_SUFFIX = re.compile(r"\.(zip|tar|tar\.gz|tgz)$", re.IGNORECASE)
-_UNSAFE = re.compile(r'^[.\s-]|[<>:"|?*]|[.\s]$')
+_ENDS_OF_LINES = r"\x00-\x1f\x7f-\x9f\u2028\u2029"  # and what else cannot be seen
+_UNSAFE = re.compile(rf'^[.\s-]|[<>:"|?*{_ENDS_OF_LINES}]|[.\s]$')
 
 Folders = tuple[str, ...]
 

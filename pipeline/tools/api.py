@@ -19,7 +19,7 @@ from PIL import Image
 
 from pipeline import paths
 from pipeline.backbones.own_graph import files_of
-from pipeline.errors import ImageError, ParamsError
+from pipeline.errors import HeadError, ImageError, ParamsError
 from pipeline.extraction.joint import JointExtractor
 from pipeline.features import Block, Header
 from pipeline.heads import loading
@@ -73,7 +73,7 @@ def load_head(dataset: str, backbone: str | None = None, *, root: Root = None) -
         folder = paths.model_folder(dataset, _choose(params, dataset, backbone))
         saved = read_head(folder)
         metrics = compute_metrics(MeasuredRows.of(read_head_predictions(folder)))
-    return _trained(saved.info.classes, saved.head(), metrics)
+    return _trained(saved.info.classes, saved.head(), metrics, saved.info.fingerprint)
 
 
 def fit_head(features: Features, kind: str | None = None, **settings: object) -> TrainedHead:
@@ -86,13 +86,16 @@ def fit_head(features: Features, kind: str | None = None, **settings: object) ->
 
     Raises:
         ParamsError: params.yaml cannot be read, or a setting is unknown or out of range.
-        HeadError: The settings do not lead to a head; says which to change.
+        HeadError: There is nothing to learn from, or the settings do not lead to a head; says what to
+            change.
     """
+    if not len(features):
+        raise HeadError("there is no image to learn from: these features have no row.")
     changes = settings if kind is None else {"kind": kind, **settings}
     with _project(features.root) as (_, params):
         changed = change_head(params.head, changes)
     outcome = heads.fit_head(features.rows(), heads.Recipe.of(changed))
-    return _trained(features.classes, outcome.head, {})
+    return _trained(features.classes, outcome.head, {}, features.fingerprint)
 
 
 def predict(
@@ -118,6 +121,8 @@ def predict(
     """
     several = [images] if isinstance(images, str | os.PathLike | bytes) else images
     several = [images] if isinstance(images, np.ndarray) and images.ndim == 3 else several
+    if not isinstance(several, Iterable):
+        raise ImageError(_no_image("what is given", several))
     with _project(root) as (_, params), TemporaryDirectory() as folder:
         backbone = _choose(params, dataset, backbone)
         here = f"{folder}{os.sep}"
@@ -182,15 +187,23 @@ def _features(root: Path, header: Header, split: str, block: Block) -> Features:
         labels=block.labels,
         copy=block.copy,
         root=root,
+        fingerprint=header.fingerprint,
         **texts,
     )
 
 
-def _trained(classes: tuple[str, ...], head: Head, metrics: Mapping[str, Figures]) -> TrainedHead:
+def _trained(
+    classes: tuple[str, ...], head: Head, metrics: Mapping[str, Figures], fingerprint: str
+) -> TrainedHead:
     own = head.settings.model_dump(mode="json")
     settings = {**own, "scaling": head.scaler.scaling}
     return TrainedHead(
-        classes=classes, kind=head.kind, settings=settings, metrics=metrics, head=head
+        classes=classes,
+        kind=head.kind,
+        settings=settings,
+        metrics=metrics,
+        head=head,
+        fingerprint=fingerprint,
     )
 
 
@@ -203,11 +216,13 @@ def _as_file(image: ImageLike, path: Path) -> Path:
 
 
 def _as_png(pixels: NDArray[np.uint8], name: str) -> bytes:
-    found = f"{getattr(pixels, 'dtype', type(pixels).__name__)} {getattr(pixels, 'shape', '')}"
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[2:] != (3,):
-        raise ImageError(
-            f"{name} is {found}; expected a path, bytes, or an array uint8 (h, w, 3), RGB."
-        )
+        raise ImageError(_no_image(name, pixels))
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG", compress_level=1)
     return stream.getvalue()
+
+
+def _no_image(name: str, value: object) -> str:
+    found = f"{getattr(value, 'dtype', type(value).__name__)} {getattr(value, 'shape', '')}".strip()
+    return f"{name} is {found}; expected a path, bytes, or an array uint8 (h, w, 3), RGB."

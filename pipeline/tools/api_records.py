@@ -41,6 +41,7 @@ class Features:
         copy: uint8 `(n,)`; 0 for an original, 1, 2, ... for its augmented copies.
         path: Text `(n,)`, under the folder of class folders or that of copies; see `files`.
         root: The project's folder.
+        fingerprint: Of all that decides the features' values; heads are for those of one fingerprint.
     """
 
     dataset: str
@@ -55,6 +56,7 @@ class Features:
     copy: NDArray[np.uint8] = field(repr=False)
     path: NDArray[np.str_] = field(repr=False)
     root: Path = field(repr=False)
+    fingerprint: str = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -122,6 +124,7 @@ class TrainedHead:
         metrics: Of each split, how good its predictions were when it was trained, as `dvc metrics show`
             has it; empty for a head of `fit_head`, which `measure` measures.
         head: What computes.
+        fingerprint: Of the features that it was trained on.
     """
 
     classes: tuple[str, ...]
@@ -129,6 +132,7 @@ class TrainedHead:
     settings: Mapping[str, Any]
     metrics: Mapping[str, Figures] = field(repr=False)
     head: Head = field(repr=False)
+    fingerprint: str = field(repr=False)
 
     def probabilities(self, features: NDArray[Any]) -> NDArray[np.float64]:
         """Return float64 `(n, k)`, each row a distribution over the classes.
@@ -154,12 +158,17 @@ class TrainedHead:
         """Return the figures of `metrics` on some images: accuracy, log loss, ...; copies are left out.
 
         Raises:
-            HeadError: They are of other classes, or their features have another shape.
+            HeadError: They are of other classes, or their features of another fingerprint.
         """
         if features.classes != self.classes:
             raise HeadError(
                 f"this head knows the classes {', '.join(self.classes)}; the images are of "
                 f"{', '.join(features.classes)}."
+            )
+        if features.fingerprint != self.fingerprint:
+            raise HeadError(
+                f"this head was trained on features of the fingerprint {self.fingerprint[:12]}; these, of "
+                f"{features.fingerprint[:12]}, are of another network or other settings: run `dvc repro`."
             )
         asked = features.originals()
         predictions = Predictions(

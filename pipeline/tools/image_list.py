@@ -29,13 +29,17 @@ def list_images(arguments: Iterable[str], lines: Iterable[str]) -> ImageList:
         lines: Arguments, one a line; none is read unless asked for.
 
     Raises:
-        ImageError: A folder or pattern has no image; says which.
+        ImageError: A folder or pattern has no image, or a name is empty; says which.
         OSError: A folder cannot be read.
     """
     found = ImageList([], [])
     for argument in arguments:
+        if not argument:
+            raise ImageError(
+                f"an empty name. Expected a file, a folder, a pattern or -: {READABLE}."
+            )
         if argument == "-":
-            names = (line for one in lines if (line := one.rstrip("\r\n")))
+            names = (line for one in lines if (line := one.strip("\ufeff\r\n")))
             images, left_out = list_images(names, ())
         else:
             images, left_out = _expand(argument)

@@ -200,6 +200,8 @@ def find_fault(file: Path) -> str | None:
         data = file.read_bytes()
     except OSError as error:
         return error.strerror or str(error)
+    except ValueError:
+        return "its name holds a zero byte: expected a name a line, as find gives without -print0"
     try:
         decode_grey(data, 8)
     except ImageError as error:

@@ -1,6 +1,7 @@
 """Decoding in TensorFlow: the pixels that the project's decoder gives, to the bit."""
 
 import io
+import struct
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,28 @@ def test_what_is_transparent_becomes_white(decode: Any, mode: str) -> None:
     image = picture(60, 50).convert("RGBA")
     image.putalpha(image.getchannel("R"))
     data = file_of(image.convert(mode), "PNG")
+    np.testing.assert_array_equal(decode(data), decode_square(data, SIZE))
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+@pytest.mark.parametrize("colours", [2, 4, 16, 256])
+def test_a_palette_of_few_bits(decode: Any, colours: int, transparent: bool) -> None:
+    options = {"transparency": 1} if transparent else {}
+    data = file_of(picture(60, 50).quantize(colours), "PNG", **options)
+    np.testing.assert_array_equal(decode(data), decode_square(data, SIZE))
+
+
+def test_grey_of_one_bit(decode: Any) -> None:
+    data = file_of(picture(60, 50).convert("1"), "PNG")
+    np.testing.assert_array_equal(decode(data), decode_square(data, SIZE))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_an_orientation_in_four_bytes(decode: Any, order: str) -> None:
+    exif = b"II*\0" if order == "<" else b"MM\0*"
+    exif += struct.pack(f"{order}IHHHIII", 8, 1, 0x0112, 4, 1, 6, 0)
+    data = file_of(picture(70, 51), "JPEG", exif=b"Exif\0\0" + exif)
+    assert Image.open(io.BytesIO(data)).getexif()[0x0112] == 6
     np.testing.assert_array_equal(decode(data), decode_square(data, SIZE))
 
 

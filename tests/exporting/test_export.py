@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -172,6 +173,7 @@ def test_the_card_tells_what_is_known(params: Params) -> None:
         ),
         ("pets.v2", r"ending '\.v2'"),
         (".", r"--to \.: expected a name for the model"),
+        ("models/.onnx", r"--to models/\.onnx: expected a name for the model"),
     ],
 )
 def test_an_ending_that_is_not_known_is_told(params: Params, to: str, message: str) -> None:
@@ -192,6 +194,20 @@ def test_the_command_ends_with_1_and_a_message(
     with pytest.raises(SystemExit, match=r"^0$"):
         cli.main()
     assert capsys.readouterr().out.startswith("pets.keras: Keras, ")
+
+
+def test_what_sigterm_ends_is_put_away(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(export, "build_network", end)
+    monkeypatch.setattr(
+        sys, "argv", ["bottleneck", "export", "pets", BACKBONE, "--to", "pets.keras"]
+    )
+    before = sorted(Path().iterdir())
+    with pytest.raises(SystemExit, match=r"^130$"):
+        cli.main()
+    assert sorted(Path().iterdir()) == before
 
 
 def test_what_is_not_installed_is_told_with_what_installs_it(
@@ -262,6 +278,28 @@ def test_a_folder_that_is_no_model_is_not_replaced_by_force_either(params: Param
     with pytest.raises(ExportError, match=r"what lies there is not .* move it away"):
         run(params, to, force=True)
     assert (Path(to) / "mine.txt").read_text() == "mine"
+
+
+def test_a_link_is_not_replaced(params: Params) -> None:
+    Path("real.keras").write_text("mine")
+    Path("pets.keras").symlink_to("real.keras")
+    with pytest.raises(
+        ExportError, match=r"that is a link to real\.keras, .* name the file itself"
+    ):
+        run(params, "pets.keras", force=True)
+    assert Path("real.keras").read_text() == "mine"
+
+
+def test_what_else_lies_in_a_saved_model_is_not_lost(params: Params) -> None:
+    Path("pets").mkdir()
+    for name in ("saved_model.pb", "notes.txt"):
+        Path("pets", name).write_text("mine")
+    Path("pets.md").write_text(MARK)
+    with pytest.raises(
+        ExportError, match=r"could be replaced \(it holds notes\.txt\): choose another"
+    ):
+        run(params, "pets")
+    assert Path("pets/notes.txt").read_text() == "mine"
 
 
 def test_a_full_disk_leaves_what_was_there(params: Params) -> None:

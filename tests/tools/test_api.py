@@ -153,6 +153,20 @@ def test_images_of_other_classes_are_not_measured(root: Path) -> None:
         pipeline.load_head("pets", root=root).measure(other)
 
 
+def test_features_of_another_fingerprint_are_not_measured(root: Path) -> None:
+    features = pipeline.load_features("pets", root=root)
+    val = replace(features["val"], fingerprint="0123456789abcdef")
+    for head in (pipeline.load_head("pets", root=root), pipeline.fit_head(features["train"])):
+        with pytest.raises(HeadError, match=r"these, of 0123456789ab, are of another network or"):
+            head.measure(val)
+
+
+def test_nothing_to_learn_from_is_told(root: Path) -> None:
+    train = pipeline.load_features("pets", root=root)["train"]
+    with pytest.raises(HeadError, match="no image to learn from"):
+        pipeline.fit_head(train.take(np.zeros(0, np.intp)))
+
+
 def test_a_fitted_head_is_that_of_the_stage_unless_settings_differ(root: Path) -> None:
     features = pipeline.load_features("pets", root=root)
     saved, val = pipeline.load_head("pets", root=root), features["val"]
@@ -212,6 +226,8 @@ def test_what_is_no_image_is_named_by_its_place(root: Path) -> None:
     for wrong in (np.zeros((9, 9, 3)), np.zeros((9, 9), np.uint8), np.zeros((9, 9, 4), np.uint8)):
         with pytest.raises(ImageError, match=r"image 0 is .*expected a path, bytes, or an array"):
             pipeline.predict([wrong], "pets", root=root)
+    with pytest.raises(ImageError, match=r"what is given is int; expected a path, bytes, or"):
+        pipeline.predict(7, "pets", root=root)  # type: ignore[arg-type]
 
 
 def test_it_works_in_any_folder_of_the_project(

@@ -79,6 +79,16 @@ def test_what_stands_for_no_image_is_an_error(argument: str) -> None:
         listed("pets", argument)
 
 
+def test_no_name_is_not_the_current_folder() -> None:
+    with pytest.raises(ImageError, match=r"an empty name\. Expected a file, a folder"):
+        listed("pets", "")
+
+
+def test_a_list_may_begin_with_a_byte_order_mark() -> None:
+    listing = list_images(["-"], ["\ufeffother/x.jpg\r\n"])
+    assert listing.images == [Path("other/x.jpg")]
+
+
 def test_a_pipe_in_a_folder_is_not_opened() -> None:
     os.mkfifo("pets/pipe.jpg")
     assert "pets/pipe.jpg" in listed("pets"), "its name says that it was meant"

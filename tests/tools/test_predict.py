@@ -146,6 +146,11 @@ def test_what_may_never_end_is_not_read(params: Params) -> None:
         list(predict_files([Path("pipe.jpg"), Path("/dev/zero")], "pets", BACKBONE, params))
 
 
+def test_names_that_find_ended_with_zero_bytes_are_told(params: Params) -> None:
+    with pytest.raises(ImageError, match=r"its name holds a zero byte: .* without -print0"):
+        list(predict_files([Path("a.jpg\0b.jpg")], "pets", BACKBONE, params))
+
+
 def test_files_are_not_held_in_memory(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each file is read once to be checked and once for its feature, some at a time."""
     monkeypatch.setattr("pipeline.tools.predict.HEAD_ROWS", 256)
