@@ -85,6 +85,7 @@ def _data_view(data: Mapping[str, Any], sizes: Sequence[Mapping[str, Any]]) -> V
         "quarantined": sorted(data["quarantined"].items()),
         "corrections": data.get("corrections", {}),
         "duplicates": data.get("duplicates", {}),
+        "leaks": data.get("leaks", 0),
         "leaks_prevented": data.get("leaks_prevented"),
     }
 
@@ -99,7 +100,7 @@ def _health_view(gallery: DatasetGallery) -> View:
         ):
             svg = draw_histogram(values, label)
             middle = int(np.median(values))
-            alt = f"Images by {label}: from {values.min()} to {values.max()}, half of them below {middle}"
+            alt = f"Images by {label}: from {values.min()} to {values.max()}, half of them at most {middle}"
             charts.append(asdict(Chart(title=f"Images by {kind}", svg=svg, alt=alt)))
     return {
         "charts": charts,

@@ -95,15 +95,39 @@ def assign_splits(
     if len(set(sha256)) < len(sha256):
         raise ValueError("an image is given twice: settle exact duplicates first")
     drawn = _draw_groups(zip(groups, sha256, labels, strict=True), seed)
-    if method == "exact":
-        shares = {TEST: test_fraction, VAL: val_fraction}
-        splits = _fill_exactly(drawn, {name: share for name, share in shares.items() if share > 0})
-    else:
-        splits = _follow_draws(drawn, _limits(val_fraction, test_fraction))
+    splits = _assign(drawn, val_fraction, test_fraction, method)
     needed = (TRAIN, VAL, TEST) if test_fraction > 0 else (TRAIN, VAL)
     if lacking := _find_lacking(drawn, splits, needed):
         raise SplitError(_explain(lacking, drawn, needed, method))
     return [splits[group] for group in groups]
+
+
+def assign_singly(
+    *,
+    sha256: Sequence[str],
+    labels: Sequence[str],
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+    method: Method = "stable",
+) -> list[str]:
+    """Return the splits that `assign_splits` would give if no two images were near-duplicates.
+
+    A class of too few images has none in some split.
+    """
+    drawn = _draw_groups(zip(sha256, sha256, labels, strict=True), seed)
+    splits = _assign(drawn, val_fraction, test_fraction, method)
+    return [splits[one] for one in sha256]
+
+
+def _assign(
+    drawn: Sequence[_Group], val_fraction: float, test_fraction: float, method: Method
+) -> dict[str, str]:
+    """Return the split of each group by its name."""
+    if method == "exact":
+        shares = {TEST: test_fraction, VAL: val_fraction}
+        return _fill_exactly(drawn, {name: share for name, share in shares.items() if share > 0})
+    return _follow_draws(drawn, _limits(val_fraction, test_fraction))
 
 
 def _limits(val_fraction: float, test_fraction: float) -> dict[str, float]:

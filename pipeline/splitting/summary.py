@@ -7,7 +7,8 @@ from typing import Any
 
 from pipeline.manifest import DUPLICATE, QUARANTINED, SPLITS, USED, ImageRow
 from pipeline.params import SplitParams
-from pipeline.splitting.splits import draw_split
+from pipeline.splitting.assignment import FOLDERS_DECIDE
+from pipeline.splitting.splits import assign_singly
 
 
 def count_rows(
@@ -15,7 +16,7 @@ def count_rows(
     settings: SplitParams,
     folder_splits: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Count images by split, status and reason, and the leaks that grouping prevented.
+    """Count images by split, status and reason, and the leaks that there are or that grouping prevented.
 
     Args:
         rows: All that was found in the archive.
@@ -26,8 +27,10 @@ def count_rows(
         Nested counts, as docs name them: `images` (found = used + duplicate + quarantined),
         `splits`, `own_splits` (used images in folders of the archive's own that tell a split,
         unless all tell train: `split.respect_folders` would change nothing then),
-        `quarantined`, `duplicates`, `leaks_prevented`; and `balance`, the images of the smallest
-        class over those of the largest, 0..1.
+        `quarantined`, `duplicates`; `leaks`, the groups of near-duplicates that lie in several
+        splits, as the archive's own folders may have them, and `leaks_prevented`, those that
+        would, had each image been split for itself; and `balance`, the images of the smallest class
+        over those of the largest, 0..1.
     """
     rows = list(rows)
     used = [row for row in rows if row.status == USED]
@@ -36,6 +39,7 @@ def count_rows(
     if not own.keys() - {"train"}:
         own.clear()
     groups = Counter(row.group for row in used)
+    leaks, leaks_prevented = _count_leaks(used, settings)
     conflicting = sum(row.reason.startswith("conflicting labels") for row in rows)
     quarantined = Counter(row.reason.split(":")[0] for row in rows if row.status == QUARANTINED)
     return {
@@ -53,7 +57,8 @@ def count_rows(
             "conflicting": conflicting,
         },
         "balance": _compare_classes(used),
-        "leaks_prevented": _count_leaks(used, settings),
+        "leaks": leaks,
+        "leaks_prevented": leaks_prevented,
     }
 
 
@@ -80,6 +85,12 @@ def describe_counts(counts: Mapping[str, Any], settings: SplitParams) -> str:
     if set(counts["own_splits"]) - {"train"} and not settings.respect_folders:
         own = ", ".join(counts["own_splits"])
         line += f"; split anew, not by the archive's own folders {own} (split.respect_folders)"
+    if leaks := counts["leaks"]:
+        line += (
+            f"; near-duplicates of {leaks:,} {'group' if leaks == 1 else 'groups'} lie in several splits, "
+            "where the archive's own folders have them (split.respect_folders): what is measured there was "
+            "all but seen in training"
+        )
     return line
 
 
@@ -89,10 +100,23 @@ def _compare_classes(used: list[ImageRow]) -> float:
     return min(sizes) / max(sizes) if sizes else 0.0
 
 
-def _count_leaks(used: list[ImageRow], settings: SplitParams) -> int:
-    """Return how many groups would lie in several splits, had each image been drawn alone."""
-    splits: dict[str, set[str]] = defaultdict(set)
+def _count_leaks(used: list[ImageRow], settings: SplitParams) -> tuple[int, int]:
+    """Return how many groups lie in several splits, and how many others would, split image by image."""
+    drawn = [row for row in used if row.split_rule != FOLDERS_DECIDE]
+    alone: dict[str, str] = {}
+    if len({row.group for row in used}) < len(used):
+        splits = assign_singly(
+            sha256=[row.sha256 for row in drawn],
+            labels=[row.label for row in drawn],
+            val_fraction=settings.val_fraction,
+            test_fraction=settings.test_fraction,
+            seed=settings.seed,
+            method=settings.method,
+        )
+        alone = dict(zip((row.sha256 for row in drawn), splits, strict=True))
+    there, without = defaultdict(set), defaultdict(set)
     for row in used:
-        alone = draw_split(row.sha256, settings.val_fraction, settings.test_fraction, settings.seed)
-        splits[row.group].add(alone)
-    return sum(len(found) > 1 for found in splits.values())
+        there[row.group].add(row.split)
+        without[row.group].add(alone.get(row.sha256, row.split))
+    torn = {group for group, found in there.items() if len(found) > 1}
+    return len(torn), sum(len(without[group]) > 1 for group in without.keys() - torn)

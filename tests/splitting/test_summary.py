@@ -1,11 +1,13 @@
 """Summary: the counts are those of the manifest, and add up."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.manifest import DUPLICATE, QUARANTINED, SPLITS, USED, ImageRow
 from pipeline.params import SplitParams
-from pipeline.splitting.splits import draw_split
+from pipeline.splitting.assignment import FOLDERS_DECIDE
+from pipeline.splitting.splits import Method, assign_splits, draw_split
 from pipeline.splitting.summary import count_classes, count_rows, describe_counts
 
 SETTINGS = SplitParams(val_fraction=0.3, test_fraction=0.0, seed=7)
@@ -40,6 +42,7 @@ def test_images_are_counted_by_split_status_and_reason() -> None:
         "quarantined": {"damaged": 2, "0 bytes": 1, "conflicting labels": 1},
         "duplicates": {"near_groups": 0, "conflicting": 1},
         "balance": 1.0,
+        "leaks": 0,
         "leaks_prevented": 0,
     }
 
@@ -76,7 +79,36 @@ def test_a_group_that_a_split_by_images_would_have_torn_is_a_leak_prevented() ->
     torn = [row(train[3], group="torn"), row(val[0], group="torn"), row(val[1], group="torn")]
     counts = count_rows([*whole, *torn, row(train[4])], SETTINGS)
     assert counts["duplicates"]["near_groups"] == 2
-    assert counts["leaks_prevented"] == 1
+    assert (counts["leaks"], counts["leaks_prevented"]) == (0, 1)
+
+
+def test_a_group_that_lies_in_several_splits_is_a_leak_and_none_prevented() -> None:
+    splits = {number: draw_split(row(number).sha256, 0.3, 0.0, 7) for number in range(60)}
+    val = next(number for number, split in splits.items() if split == "val")
+    train = next(number for number, split in splits.items() if split == "train")
+    torn = [
+        row(val, split="val", group="torn", split_rule=FOLDERS_DECIDE),
+        row(train, split="train", group="torn", split_rule=FOLDERS_DECIDE),
+    ]
+    counts = count_rows([*torn, *(row(number) for number in range(60, 70))], SETTINGS)
+    assert (counts["leaks"], counts["leaks_prevented"]) == (1, 0)
+    line = describe_counts(counts, SETTINGS)
+    assert line.endswith("was all but seen in training")
+    assert "; near-duplicates of 1 group lie in several splits" in line
+
+
+@pytest.mark.parametrize(("method", "expected"), [("stable", 5), ("exact", 8)])
+def test_a_leak_prevented_is_one_by_the_same_method(method: Method, expected: int) -> None:
+    names = [f"{number:064x}" for number in range(40)]
+    alone = assign_splits(
+        sha256=names, labels=["cat"] * 40, groups=names,
+        val_fraction=0.25, test_fraction=0.0, seed=7, method=method,
+    )  # fmt: skip
+    torn = sum(one != other for one, other in zip(alone[::2], alone[1::2], strict=True))
+    assert torn == expected
+    rows = [row(number, group=f"pair {number // 2}") for number in range(40)]
+    settings = SETTINGS.model_copy(update={"method": method, "val_fraction": 0.25})
+    assert count_rows(rows, settings)["leaks_prevented"] == expected
 
 
 @given(
