@@ -14,6 +14,9 @@ from rich.table import Table
 from pipeline.tools.experiments import DONE, Result
 
 NARROWEST, WIDTH = 100, 120  # columns; in fewer, a row's figures would not stand in one line
+OTHER_IMAGES = (
+    "~ asked about other images, or under other labels, than HEAD: its figures do not compare."
+)
 LONGEST_VALUE = 30  # characters of a setting's value, for people
 # Name, where its cells stand, and whether they may fold.
 COLUMNS: Sequence[tuple[str, Literal["left", "right"], bool]] = (
@@ -31,7 +34,8 @@ def render_table(results: Sequence[Result], width: int = WIDTH) -> str:
     """Return a table of plain text, without colours, that fits `width` columns if these are 100 or more.
 
     Args:
-        results: Sorted by dataset, each of which gets a line of its own. A star marks its best.
+        results: Sorted by dataset, each of which gets a line of its own. A star marks its best, a tilde
+            what was asked about other images; the last line says so.
         width: Of the terminal; what is over 120 stays empty.
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
@@ -47,7 +51,8 @@ def render_table(results: Sequence[Result], width: int = WIDTH) -> str:
     )
     with console.capture() as capture:
         console.print(table)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    return "\n".join(lines if all(one.compares for one in results) else [*lines, OTHER_IMAGES])
 
 
 def render_json(records: Sequence[Any]) -> str:
@@ -78,7 +83,7 @@ def _cells(one: Result) -> list[str]:
         interval = f"{one.accuracy_low:.3f} to {one.accuracy_high:.3f}"
         accuracy, log_loss = f"{one.accuracy:.3f}", f"{one.log_loss:.4f}"
         figures, state = [f"{one.n:,}", accuracy, interval, log_loss], ""
-    mark = "*" if one.is_best else " "
+    mark = "*" if one.is_best else " " if one.compares else "~"
     settings = describe_settings(one.settings, LONGEST_VALUE)
     return [f" {mark} {one.experiment}", one.backbone or "-", *figures, f"{state}{settings}"]
 

@@ -39,12 +39,16 @@ class Result:
             of HEAD's, or where the value is null.
         dataset: Name; None if its params.yaml cannot tell.
         backbone: Name; None if its params.yaml cannot tell.
-        n: Images of split `val`; others than HEAD's where data or split are others.
+        images: DVC's hash of the folder of all images by split and class, as dvc.lock has it; where it
+            differs, other images were asked about, or under other labels. None where there is none.
+        n: Images of split `val`.
         accuracy: Of split `val`, 0..1, with the bounds of its 95 % interval.
         accuracy_low: Lower bound.
         accuracy_high: Upper bound.
         log_loss: Of split `val`, nats.
-        is_best: Whether nothing in the list does better on the dataset: by the highest accuracy,
+        compares: Whether the figures are of the same images as HEAD's (the workspace's, where HEAD has
+            no figures).
+        is_best: Whether none of those that compare does better on the dataset: by the highest accuracy,
             among equals by the lowest log loss. Equals share it.
     """
 
@@ -56,11 +60,13 @@ class Result:
     settings: Mapping[str, Any]
     dataset: str | None = None
     backbone: str | None = None
+    images: str | None = None
     n: int | None = None
     accuracy: float | None = None
     accuracy_low: float | None = None
     accuracy_high: float | None = None
     log_loss: float | None = None
+    compares: bool = True
     is_best: bool = False
 
 
@@ -191,8 +197,15 @@ def _results(common: Result, state: ExpState, stale: Collection[str]) -> Iterato
             figures = {"state": "not run with these settings"}
         else:
             figures = _figures(state.data.metrics.get(file, {}))
-        own = _settings_for(dataset, backbone, common.settings)
-        yield replace(common, dataset=dataset, backbone=backbone, settings=own, **figures)
+        images = state.data.outs.get(paths.split_folder(dataset).as_posix()) if state.data else None
+        yield replace(
+            common,
+            dataset=dataset,
+            backbone=backbone,
+            settings=_settings_for(dataset, backbone, common.settings),
+            images=images.hash if images else None,
+            **figures,
+        )
 
 
 def _settings_for(dataset: str, backbone: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -258,12 +271,27 @@ def _differences(settings: Mapping[str, Any], base: Mapping[str, Any]) -> dict[s
 
 
 def _mark_best(results: Sequence[Result]) -> list[Result]:
-    best: dict[str | None, tuple[float, float]] = {}
-    for one in results:
-        best[one.dataset] = min(_merit(one), best.get(one.dataset, (math.inf, math.inf)))
-    return [
-        replace(one, is_best=one.accuracy is not None and _merit(one) == best[one.dataset])
+    """Tell which results were asked about the same images, and which of these are the best."""
+    asked: dict[str | None, str | None] = {}
+    for one in sorted(
+        results, key=lambda one: (one.experiment != HEAD, one.experiment != WORKSPACE)
+    ):
+        if one.state == DONE:
+            asked.setdefault(one.dataset, one.images)
+    compared = [
+        replace(one, compares=one.state != DONE or one.images == asked[one.dataset])
         for one in results
+    ]
+    best: dict[str | None, tuple[float, float]] = {}
+    for one in compared:
+        if one.compares:
+            best[one.dataset] = min(_merit(one), best.get(one.dataset, (math.inf, math.inf)))
+    return [
+        replace(
+            one,
+            is_best=one.compares and one.accuracy is not None and _merit(one) == best[one.dataset],
+        )
+        for one in compared
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.tools.experiment_table import (
+    OTHER_IMAGES,
     describe_settings,
     render_csv,
     render_json,
@@ -46,6 +47,12 @@ def test_the_table_has_a_line_a_result_under_its_dataset() -> None:
         "   wide     lite       1,064     0.984  0.953 to 1.000    0.0373  head.units=256",
         "   later    lite           -         -  -                      -  (queued) head.units=256",
     ]
+
+
+def test_what_was_asked_about_other_images_is_marked_and_the_mark_explained() -> None:
+    *_, row, last = render_table([result(is_best=True), result(compares=False)]).splitlines()
+    assert row.startswith(" ~ wide ")
+    assert last == OTHER_IMAGES
 
 
 @pytest.mark.parametrize(("width", "widest"), [(60, 100), (100, 100), (110, 110), (500, 120)])

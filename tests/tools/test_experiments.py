@@ -10,6 +10,7 @@ import pytest
 import yaml
 from dvc.repo.experiments.serialize import (
     ExpExecutor,
+    ExpOut,
     ExpRange,
     ExpState,
     SerializableError,
@@ -47,6 +48,7 @@ def state(
     minute: int = 0,
     name: str | None = None,
     experiments: Sequence[ExpRange] = (),
+    images: str = "1.dir",
 ) -> ExpState:
     """Return what DVC knows of a revision with the dataset pets and the backbone lite."""
     files = {}
@@ -57,6 +59,7 @@ def state(
         timestamp=None if rev == "workspace" else datetime(2026, 1, 1, 12, minute),
         params={"params.yaml": {"data": params}, "other.yaml": {"data": {"noise": rev}}},
         metrics=files if metrics is None else metrics,
+        outs={"data/split/pets": ExpOut(images, 1, 1, use_cache=True, is_data_source=False)},
     )
     return ExpState(rev=rev, name=name, data=data, experiments=list(experiments))
 
@@ -182,6 +185,29 @@ def test_datasets_are_sorted_first_and_what_has_none_comes_last() -> None:
     found = results(experiment(state("b" * 40, params=two, name="b")), workspace=broken)
     ranked = [(one.dataset, one.experiment) for one in sort_results(found, "accuracy")]
     assert ranked == [("herbs", "b"), ("pets", "HEAD"), ("pets", "b"), (None, "workspace")]
+
+
+def test_the_best_is_one_of_those_that_were_asked_about_the_same_images() -> None:
+    found = results(
+        experiment(state("b" * 40, 0.95, name="b", images="2.dir")),
+        experiment(state("c" * 40, 0.85, name="c")),
+        experiment(state("d" * 40, name="d", metrics={}, images="2.dir")),
+    )
+    told = {one.experiment: (one.compares, one.is_best) for one in found}
+    assert told == {
+        "workspace": (True, False),
+        "HEAD": (True, False),
+        "b": (False, False),
+        "c": (True, True),
+        "d": (True, False),
+    }, "without figures there is nothing to compare"
+
+
+def test_where_head_has_no_figures_the_workspace_says_which_images_are_meant() -> None:
+    head = state("a" * 40, metrics={}, name="main")
+    workspace = state("workspace", 0.8, images="2.dir")
+    found = results_of([workspace, head])
+    assert [(one.compares, one.is_best) for one in found] == [(True, True), (True, False)]
 
 
 def test_an_unknown_dataset_or_backbone_is_named_with_those_that_are_known() -> None:
