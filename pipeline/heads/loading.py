@@ -1,5 +1,9 @@
 """From a features file to the rows that heads take, split by split."""
 
+from collections.abc import Mapping
+from functools import reduce
+from typing import Literal
+
 from pipeline import paths
 from pipeline.errors import FeaturesError
 from pipeline.features import Block, FeatureSet, read_features
@@ -26,6 +30,11 @@ def rows_by_split(features: FeatureSet) -> dict[str, Rows]:
     """Return the rows of each split, originals and copies; a feature that is a map becomes flat."""
     classes = len(features.header.classes)
     return {name: _rows(block, classes) for name, block in features.splits.items()}
+
+
+def rows_to_fit(rows: Mapping[str, Rows], fit_on: Literal["train", "all"]) -> Rows:
+    """Return the rows of train, or of every split: what a head is fitted to in the end."""
+    return reduce(Rows.join, rows.values()) if fit_on == "all" else rows["train"]
 
 
 def _rows(block: Block, classes: int) -> Rows:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import reduce
 
 from pipeline import paths
 from pipeline.features import FeatureSet
 from pipeline.files import atomic_write_csv
 from pipeline.heads.cores import one_blas_thread
 from pipeline.heads.head import Head
-from pipeline.heads.loading import load_features, rows_by_split
+from pipeline.heads.loading import load_features, rows_by_split, rows_to_fit
 from pipeline.heads.rows import Rows
 from pipeline.heads.saving import HeadInfo, SavedHead, write_head
 from pipeline.heads.training import Outcome, Recipe, fit_again, fit_head, measure
@@ -27,9 +26,8 @@ def run(dataset: str, backbone: str, params: Params) -> str:
     rows = rows_by_split(features)
     outcome, curves = _fit(rows, params.head)
     predictions = _predict(features, rows, outcome.head)
-    head, fitted_to = outcome.head, rows["train"]
+    head, fitted_to = outcome.head, rows_to_fit(rows, params.head.fit_on)
     if params.head.fit_on == "all":
-        fitted_to = reduce(Rows.join, rows.values())
         head = fit_again(fitted_to, Recipe.of(params.head), outcome)
     info = _describe(features, params.head, outcome, head, fitted_to)
     saved = SavedHead(info=info, tensors=head.saved_tensors())

@@ -40,7 +40,7 @@ class Familiarity:
         """Set the bound by training images, each asked without its near-duplicates.
 
         Args:
-            rows: Of train; copies take no part.
+            rows: What the head was fitted to; copies take no part.
             seed: Draws the images that count, where there are many.
         """
         originals = rows.originals()

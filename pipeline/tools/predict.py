@@ -18,7 +18,7 @@ from pipeline.extraction.decoding import ImageFile
 from pipeline.extraction.joint import JointExtractor
 from pipeline.features import Block
 from pipeline.fingerprint_check import check_fingerprint
-from pipeline.heads.loading import load_features, rows_by_split
+from pipeline.heads.loading import load_features, rows_by_split, rows_to_fit
 from pipeline.heads.saving import SavedHead, read_head
 from pipeline.images import decode_grey
 from pipeline.parallel import Progress, closing, map_ordered, no_progress
@@ -168,7 +168,9 @@ def open_predictor(dataset: str, backbone: str, extractor: JointExtractor) -> Pr
     return Predictor(
         saved=saved,
         training=features.splits["train"],
-        familiarity=Familiarity.learn(rows_by_split(features)["train"], SEED),
+        familiarity=Familiarity.learn(
+            rows_to_fit(rows_by_split(features), saved.info.fit_on), SEED
+        ),
     )
 
 

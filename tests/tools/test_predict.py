@@ -13,11 +13,13 @@ from PIL import Image
 
 from pipeline import paths
 from pipeline.errors import HeadError, ImageError, ParamsError
+from pipeline.extraction.joint import JointExtractor
 from pipeline.features import read_features
+from pipeline.manifest import read_used
 from pipeline.params import Params
 from pipeline.predictions_file import read_predictions
 from pipeline.stages import extract, train
-from pipeline.tools.predict import format_answer, predict_files, write_csv
+from pipeline.tools.predict import format_answer, open_predictor, predict_files, write_csv
 from tests.fakes import MeanColour, use_mean_colour
 from tests.project import BACKBONE, draw_image, make_params, make_project, place
 from tests.sample_images import encode, scene
@@ -218,6 +220,19 @@ def test_an_image_like_none_of_those_trained_on_is_called_so(params: Params) -> 
     assert like.similarity > unlike.similarity  # type: ignore[operator]
     assert format_answer(unlike, None, as_json=False).endswith("  unlike anything trained on")
     assert "unlike" not in format_answer(like, None, as_json=False)
+
+
+@pytest.mark.parametrize(("fit_on", "splits"), [("train", {"train"}), ("all", {"train", "val"})])
+def test_what_is_familiar_is_what_the_head_was_fitted_to(
+    params: Params, fit_on: str, splits: set[str]
+) -> None:
+    settings = make_params({"extract.dtype": "float16", "head.fit_on": fit_on})
+    train.run("pets", BACKBONE, settings)
+    extractor = JointExtractor.of(BACKBONE, settings.backbone(BACKBONE), settings.extract)
+    known = open_predictor("pets", BACKBONE, extractor).familiarity
+    used = [row for row in read_used(paths.manifest_file("pets")) if row.split in splits]
+    assert known is not None
+    assert len(known.rows) == len(used)
 
 
 def test_without_the_features_of_the_training_it_answers_all_the_same(params: Params) -> None:
