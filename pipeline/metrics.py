@@ -154,8 +154,8 @@ def class_figures(predictions: Predictions) -> dict[str, Column]:
     }
 
 
-def wilson_interval(correct: int, n: int) -> tuple[float, float]:
-    """Return the 95 % score interval of a share, 0..1, for `correct` of `n >= 1`.
+def wilson_interval(correct: int, n: int, z: float = Z_95) -> tuple[float, float]:
+    """Return the score interval of a share, 0..1, for `correct` of `n >= 1`: 95 %, or `z` deviations wide.
 
     Unlike the resampling of images it has a width when all are correct: 12 of 12 may well be a
     head that is right in 3 of 4.
@@ -164,7 +164,7 @@ def wilson_interval(correct: int, n: int) -> tuple[float, float]:
         Wilson 1927, "Probable inference, the law of succession, and statistical inference"
         (doi:10.1080/01621459.1927.10502953).
     """
-    share, spread = correct / n, Z_95**2 / n
+    share, spread = correct / n, z**2 / n
     middle = (share + spread / 2) / (1 + spread)
     reach = np.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
     return max(0.0, float(middle - reach)), min(1.0, float(middle + reach))

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from pipeline.comparison import SIGNIFICANT
+from pipeline.metrics import wilson_interval
 from pipeline.reporting.findings import Baseline, ConfidenceBin, Learning, Mix
 
 NARROW_SPACE = "\u202f"
@@ -119,16 +121,26 @@ def tell_history(learning: Learning) -> str:
 
 
 def tell_calibration(bins: Sequence[ConfidenceBin]) -> str:
-    """Say whether the head is as sure as it is right."""
+    """Say whether the head is as sure as it is right.
+
+    Where several bins are looked at, each is asked for more evidence (Bonferroni), so that of twenty heads
+    that are as sure as they are right one is called otherwise.
+    """
     n = sum(one.n for one in bins)
     confidence = sum(one.confidence * one.n for one in bins) / n
     accuracy = sum(one.accuracy * one.n for one in bins) / n
     text = f"On average it is {percent(confidence)} sure and {percent(accuracy)} right"
-    off = sum(not one.low <= one.confidence <= one.high for one in bins)
-    if not off:
+    z = NormalDist().inv_cdf(1 - SIGNIFICANT / len(bins) / 2)
+    bounds = [wilson_interval(round(one.accuracy * one.n), one.n, z) for one in bins]
+    over = sum(one.confidence > high for one, (_, high) in zip(bins, bounds, strict=True))
+    under = sum(one.confidence < low for one, (low, _) in zip(bins, bounds, strict=True))
+    if not over and not under:
         return f"{text}; nowhere is the difference beyond chance."
-    verdict = "promises too much" if confidence > accuracy else "is better than it says"
-    where = "In the only bin" if len(bins) == 1 else f"In {off} of {len(bins)} bins"
+    if over and under:
+        verdict = f"promises too much in {over} and is better than it says in {under}"
+    else:
+        verdict = "promises too much" if over else "is better than it says"
+    where = "In the only bin" if len(bins) == 1 else f"In {over + under} of {len(bins)} bins"
     return f"{text}. {where} the difference is beyond chance: it {verdict}."
 
 

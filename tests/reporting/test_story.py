@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.metrics import wilson_interval
 from pipeline.reporting.findings import Baseline, ConfidenceBin, Learning, Mix
 from pipeline.reporting.story import (
     Outcome,
@@ -34,8 +35,9 @@ def mix(count: int) -> Mix:
     return Mix(actual="a", predicted="b", count=count, of=9)
 
 
-def confidence_bin(confidence: float, low: float, high: float) -> ConfidenceBin:
-    return ConfidenceBin(confidence=confidence, n=10, accuracy=(low + high) / 2, low=low, high=high)
+def confidence_bin(confidence: float, right: int, n: int) -> ConfidenceBin:
+    low, high = wilson_interval(right, n)
+    return ConfidenceBin(confidence=confidence, n=n, accuracy=right / n, low=low, high=high)
 
 
 def test_the_story_is_one_sentence_of_all_that_matters() -> None:
@@ -113,14 +115,36 @@ def test_the_words_under_the_history_agree_with_its_shading() -> None:
 @pytest.mark.parametrize(
     ("bins", "end"),
     [
-        ([confidence_bin(0.7, 0.6, 0.8)], "nowhere is the difference beyond chance."),
-        ([confidence_bin(0.9, 0.6, 0.8)], "it promises too much."),
-        ([confidence_bin(0.5, 0.6, 0.8)], "it is better than it says."),
+        ([(0.7, 70, 100)], "nowhere is the difference beyond chance."),
         (
-            [confidence_bin(0.7, 0.6, 0.8), confidence_bin(0.95, 0.6, 0.8)],
+            [(0.9, 70, 100)],
+            "In the only bin the difference is beyond chance: it promises too much.",
+        ),
+        ([(0.5, 70, 100)], "it is better than it says."),
+        (
+            [(0.7, 70, 100), (0.95, 70, 100)],
             "In 1 of 2 bins the difference is beyond chance: it promises too much.",
+        ),
+        (
+            [(0.55, 70, 100), (0.99, 4920, 5000)],
+            "In 2 of 2 bins the difference is beyond chance: it promises too much in 1 and is better than "
+            "it says in 1.",
+        ),
+        (
+            [(0.55, 70, 100), (0.99, 4937, 5000)],
+            "In 1 of 2 bins the difference is beyond chance: it is better than it says.",
         ),
     ],
 )
-def test_calibration_is_judged_by_its_intervals(bins: list[ConfidenceBin], end: str) -> None:
-    assert tell_calibration(bins).endswith(end)
+def test_calibration_is_judged_by_the_bins_that_are_off(
+    bins: list[tuple[float, int, int]], end: str
+) -> None:
+    assert tell_calibration([confidence_bin(*one) for one in bins]).endswith(end)
+
+
+def test_of_several_bins_each_is_asked_for_more_evidence() -> None:
+    off = confidence_bin(0.79, 70, 100)
+    assert off.high < off.confidence
+    assert tell_calibration([off]).endswith("it promises too much.")
+    others = [confidence_bin(0.7, 70, 100)] * 4
+    assert tell_calibration([off, *others]).endswith("nowhere is the difference beyond chance.")
