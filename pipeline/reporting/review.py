@@ -18,6 +18,7 @@ class Review:
     Attributes:
         suspects: At most twenty whose label seems wrong, the worst label first.
         suspect_count: How many there are in all.
+        top: How many of all labels, the worst first, one must list to have seen them.
         outliers: At most ten others that are unlike their class, the farthest first.
         outlier_count: How many there are in all.
         n: Images that were inspected.
@@ -25,6 +26,7 @@ class Review:
 
     suspects: tuple[str, ...]
     suspect_count: int
+    top: int
     outliers: tuple[str, ...]
     outlier_count: int
     n: int
@@ -33,11 +35,13 @@ class Review:
 def choose_review(table: Inspections) -> Review:
     """Choose the images to look at again; an outlier whose label is suspect counts as suspect."""
     suspects = order_suspects(table)
+    by_quality = np.argsort(table.quality, kind="stable")  # as `bottleneck suspects` lists them
     outliers = np.flatnonzero(table.is_outlier & ~table.suspect)
     farthest = outliers[np.lexsort((_names(table, outliers), -table.outlier[outliers]))]
     return Review(
         suspects=tuple(_names(table, suspects[:SUSPECTS]).tolist()),
         suspect_count=len(suspects),
+        top=1 + int(max(np.flatnonzero(table.suspect[by_quality]), default=-1)),
         outliers=tuple(_names(table, farthest[:OUTLIERS]).tolist()),
         outlier_count=len(outliers),
         n=len(table),

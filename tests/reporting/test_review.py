@@ -17,7 +17,9 @@ def test_the_worst_labels_come_first_and_only_so_many() -> None:
     suspect = np.arange(60) < 30
     review = choose_review(table_of(suspect=suspect, quality=np.linspace(1, 0, 60)))
     assert review.suspects == tuple(f"{row:02}" for row in range(29, 29 - SUSPECTS, -1))
-    assert (review.suspect_count, review.n) == (30, 60)
+    assert (review.suspect_count, review.n, review.top) == (30, 60, 60), (
+        "those marked are the 30 of the highest quality"
+    )
 
 
 def test_the_farthest_outliers_come_first_but_none_that_is_suspect() -> None:
@@ -38,7 +40,7 @@ def test_equals_are_ordered_by_sha256() -> None:
 
 def test_nothing_is_chosen_where_nothing_stands_out() -> None:
     review = choose_review(table_of())
-    assert (review.suspects, review.outliers, review.suspect_count) == ((), (), 0)
+    assert (review.suspects, review.outliers, review.suspect_count, review.top) == ((), (), 0, 0)
 
 
 def test_a_class_has_its_own_training_suspects() -> None:

@@ -302,8 +302,8 @@ def test_near_duplicates_are_shown_side_by_side_another_label_marked(page: Page)
 def test_sizes_and_brightness_are_drawn(page: Page) -> None:
     labels = [label for label in page.values("aria-label") if label.startswith("Images by")]
     assert labels[-2:] == [
-        "Images by shorter side, pixels: from 30 to 37, half of them below 33",
-        "Images by mean brightness, 0 black, 255 white: from 100 to 107, half of them below 103",
+        "Images by shorter side, pixels: from 30 to 37, half of them at most 33",
+        "Images by mean brightness, 0 black, 255 white: from 100 to 107, half of them at most 103",
     ]
 
 
