@@ -59,6 +59,9 @@ STAGE: dict[str, Any] = {
 }
 Dataset = Annotated[str, typer.Argument(help="A dataset of params.yaml.", show_default=False)]
 Backbone = Annotated[str, typer.Argument(help="A backbone of params.yaml.", show_default=False)]
+BackboneOrFirst = Annotated[
+    str | None, typer.Argument(help="Default: the first of params.yaml.", show_default=False)
+]
 GARBAGE_OBJECTS = 50_000  # new ones, after which Python looks for garbage
 INTERRUPTED = 130  # the exit status of what Ctrl-C has ended, as shells have it
 NO_EXPERIMENTS = (
@@ -249,7 +252,7 @@ def predict(
             f"left out, as no image or a link to a folder: {len(left_out)}, the first {left_out[0]}",
             file=sys.stderr,
         )
-    backbone = backbone or next(iter(params.backbones))
+    backbone = _chosen(backbone, params)
     # on a terminal the answers themselves show how far it is
     out = sys.stdout or io.StringIO()  # it may be closed
     show = no_progress if out.isatty() else tracker("computed", lambda pair: len(pair[1]))
@@ -270,7 +273,6 @@ def predict(
 @app.command(rich_help_panel="Tools")
 def export(
     dataset: Dataset,
-    backbone: Backbone,
     to: Annotated[
         Path,
         typer.Option(
@@ -279,6 +281,7 @@ def export(
             show_default=False,
         ),
     ],
+    backbone: BackboneOrFirst = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a model that was not exported by this.")
     ] = False,
@@ -288,30 +291,28 @@ def export(
     from pipeline.exporting import export as tool
 
     with _sigterm_as_ctrl_c(), redirect_stdout(sys.stderr):  # where converters say what they do
-        line = tool.run(dataset, backbone, params, to, force=force)
+        line = tool.run(dataset, _chosen(backbone, params), params, to, force=force)
     print(line)
 
 
 @app.command(rich_help_panel="Tools")
 def zero_shot(
     dataset: Dataset,
-    backbone: Backbone,
+    backbone: BackboneOrFirst = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, in full precision.")] = False,
 ) -> None:
     """Ask the network's own ImageNet classifier: how good is it with no training at all?"""
     params = _params()
     from pipeline.tools import zero_shot as tool
 
-    result = tool.run(dataset, backbone, params)
+    result = tool.run(dataset, _chosen(backbone, params), params)
     print(tool.to_json(result) if as_json else tool.format_result(result))
 
 
 @app.command(rich_help_panel="Tools")
 def demo(
     dataset: Dataset,
-    backbone: Annotated[
-        str | None, typer.Argument(help="Default: the first of params.yaml.", show_default=False)
-    ] = None,
+    backbone: BackboneOrFirst = None,
     host: Annotated[
         str, typer.Option(help="0.0.0.0 lets other machines in; by default none.")
     ] = "127.0.0.1",
@@ -321,7 +322,7 @@ def demo(
     params = _params()
     from pipeline.tools import demo as tool
 
-    tool.run(dataset, backbone or next(iter(params.backbones)), params, host, port)
+    tool.run(dataset, _chosen(backbone, params), params, host, port)
 
 
 @app.command(rich_help_panel="Tools")
@@ -373,7 +374,7 @@ def experiments(
 @app.command(rich_help_panel="Tools")
 def suspects(
     dataset: Dataset,
-    backbone: Backbone,
+    backbone: BackboneOrFirst = None,
     top: Annotated[
         int, typer.Option(min=1, help="How many labels, and how many outliers, to list.")
     ] = 20,
@@ -381,6 +382,7 @@ def suspects(
 ) -> None:
     """List labels that seem wrong, outliers, conflicts and extremes; say how to correct a label."""
     params = _params()
+    backbone = _chosen(backbone, params)
     params.dataset(dataset), params.backbone(backbone)
     from pipeline.tools.suspects import find_suspects, render_csv, render_text
 
@@ -391,7 +393,7 @@ def suspects(
 @app.command(rich_help_panel="Tools")
 def crossvalidate(
     dataset: Dataset,
-    backbone: Backbone,
+    backbone: BackboneOrFirst = None,
     folds: Annotated[int, typer.Option(min=2, max=100, help="Each is held out once.")] = 5,
     repeats: Annotated[
         int, typer.Option(min=1, max=100, help="Rounds of folds, each drawn anew.")
@@ -409,6 +411,7 @@ def crossvalidate(
     if csv and csv.exists() and not csv.is_file():
         raise typer.BadParameter(f"--csv {csv} is no file.")
     params = _params()
+    backbone = _chosen(backbone, params)
     params.dataset(dataset), params.backbone(backbone)
     from pipeline.tools import crossvalidate as tool
     from pipeline.tools.progress import tracker
@@ -430,13 +433,14 @@ def crossvalidate(
 @app.command(rich_help_panel="Tools")
 def sweep(
     dataset: Dataset,
-    backbone: Backbone,
+    backbone: BackboneOrFirst = None,
     file: Annotated[
         Path | None, typer.Option(help="Which heads; default: studies/sweep.yaml.")
     ] = None,
 ) -> None:
     """Try many heads on folds of the training images, and measure the best on val."""
     params = _params()
+    backbone = _chosen(backbone, params)
     params.dataset(dataset), params.backbone(backbone)
     from pipeline import paths
     from pipeline.selection.candidates import load_sweep
@@ -653,6 +657,10 @@ def _params() -> "Params":
     from pipeline.params import load_params
 
     return load_params()
+
+
+def _chosen(backbone: str | None, params: "Params") -> str:
+    return backbone or next(iter(params.backbones))
 
 
 def _params_if_there() -> "Params | None":

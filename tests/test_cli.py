@@ -109,6 +109,15 @@ def test_the_module_is_the_same_as_the_console_script() -> None:
     )
 
 
+def test_where_a_package_is_missing_the_module_says_what_installs_it() -> None:
+    done = start(
+        "-c", "import runpy, sys; sys.modules['typer'] = None; runpy.run_module('pipeline')"
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: typer is not installed for ")
+    assert done.stderr.endswith(": run `make install`, then `source .venv/bin/activate`\n")
+
+
 def test_help_lists_every_stage_and_tool() -> None:
     done = start("-m", "pipeline", "--help")
     assert done.returncode == 0

@@ -161,10 +161,11 @@ def _resolve(rows: Sequence[ImageRow], corrections: Corrections) -> dict[str, st
     faults = list(corrections.faults)
     for line in corrections.lines:
         sha256 = names.get(_without_split(line.image))
-        if fault := _find_fault(line, sha256, classes, first.get(sha256 or "")):
+        if sha256 is None:
+            faults.append((line.line, _no_such_image(line.image, names)))
+        elif fault := _find_fault(line, classes, first.get(sha256)):
             faults.append((line.line, fault))
         else:
-            assert sha256 is not None, "an unknown image is a fault"
             first[sha256] = line
             labels[sha256] = line.label if line.label in classes else None
             names |= {_without_split(_new_path(paths[sha256], sha256, line.label)): sha256}
@@ -179,12 +180,18 @@ def _without_split(path: str) -> str:
     return rest if split in SPLITS and "/" in rest else path
 
 
-def _find_fault(
-    line: Correction, sha256: str | None, classes: Sequence[str], first: Correction | None
-) -> str:
-    """Say what is wrong with a line, given the image that it names and an earlier line of that image."""
-    if sha256 is None:
-        return f"no used image is called {line.image!r} (its sha256, or its path as it was shown)"
+def _no_such_image(image: str, names: Collection[str]) -> str:
+    """Say that no image is called so, and which are called nearly so."""
+    file = image.rpartition("/")[2]
+    near = sorted(
+        name for name in names if name.rpartition("/")[2] == file or name == image.lower()
+    )
+    hint = f". Did you mean {' or '.join(map(repr, near[:3]))}?" if near else ""
+    return f"no used image is called {image!r} (its sha256, or its path as it was shown){hint}"
+
+
+def _find_fault(line: Correction, classes: Sequence[str], first: Correction | None) -> str:
+    """Say what is wrong with a line, given an earlier line of its image."""
     if line.label not in (*classes, QUARANTINE):
         known = f"{', '.join(classes)}, {QUARANTINE}"
         return (

@@ -98,6 +98,21 @@ def test_all_faults_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("named", "meant"),
+    [
+        ("0.jpg", "'cat/0.jpg' or 'dog/0.jpg'"),
+        ("cow/3.jpg", "'dog/3.jpg'"),
+        ("AB" * 32, repr("ab" * 32)),
+    ],
+)
+def test_an_image_that_is_nearly_named_is_told(tmp_path: Path, named: str, meant: str) -> None:
+    other = row(0, "dog")._replace(sha256="ab" * 32)
+    with pytest.raises(CorrectionsError, match="no used image") as caught:
+        correct(tmp_path, f"{named},dog", rows=[*ROWS, other])
+    assert str(caught.value).endswith(f"was shown). Did you mean {meant}?")
+
+
 def test_of_many_faults_the_first_twenty_are_told(tmp_path: Path) -> None:
     with pytest.raises(CorrectionsError, match=r"line 21: .*\n  and 5 more$"):
         correct(tmp_path, *(f"{number},dog" for number in range(100, 125)))
