@@ -40,22 +40,6 @@ class _Group(NamedTuple):
     labels: tuple[str, ...]  # of its images in the order of their sha256, each once
 
 
-def draw_split(sha256: str, val_fraction: float, test_fraction: float, seed: int) -> str:
-    """Return the split of an image that has no near-duplicates, the same on every machine.
-
-    `u` in [0, 1) is the number that the first 48 bits of sha256("<seed>:<sha256>") make, over 2**48.
-    The image goes to test if `u < test_fraction`, else to val if `u < test_fraction + val_fraction`,
-    else to train. So larger fractions move images from train towards test, never back.
-
-    Args:
-        sha256: Of the image, hexadecimal.
-        val_fraction: Share of the images expected in val, 0..1.
-        test_fraction: Share of the images expected in test, 0..1.
-        seed: Another one is another draw of all images.
-    """
-    return _split_at(_draw(sha256, seed), _limits(val_fraction, test_fraction))
-
-
 def assign_splits(
     *,
     sha256: Sequence[str],
@@ -137,9 +121,9 @@ def _limits(val_fraction: float, test_fraction: float) -> dict[str, float]:
 
 
 def _draw(sha256: str, seed: int) -> float:
-    """Return an image's number in [0, 1)."""
+    """Return an image's number in [0, 1): the first 48 bits of sha256("<seed>:<sha256>") over 2**48."""
     digest = hashlib.sha256(f"{seed}:{sha256}".encode()).hexdigest()
-    return int(digest[:12], 16) / 2**48  # 48 bits, which a float holds exactly
+    return int(digest[:12], 16) / 2**48  # which a float holds exactly
 
 
 def _split_at(draw: float, limits: Mapping[str, float]) -> str:

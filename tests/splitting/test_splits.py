@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pipeline.errors import SplitError
 from pipeline.splitting.duplicates import group_near_duplicates
-from pipeline.splitting.splits import assign_splits, draw_split
+from pipeline.splitting.splits import assign_splits
+from tests.splitting.draws import draw_split
 
 SEEDS = st.integers(0, 2**32 - 1)
 METHODS = pytest.mark.parametrize("method", ["stable", "exact"])
@@ -59,23 +60,26 @@ def assign_singles(count: int, label: str = "cat", **asked) -> list[str]:
 
 
 def test_an_image_is_drawn_by_the_documented_formula() -> None:
-    for one in NAMES[:200]:
-        u = int.from_bytes(hashlib.sha256(f"7:{one}".encode()).digest()[:6], "big") / 2**48
-        expected = "test" if u < 0.3 else "val" if u < 0.5 else "train"
-        assert draw_split(one, 0.2, 0.3, 7) == expected
+    splits = assign_singles(200, val_fraction=0.2, test_fraction=0.3)
+    assert splits == [draw_split(one, 0.2, 0.3, 7) for one in NAMES[:200]]
 
 
 def test_a_draw_is_the_same_on_every_machine() -> None:
-    splits = "".join(draw_split(one, 0.25, 0.25, 7)[1] for one in NAMES[:24])
-    assert splits == "eeerrrrraearearearrerraa"
+    splits = assign_singles(24, val_fraction=0.25, test_fraction=0.25)
+    assert "".join(split[1] for split in splits) == "eeerrrrraearearearrerraa"
 
 
-@given(one=st.text("0123456789abcdef", min_size=64, max_size=64), seed=SEEDS)
-def test_larger_fractions_move_images_from_train_towards_test(one: str, seed: int) -> None:
-    splits = [draw_split(one, fraction / 10, 0.0, seed) for fraction in range(11)]
-    splits += [draw_split(one, 1 - fraction / 10, fraction / 10, seed) for fraction in range(11)]
-    assert splits == sorted(splits, key=["train", "val", "test"].index)
-    assert (splits[0], splits[10], splits[-1]) == ("train", "val", "test")
+@given(seed=SEEDS)
+def test_larger_fractions_move_images_from_train_towards_test(seed: int) -> None:
+    fractions = [(part / 10, 0.0) for part in range(1, 10)]
+    fractions += [(0.9 - part / 10, part / 10) for part in range(1, 9)]
+    rounds = [
+        assign_singles(60, val_fraction=val, test_fraction=test, seed=seed)
+        for val, test in fractions
+    ]
+    for splits in zip(*rounds, strict=True):
+        assert list(splits) == sorted(splits, key=["train", "val", "test"].index)
+    assert {*rounds[0], *rounds[-1]} == {"train", "val", "test"}
 
 
 @pytest.mark.parametrize("test_fraction", [0.0, 0.3])

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from pipeline.manifest import DUPLICATE, QUARANTINED, SPLITS, USED, ImageRow
 from pipeline.params import SplitParams
 from pipeline.splitting.assignment import FOLDERS_DECIDE
-from pipeline.splitting.splits import Method, assign_splits, draw_split
+from pipeline.splitting.splits import Method, assign_splits
 from pipeline.splitting.summary import count_classes, count_rows, describe_counts
+from tests.splitting.draws import draw_split
 
 SETTINGS = SplitParams(val_fraction=0.3, test_fraction=0.0, seed=7)
 
