@@ -29,6 +29,7 @@ from pipeline.jpeg import (
     read_size,
     start_of_scan,
 )
+from pipeline.tiff import Levels, open_page
 
 Pixels = NDArray[np.uint8]
 
@@ -36,6 +37,7 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF", "HEIF")  # MPO o
 MAX_PIXELS = 100_000_000  # a 100-megapixel image takes 300 MB; larger ones are taken for bombs
 MIN_SIDE, MAX_SIDE = 8, 32_766  # OpenCV cannot turn or zoom an image that is wider
 CROP = 7 / 8
+MAX_OF_UNIT = 2.0  # floats up to there are meant to be 0 to 1
 AREA_FACTOR = 3  # from here on, linear interpolation would skip over pixels
 ORIENTATION_MARKS = (b"Exif\0\0", b"tiff:Orientation")  # in EXIF, and in XMP
 UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
@@ -182,8 +184,9 @@ def _decode(data: bytes, side: int) -> DecodedImage:
             data = join_segments(data)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            levels = open_page(image)
             _check_size(*image.size)
-            decoded = _load(image)
+            decoded = _load(image, levels)
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -235,7 +238,7 @@ def _squash(grey: Pixels, width: int, height: int, side: int) -> Pixels:
     return np.asarray(squashed[:side, :side], np.uint8)
 
 
-def _load(image: Image.Image) -> DecodedImage:
+def _load(image: Image.Image, levels: Levels) -> DecodedImage:
     image_format = "JPEG" if image.format == "MPO" else str(image.format)
     mode, notes = image.mode, []
     if image_format not in ("JPEG", "HEIF") and getattr(image, "n_frames", 1) > 1:
@@ -245,7 +248,7 @@ def _load(image: Image.Image) -> DecodedImage:
         notes.append(TURNED)
     if mode not in ("RGB", "L"):
         notes.append(f"converted from {mode}")
-    pixels = _to_rgb(ImageOps.exif_transpose(image))
+    pixels = _to_rgb(ImageOps.exif_transpose(image), levels)
     height, width, _ = pixels.shape
     return DecodedImage(
         pixels=pixels,
@@ -257,20 +260,34 @@ def _load(image: Image.Image) -> DecodedImage:
     )
 
 
-def _to_rgb(image: Image.Image) -> Pixels:
-    """Turn any mode into RGB: 16 bits to 8, transparent parts to white."""
+def _to_rgb(image: Image.Image, levels: Levels) -> Pixels:
+    """Turn any mode into RGB: more bits to 8, transparent parts to white."""
     image.load()
-    if image.mode.startswith("I;16"):
-        return np.repeat((np.asarray(image, np.uint16) >> 8).astype(np.uint8)[..., None], 3, axis=2)
-    if image.mode in ("I", "F"):
-        values = np.clip(np.nan_to_num(np.asarray(image, np.float64)), 0, None)
-        white = 1.0 if image.mode == "F" and values.max() <= 1 else max(255.0, float(values.max()))
-        grey = (values / white * 255).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        grey = _to_grey(image, levels)
+        return np.repeat((255 - grey if levels.is_negative else grey)[..., None], 3, axis=2)
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     return np.asarray(image.convert("RGB"), np.uint8)
+
+
+def _to_grey(image: Image.Image, levels: Levels) -> Pixels:
+    """Turn the numbers of a grey image of more than 8 bits into 0 (black) to 255.
+
+    Of 16 bits, 65,535 is white. Of floats 1 is, where none is above 2: a photo that was enlarged or
+    sharpened goes a little beyond. Of others, what no number says: 255, or the brightest there is.
+    """
+    if image.mode.startswith("I;16"):
+        return (np.asarray(image, np.uint16) >> levels.bits - 8).astype(np.uint8)
+    values = np.asarray(image, np.float64)
+    if levels.is_unsigned:
+        values = np.where(values < 0, values + 2**32, values)
+    brightest = float(values.max(initial=0, where=np.isfinite(values)))
+    values = np.clip(np.nan_to_num(values, posinf=brightest), 0, None)
+    white = 1.0 if image.mode == "F" and brightest <= MAX_OF_UNIT else max(255.0, brightest)
+    grey: Pixels = (np.minimum(values / white, 1) * 255).astype(np.uint8)
+    return grey
 
 
 def _decode_jpeg(data: bytes, size: int) -> Pixels:

@@ -24,6 +24,7 @@ DECIDING = (
     "images.py",
     "jpeg.py",
     "pinned_environment.py",
+    "tiff.py",
 )
 BY_ENGINE = {
     "jax": ("engines/jax.py",),
@@ -43,26 +44,26 @@ BY_BUILDER = {
 # the stores hold, so that nothing is computed again. Only for changes whose features files were seen
 # to have the same bytes; with the next change of what features are, it is emptied.
 SAME_BITS: dict[str, str] = {
-    "5efb771da1db7eb68707457780156e60b8e0166ac3b7b1663f4fe5670435f434":
-        "fa888e5ddc1f4963ff9b13c771a8bc0053a09e329d36c3d4b5ec59195bef05ed",
-    "7f7fb4dd10167630cac18850b26e40ca90f53f17721d207e41a1bdecb2eab147":
+    "3057da39b6d3b1cf86933da84ef4a111e513a8bb008ba267bc8cfeca118422f1":
         "357bc1fffdbddff6e5354109bf7290e25e4127afb8a8f8573e1b130dcf690d05",
-    "56a6e1e4a24b60fe003ab6a4a953d58b59d1d9e91e7b3e36de837cb0de179630":
+    "8d409746e85be9501310f2f4e7bceb2ee38c76af5dfcf9a05f8e3c7faccabbf3":
         "bcc5f25e5029358efbf2d735ad54b7a945e60f1e5533958eff58e2f56a6df29d",
-    "c56bfbe1941ec39f055a5ca699e43ad2e0be45213ec375c6b2ea45d034da545a":
-        "b0a90a14feb5c1d85655c6632a5a8ad4bbe43ab47c951ce32b1a66c45965f64b",
-    "21b8fbab05621fbeff7691c637ffe642c931eab58c9463eea1cdb2d1f71df3bc":
+    "5f91fe7ed44405c96b0b25e085e04bf1aa09af79d1ebdb935d48980d602615e5":
+        "fa888e5ddc1f4963ff9b13c771a8bc0053a09e329d36c3d4b5ec59195bef05ed",
+    "574cc2b43ef60f665a43635d0e75c58abca0e52c1baffb50d6deb05bad7091a5":
         "6e7d8a7a3c0e68719d6be6ae13d0a4c428f785f3f199cfeb7f78c51db508faaf",
-    "285853e3edb1bd83e54062aead2a165887fe077c955478a9dc32ede96431b3da":
+    "7874fbb17c4f4aa30384dfd2f8a4854d689121ab597effeed7298d67f78b74b5":
         "b1a78d888b9de2dffc8cd25e3ead4082df6879b18c3874f01f313842d44707e7",
-    "b1f858bd1002342412a780eaa9e77707e70f35e43695549584b3aaf976436600":
+    "d814119a25bb172955ebd2b4344e414746b5a54a3d76b1d2b5dc67459d7d2c42":
         "3283b1a2d980dd87cd9fa59bd04077164cc2db3b06dbb20e664f38a3bf2f634a",
-    "da181b799351d4584553066c862284ec621697689d8303dd332cdaacd13ca923":
-        "4d529969f9db56495b0764498a15bb09101ece1bba74745e7d1eb96338a15853",
-    "8b4b0073ff69ef17c55e5a89c5826dbdec3e2577b8c02fd0d2dc9cfce3838b64":
+    "4ce665d32043077c67f51061d5845d3be839b6752b239a61ddba5e6be5fffe37":
+        "b0a90a14feb5c1d85655c6632a5a8ad4bbe43ab47c951ce32b1a66c45965f64b",
+    "1a76e63d4c2ba4731ce81e20938f587e7234dc3fffb6a712efaa4c9dc657633b":
         "dfbe7a91c81ead13dbefacee17565a92af8464df89ffbdaee477afafa4971156",
-    "5f4ba4e94818208c95b280d9c7b647ddffd3f97436d9e01d1215c5ad519d9956":
+    "86446507ddabae25fbc36dd1b8c539b937ad555ddde0036329d723f8db30f07c":
         "515cd6fdb43ca976d12469ed0181d72ba8dc194055ebfae6549bc1d0c6ced4db",
+    "d49bbb58ad5d36d0bed097ce9848d7dc07f8d309028cce9dd9b24e67df42483d":
+        "4d529969f9db56495b0764498a15bb09101ece1bba74745e7d1eb96338a15853",
 }  # fmt: skip
 
 # Fields of a syntax tree that decide no value; `type_params` came with Python 3.12.
