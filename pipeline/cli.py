@@ -225,7 +225,10 @@ def predict(
             show_default=False,
         ),
     ],
-    dataset: Annotated[str, typer.Option(help="Whose head answers.", show_default=False)],
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Whose head answers; default: the only one.", show_default=False),
+    ] = None,
     backbone: Annotated[str | None, typer.Option(help="Default: the first of params.yaml.")] = None,
     top: Annotated[
         int | None, typer.Option(min=1, help="Show so many classes.", show_default="all")
@@ -241,6 +244,13 @@ def predict(
     if as_csv and (as_json or top is not None):
         raise typer.BadParameter("--csv goes neither with --json nor with --top.")
     params = _params()  # before what takes seconds to load
+    if dataset is None:
+        dataset, *others = params.datasets
+        if others:
+            known = ", ".join(params.datasets)
+            raise typer.BadParameter(
+                f"--dataset is missing: say whose head is to answer, of {known}."
+            )
     from pipeline.parallel import no_progress
     from pipeline.tools.image_list import list_images
     from pipeline.tools.predict import format_answer, predict_files, write_csv
@@ -354,20 +364,21 @@ def experiments(
     if against is not None and compare is None:
         raise typer.BadParameter("--against needs --compare.")
     results = read_results(commits, all_commits=all_commits)
-    results = sort_results(select_results(results, dataset, backbone), sort)
+    chosen = sort_results(select_results(results, dataset, backbone), sort)
     if compare is not None:
         from pipeline.tools.experiment_comparison import compare_experiments
 
-        answers = list(compare_experiments(results, compare, against or "workspace"))
+        other = against or "workspace"
+        answers = list(compare_experiments(results, compare, other, dataset, backbone))
         print(render_json(answers) if as_json else "\n".join(map(str, answers)))
         return
     if as_json:
-        print(render_json(results))
+        print(render_json(chosen))
     elif as_csv:
-        print(render_csv(results))
+        print(render_csv(chosen))
     else:
-        print(render_table(results, shutil.get_terminal_size((120, 24)).columns))
-    if all(one.base is None for one in results):
+        print(render_table(chosen, shutil.get_terminal_size((120, 24)).columns))
+    if all(one.base is None for one in chosen):
         print(NO_EXPERIMENTS, file=sys.stderr)
 
 

@@ -135,7 +135,8 @@ def _labels_by_folder(
         if len(below) < len(class_folders):
             raise ArchiveError(
                 f"images lie both in {'/'.join(own)!r} and in folders below it ({'/'.join(min(below))!r}), "
-                f"so that it is not clear which is the class; expected {LAYOUTS}."
+                f"so that it is not clear which is the class; expected {LAYOUTS}. Move those below up into "
+                f"{'/'.join(own)!r}, or those that lie there down into one of the folders."
             )
     return [own[-1] if own in class_folders else None for own, _ in places]
 

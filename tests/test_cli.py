@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from pipeline import cli
 from pipeline.errors import ImageError, ParamsError
@@ -307,7 +308,7 @@ def test_ctrl_c_or_sigterm_while_features_are_computed_says_how_many_are_kept(
             1,
             r"Error: .*holds no trained head: run the stage train",
         ),
-        (["predict", "good.jpg"], 2, "--dataset"),
+        (["predict", "good.jpg"], 1, r"Error: models/pets/.*holds no trained head"),
         (["fetch"], 2, "(?i)missing argument .*dataset"),
         (["fetch", "pets", "extra"], 2, "extra"),
         (["ftch"], 2, "ftch"),
@@ -330,6 +331,20 @@ def test_what_the_user_can_fix_is_said_on_stderr(
     assert out == ""
     assert re.search(message, err)
     assert "Traceback" not in err
+
+
+@pytest.mark.usefixtures("params")
+def test_of_several_datasets_predict_wants_one_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = yaml.safe_load(Path("params.yaml").read_text())
+    settings["datasets"]["herbs"] = {"source": "archive", "archive": "herbs"}
+    Path("params.yaml").write_text(yaml.safe_dump(settings))
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert run(monkeypatch, "predict", "good.jpg") == 2
+    assert "say whose head is to answer, of herbs, pets" in " ".join(
+        capsys.readouterr().err.replace("│", " ").split()
+    )
 
 
 def test_faults_of_params_come_before_anything_is_done(
@@ -543,7 +558,7 @@ def test_progress_goes_to_stderr_and_passes_every_batch_on(
     assert out == ""
     if not terminal:
         lines = err.splitlines()
-        assert len(lines) == 5
+        assert len(lines) == 4, "the first says nothing of the rate"
         assert re.fullmatch(r"computed 10 of 10 images, [\d.]+ images/s, 0 s left", lines[-1])
 
 

@@ -17,6 +17,7 @@ from pipeline.splitting.assignment import LabelledImage
 
 HEADER = ["image", "label"]
 QUARANTINE = "quarantine"  # the class, in a dataset that has one of this name
+GONE = "; take out the line if the image is gone"
 BY_HAND = "set aside by hand"
 MOST_FAULTS = 20  # that a message lists
 
@@ -182,12 +183,17 @@ def _without_split(path: str) -> str:
 
 def _no_such_image(image: str, names: Collection[str]) -> str:
     """Say that no image is called so, and which are called nearly so."""
-    file = image.rpartition("/")[2]
+    file = PurePosixPath(image)
     near = sorted(
-        name for name in names if name.rpartition("/")[2] == file or name == image.lower()
+        name
+        for name in names
+        if file.name in (PurePosixPath(name).name, PurePosixPath(name).stem)
+        or name == image.lower()
     )
     hint = f". Did you mean {' or '.join(map(repr, near[:3]))}?" if near else ""
-    return f"no used image is called {image!r} (its sha256, or its path as it was shown){hint}"
+    return (
+        f"no used image is called {image!r} (its sha256, or its path as it was shown){hint or GONE}"
+    )
 
 
 def _find_fault(line: Correction, classes: Sequence[str], first: Correction | None) -> str:

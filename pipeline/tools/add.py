@@ -3,9 +3,9 @@
 import json
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -16,7 +16,7 @@ from pipeline.archives import read_members
 from pipeline.catalogue.datasets import CATALOGUE
 from pipeline.errors import ParamsError, SourceError
 from pipeline.files import atomic_write_text
-from pipeline.labels import label_members
+from pipeline.labels import SPLIT_FOLDERS, Labelled, label_members
 from pipeline.manifest import SPLITS
 from pipeline.params import NAME, Params, load_params, parse_params
 from pipeline.signatures import format_of, is_image
@@ -40,6 +40,7 @@ class Findings:
         no_images: Files that are no images.
         odd: Files named as images that do not begin as one; they count as images of their class.
         empty: Empty folders.
+        folders: Those of each class, where folders tell it, without `train`, `val` and `test`.
     """
 
     classes: dict[str, int]
@@ -48,6 +49,7 @@ class Findings:
     no_images: tuple[str, ...] = ()
     odd: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
+    folders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def run(path: str, name: str | None, *, dry_run: bool) -> str:
@@ -106,7 +108,17 @@ def examine(archive: Path, name: str) -> Findings:
         no_images=tuple(one for one in names if one not in images and not one.endswith("/")),
         odd=tuple(odd),
         empty=tuple(one for one in names if one.endswith("/")),
+        folders=_class_folders(labelled),
     )
+
+
+def _class_folders(labelled: Iterable[Labelled]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for one in labelled:
+        *parts, _ = (part for part in one.name.split("/") if part.lower() not in SPLIT_FOLDERS)
+        found[one.label].add("/".join(parts))
+    told_by_names = len(set().union(*found.values())) < len(found)
+    return {} if told_by_names else {label: tuple(sorted(some)) for label, some in found.items()}
 
 
 def insert_dataset(text: str, name: str, archive: str) -> str:
@@ -203,6 +215,7 @@ def _describe(
     few = [f"{label} {count}" for label, count in found.classes.items() if count < FEW]
     if few:
         yield f"few images: {_some(few)}; each class needs {needed}, and figures of so few say little"
+    yield from _doubt_folders(found.folders)
     for what, files in (
         ("no images, so quarantined", found.no_images),
         ("named as images, but they do not begin as one", found.odd),
@@ -214,6 +227,21 @@ def _describe(
     yield "told by names and first bytes; split will read every image and count what it cannot use"
     yield f"{paths.PARAMS} {'would get' if dry_run else 'now has'} datasets.{name}"
     yield "next: the same without --dry-run" if dry_run else "next: dvc repro"
+
+
+def _doubt_folders(folders: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield what may be folders of another kind than classes."""
+    if several := [
+        f"{label} ({', '.join(some[:3])})" for label, some in folders.items() if len(some) > 1
+    ]:
+        yield f"folders of the same name are one class: {_some(several)}; if they are not, rename them"
+    by_depth = {some[0].count("/"): some[0] for some in reversed(list(folders.values()))}
+    if len(by_depth) > 1:
+        highest, deepest = by_depth[min(by_depth)], by_depth[max(by_depth)]
+        yield (
+            f"class folders at different depths, as {highest} and {deepest}: the class is the deepest folder "
+            "that holds images; if it is the one above, move them there"
+        )
 
 
 def _describe_classes(classes: dict[str, int]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Is an experiment really better than another? Their predictions, image by image, and the answer in words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,22 +59,38 @@ class Answer:
         return "\n".join(lines)
 
 
-def compare_experiments(results: Sequence[Result], name: str, against: str) -> Iterator[Answer]:
+def compare_experiments(
+    results: Sequence[Result],
+    name: str,
+    against: str,
+    dataset: str | None = None,
+    backbone: str | None = None,
+) -> Iterator[Answer]:
     """Compare two experiments on each dataset and backbone that both have.
 
     Args:
         results: Those among which the two are.
         name: An experiment's name, `workspace`, `HEAD`, or the beginning of a commit's hash.
         against: The other one.
+        dataset: This one alone; None: all.
+        backbone: This one alone; None: all.
 
     Raises:
         ExperimentsError: One is not there or not done, or they have no dataset and backbone in common.
         PredictionsError: A table of predictions cannot be had.
     """
     first, second = find_experiment(results, name), find_experiment(results, against)
-    common = [pair for pair in first if pair in second]
+    common = [
+        pair
+        for pair in first
+        if pair in second and dataset in (None, pair[0]) and backbone in (None, pair[1])
+    ]
     if not common:
-        raise ExperimentsError(f"{name} and {against} have no dataset and backbone in common.")
+        asked = " with ".join(filter(None, (dataset, backbone))) or "any dataset and backbone"
+        raise ExperimentsError(
+            f"{name} and {against} do not both have {asked}: {name} has {_list_pairs(first)}; {against} has "
+            f"{_list_pairs(second)}."
+        )
     for dataset, backbone in common:
         one, other = first[dataset, backbone], second[dataset, backbone]
         ours = read_val_predictions(one, dataset, backbone)
@@ -162,6 +178,10 @@ def _verdict(is_better: bool, is_evident: bool) -> str:
     if not is_evident:
         return "no evidence of a difference"
     return f"evidence that it is {'better' if is_better else 'worse'}"
+
+
+def _list_pairs(pairs: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(" with ".join(pair) for pair in pairs) or "none"
 
 
 def _title(result: Result) -> str:

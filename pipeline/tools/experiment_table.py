@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from itertools import groupby
@@ -17,6 +18,7 @@ NARROWEST, WIDTH = 100, 120  # columns; in fewer, a row's figures would not stan
 OTHER_IMAGES = (
     "~ asked about other images, or under other labels, than HEAD: its figures do not compare."
 )
+ENTRIES, SETTINGS_SHOWN = ("backbones.", "datasets."), 3  # of one entry, for people
 LONGEST_VALUE = 30  # characters of a setting's value, for people
 # Name, where its cells stand, and whether they may fold.
 COLUMNS: Sequence[tuple[str, Literal["left", "right"], bool]] = (
@@ -72,8 +74,20 @@ def render_csv(results: Sequence[Result]) -> str:
 
 
 def describe_settings(settings: Mapping[str, Any], longest: int | None = None) -> str:
-    """Return settings as `head.kind=mlp head.units=256`; values longer than `longest` are cut."""
-    return " ".join(f"{key}={_value(value, longest)}" for key, value in settings.items())
+    """Return settings as `head.kind=mlp head.units=256`.
+
+    Args:
+        settings: By dotted key.
+        longest: For people: longer values are cut, and of a dataset or backbone with more than three
+            settings, as one that HEAD does not have, only that is said.
+    """
+    texts = {key: f"{key}={_value(value, longest)}" for key, value in settings.items()}
+    entries = Counter(key.rpartition(".")[0] for key in settings if key.startswith(ENTRIES))
+    for entry, count in entries.items():
+        if longest is not None and count > SETTINGS_SHOWN:
+            texts = {key: text for key, text in texts.items() if not key.startswith(f"{entry}.")}
+            texts[entry] = f"{entry}.*"
+    return " ".join(texts.values())
 
 
 def _cells(one: Result) -> list[str]:

@@ -52,14 +52,16 @@ def _bar(
 def _lines(
     done: str, count: Callable[[T], int], unit: str, items: Iterator[T], total: int
 ) -> Iterator[T]:
-    began = spoken = time.monotonic()
-    finished = 0
+    spoken = time.monotonic()
+    began, at_first, finished = spoken, 0, 0
     for item in items:
         yield item
         finished += count(item)
         now = time.monotonic()
-        if now - spoken >= LINE_SECONDS:
-            rate = finished / (now - began)
+        if not at_first:  # before the first, a network is loaded
+            began, at_first = now, finished
+        elif now - spoken >= LINE_SECONDS:
+            rate = (finished - at_first) / (now - began)
             left = (total - finished) / rate
             print(
                 f"{done} {finished} of {total} {unit}, {rate:.1f} {unit}/s, {left:.0f} s left",

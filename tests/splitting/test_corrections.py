@@ -87,14 +87,16 @@ def test_all_faults_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
         )  # fmt: skip
     assert str(caught.value).split("\n") == [
         f"{tmp_path / 'pets.csv'}:",
-        "  line 2: no used image is called 'cat/7.jpg' (its sha256, or its path as it was shown)",
+        "  line 2: no used image is called 'cat/7.jpg' (its sha256, or its path as it was shown); take "
+        "out the line if the image is gone",
         "  line 3: no class is called 'dgo'. Known: cat, dog, quarantine. Did you mean 'dog'?",
         f"  line 5: says of {key(1)} what line 4 says",
         "  line 6: says cat of dog/1-000000000000.jpg, of which line 4 says dog",
         "  line 7: expected an image and a label, found cat/2.jpg,",
         "  line 8: expected an image and a label, found nothing",
         "  line 9: expected an image and a label, found cat/2.jpg,dog,cat",
-        f"  line 10: no used image is called '{key(9)}' (its sha256, or its path as it was shown)",
+        f"  line 10: no used image is called '{key(9)}' (its sha256, or its path as it was shown); take "
+        "out the line if the image is gone",
     ]
 
 
@@ -103,6 +105,7 @@ def test_all_faults_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     [
         ("0.jpg", "'cat/0.jpg' or 'dog/0.jpg'"),
         ("cow/3.jpg", "'dog/3.jpg'"),
+        ("cat/2", "'cat/2.jpg'"),
         ("AB" * 32, repr("ab" * 32)),
     ],
 )

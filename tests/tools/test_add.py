@@ -87,12 +87,36 @@ def test_what_is_odd_is_counted(tmp_path: Path) -> None:
         no_images=("train/bee/notes.txt",),
         odd=("cover.png",),
         empty=("train/ant/",),
+        folders={"bee": ("bee",), "wasp": ("wasp",)},
     )
     said = "\n".join(add._describe("x", folder, examine(folder, "x"), make_params(), dry_run=False))
     assert "(train 10, val 6), which split does not keep" in said
     assert "no images, so quarantined: 1, the first train/bee/notes.txt" in said
     assert "images without a class, so quarantined: 1, the first cover.png" in said
     assert "empty folders: 1, the first train/ant/" in said
+
+
+def test_classes_of_several_folders_and_of_different_depths_are_doubted(tmp_path: Path) -> None:
+    def said_of(*folders: str) -> str:
+        root = tmp_path / folders[0].replace("/", "-")
+        for folder in folders:
+            draw_folders(root / folder, {"": 2}, seed=len(folder))
+        found = examine(root, "x")
+        return "\n".join(add._describe("x", root, found, make_params(), dry_run=True))
+
+    merged = said_of("cat/batch0", "cat/batch1", "dog/batch0", "dog/batch1")
+    assert (
+        "of the same name are one class: batch0 (cat/batch0, dog/batch0), batch1 (cat/b" in merged
+    )
+    assert "different depths" not in merged
+    deeper = said_of("rose/summer 2019", "rose/winter", "tulip")
+    assert (
+        "class folders at different depths, as tulip and rose/summer 2019: the class is" in deeper
+    )
+    assert "of the same name" not in deeper
+    plain = said_of("train/ant", "train/fly", "val/ant", "val/fly")
+    assert "folders of the same" not in plain
+    assert "different depths" not in plain
 
 
 def test_of_many_classes_the_largest_are_shown_and_the_others_counted() -> None:

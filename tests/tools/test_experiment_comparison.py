@@ -82,13 +82,26 @@ def test_an_experiment_is_found_by_its_name_or_its_commit() -> None:
         ("wid", r"no experiment is called 'wid'. Known: workspace, wide, far.*Did you mean 'wide'"),
         ("ccc", "no experiment is called 'ccc'"),
         ("wide", "2 experiments are called 'wide': .*bbbbbbb, ccccccc"),
-        ("far", "far and workspace have no dataset and backbone in common"),
-        ("broken", "broken and workspace have no dataset and backbone in common"),
+        (
+            "far",
+            "far and workspace do not both have any dataset and backbone: far has .*; workspace has pets",
+        ),
+        (
+            "broken",
+            "broken and workspace do not both have any .*: broken has none; workspace has pets with",
+        ),
     ],
 )
 def test_what_cannot_be_compared_says_why(name: str, message: str) -> None:
     with pytest.raises(ExperimentsError, match=message):
         list(compare_experiments(RESULTS, name, "workspace"))
+
+
+def test_what_one_of_both_lacks_is_said_and_the_other_still_known() -> None:
+    with pytest.raises(
+        ExperimentsError, match="workspace and workspace do not both have pets with big"
+    ):
+        list(compare_experiments(RESULTS, "workspace", "workspace", "pets", "big"))
 
 
 @pytest.mark.parametrize("state", ["failed", "queued", "running", "no metrics"])

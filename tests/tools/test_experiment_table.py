@@ -49,6 +49,14 @@ def test_the_table_has_a_line_a_result_under_its_dataset() -> None:
     ]
 
 
+def test_a_backbone_that_head_lacks_is_named_and_not_described_to_people() -> None:
+    new = {f"backbones.wide.{key}": "x" * 20 for key in ("layer", "network", "pooling", "weights")}
+    settings = {"head.kind": "lda", **new, "backbones.lite.pooling": "max"}
+    text = " ".join(render_table([result(settings=settings)]).split())
+    assert text.endswith("head.kind=lda backbones.lite.pooling=max backbones.wide.*")
+    assert "backbones.wide.network=xxxxxxxxxxxxxxxxxxxx" in render_csv([result(settings=settings)])
+
+
 def test_what_was_asked_about_other_images_is_marked_and_the_mark_explained() -> None:
     *_, row, last = render_table([result(is_best=True), result(compares=False)]).splitlines()
     assert row.startswith(" ~ wide ")
