@@ -244,7 +244,7 @@ CHECKS = {
     [
         ("bottleneck predikt a.jpg --dataset d", "no command 'predikt'"),
         ("bottleneck predict a.jpg --datasets d", "(?i)no such option.*--datasets"),
-        ("bottleneck export flowers", "(?i)missing.*--to"),
+        ("bottleneck export flowers", "(?i)missing.*to"),
         ("bottleneck store clean", "no command 'clean'"),
         ("dvc exp run -S head.unit=256", r"params\.yaml has no head\.unit"),
         ("dvc exp run -S head.units=-1", r"head\.units"),

@@ -49,7 +49,7 @@ class Finding(NamedTuple):
 
 
 TITLES = {
-    LABEL: "Labels that seem wrong, the worst first (*: probably wrong)",
+    LABEL: "Labels that seem wrong, the worst first (*: probably wrong, by what is usual in its class)",
     OUTLIER: "Images unlike the rest of their class, the furthest first (*: stands out)",
     CONFLICT: "Files with the same bytes under several labels: none is used",
     TWINS: "Near-duplicates with different labels",
@@ -219,7 +219,7 @@ def _explain(suspects: Suspects, dataset: str) -> str:
     doubtful = suspects.doubtful
     listed = "" if len(marked) == doubtful else f", {len(marked)} of them listed (--top lists more)"
     return (
-        f"Marked as probably wrong: {count_of(doubtful, 'label')}{listed}. "
+        f"Marked as probably wrong: {count_of(doubtful, 'label')}{listed}; others may be, too. "
         "Look at the images: only you can say.\n"
         f"To correct one, as this, put a line into {file} (the first line of a new file: image,label)\n"
         f"  {csv_line([example.image, example.suggested])}\n"
