@@ -198,7 +198,7 @@ def test_the_command_ends_with_1_and_a_message(
 
 def test_what_sigterm_ends_is_put_away(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     def end(*_: object) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)  # to this thread: to the process, any thread may get it
 
     monkeypatch.setattr(export, "build_network", end)
     monkeypatch.setattr(
