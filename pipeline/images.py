@@ -284,7 +284,7 @@ def _to_grey(image: Image.Image, levels: Levels) -> Pixels:
     if levels.is_unsigned:
         values = np.where(values < 0, values + 2**32, values)
     brightest = float(values.max(initial=0, where=np.isfinite(values)))
-    values = np.clip(np.nan_to_num(values, posinf=brightest), 0, None)
+    values = np.clip(np.nan_to_num(values), 0, None)
     white = 1.0 if image.mode == "F" and brightest <= MAX_OF_UNIT else max(255.0, brightest)
     grey: Pixels = (np.minimum(values / white, 1) * 255).astype(np.uint8)
     return grey

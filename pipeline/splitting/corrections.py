@@ -6,7 +6,7 @@ of its image alone: no other image moves to another split, and none gets another
 
 import csv
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -160,16 +160,19 @@ def _resolve(rows: Sequence[ImageRow], corrections: Corrections) -> dict[str, st
     labels: dict[str, str | None] = {}
     first: dict[str, Correction] = {}
     faults = list(corrections.faults)
+    unknown = []
     for line in corrections.lines:
         sha256 = names.get(_without_split(line.image))
         if sha256 is None:
-            faults.append((line.line, _no_such_image(line.image, names)))
+            unknown.append(line)
         elif fault := _find_fault(line, classes, first.get(sha256)):
             faults.append((line.line, fault))
         else:
             first[sha256] = line
             labels[sha256] = line.label if line.label in classes else None
             names |= {_without_split(_new_path(paths[sha256], sha256, line.label)): sha256}
+    if unknown:
+        faults += _describe_unknown(unknown, names)
     if faults:
         raise CorrectionsError(_explain(faults, corrections.path))
     return labels
@@ -181,19 +184,20 @@ def _without_split(path: str) -> str:
     return rest if split in SPLITS and "/" in rest else path
 
 
-def _no_such_image(image: str, names: Collection[str]) -> str:
-    """Say that no image is called so, and which are called nearly so."""
-    file = PurePosixPath(image)
-    near = sorted(
-        name
-        for name in names
-        if file.name in (PurePosixPath(name).name, PurePosixPath(name).stem)
-        or name == image.lower()
-    )
-    hint = f". Did you mean {' or '.join(map(repr, near[:3]))}?" if near else ""
-    return (
-        f"no used image is called {image!r} (its sha256, or its path as it was shown){hint or GONE}"
-    )
+def _describe_unknown(
+    lines: Sequence[Correction], names: Collection[str]
+) -> Iterator[tuple[int, str]]:
+    """Say of lines that no image is called so, and which are called nearly so."""
+    by_file: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(names):
+        file = PurePosixPath(name)
+        for known in {file.name, file.stem}:
+            by_file[known].append(name)
+    for line in lines:
+        near = by_file.get(PurePosixPath(line.image).name) or by_file.get(line.image.lower(), [])
+        hint = f". Did you mean {' or '.join(map(repr, near[:3]))}?" if near else GONE
+        where = "its sha256, or its path as it was shown"
+        yield line.line, f"no used image is called {line.image!r} ({where}){hint}"
 
 
 def _find_fault(line: Correction, classes: Sequence[str], first: Correction | None) -> str:

@@ -42,25 +42,31 @@ def _bar(
     # what a command prints is for its stdout, which may be a file
     with rich_progress.Progress(*columns, console=console, redirect_stdout=False) as progress:
         task = progress.add_task(done, total=total, rate=0.0)
-        began = time.monotonic()
+        began, at_first, finished = 0.0, 0, 0
         for item in items:
             yield item
-            progress.advance(task, count(item))
-            progress.update(task, rate=progress.tasks[0].completed / (time.monotonic() - began))
+            finished += count(item)
+            now = time.monotonic()
+            if not at_first:  # before the first, a network is loaded
+                began, at_first = now, finished
+            else:
+                progress.update(task, rate=(finished - at_first) / (now - began))
+            progress.update(task, completed=finished)
 
 
 def _lines(
     done: str, count: Callable[[T], int], unit: str, items: Iterator[T], total: int
 ) -> Iterator[T]:
-    spoken = time.monotonic()
-    began, at_first, finished = spoken, 0, 0
+    began = spoken = time.monotonic()
+    at_first = finished = 0
     for item in items:
         yield item
         finished += count(item)
         now = time.monotonic()
         if not at_first:  # before the first, a network is loaded
-            began, at_first = now, finished
-        elif now - spoken >= LINE_SECONDS:
+            began = spoken = now
+            at_first = finished
+        elif now - spoken >= LINE_SECONDS and finished > at_first:
             rate = (finished - at_first) / (now - began)
             left = (total - finished) / rate
             print(
