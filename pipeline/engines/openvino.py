@@ -5,6 +5,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import openvino
@@ -35,7 +36,7 @@ class OpenVinoEngine:
             "INFERENCE_PRECISION_HINT": HINTS[config.precision],
         }
         try:
-            self._compiled = openvino.Core().compile_model(model, "CPU", settings)
+            self._compiled = _open_core().compile_model(model, "CPU", settings)
         except RuntimeError as error:
             if not graph:
                 raise
@@ -53,6 +54,16 @@ class OpenVinoEngine:
         self._own.request.infer([pixels], share_inputs=True)
         values: NDArray[np.float32] = self._own.request.get_output_tensor().data.copy()
         return values
+
+
+@cache
+def _open_core() -> openvino.Core:
+    """Return the only one, which stays.
+
+    It gives the thread that compiles first a stack for signals, and takes it away when it goes. Where
+    another thread gives it up, the first is left with none, and Ctrl-C or SIGTERM crashes there.
+    """
+    return openvino.Core()
 
 
 def _convert(backbone: Backbone, batch_size: int) -> openvino.Model:
