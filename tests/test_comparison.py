@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, bootstrap
+from scipy.stats import binomtest, ttest_1samp
 
 from pipeline.comparison import (
     Comparison,
-    bootstrap_interval,
     compare_predictions,
     mcnemar_p_value,
+    mean_interval,
 )
 from pipeline.errors import PredictionsError
 from pipeline.metrics import MeasuredRows, compute_metrics
@@ -77,8 +77,9 @@ def test_four_images_by_hand() -> None:
     assert (found.first_right, found.second_right) == (2, 1)
     assert found.p_value == 1
     assert found.log_loss_difference == pytest.approx(sum(differences) / 4)
-    assert min(differences) <= found.log_loss_low < found.log_loss_difference
-    assert found.log_loss_difference < found.log_loss_high <= max(differences)
+    half = 3.182446 * np.std(differences, ddof=1) / 2  # of t with 3 degrees of freedom
+    assert found.log_loss_low == pytest.approx(found.log_loss_difference - half)
+    assert found.log_loss_high == pytest.approx(found.log_loss_difference + half)
 
 
 def test_the_difference_of_log_losses_is_that_of_the_metrics() -> None:
@@ -112,17 +113,27 @@ def test_tables_without_a_common_image_cannot_be_compared() -> None:
         compare_predictions(table("ab", [0, 1], [0.1, 0.9]), table("cd", [0, 1], [0.1, 0.9]))
 
 
-def test_the_interval_is_near_scipys_percentile_bootstrap() -> None:
+def test_the_interval_is_scipys_of_students_t() -> None:
     differences = np.random.default_rng(3).normal(0.1, 1.0, 60)
-    theirs = bootstrap(
-        (differences,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(5)
-    ).confidence_interval  # fmt: skip
-    assert bootstrap_interval(differences) == pytest.approx(tuple(theirs), abs=0.02)
-    assert bootstrap_interval(differences) == bootstrap_interval(differences)
+    theirs = ttest_1samp(differences, 0).confidence_interval(0.95)
+    assert mean_interval(differences) == pytest.approx(tuple(theirs), rel=1e-9)
 
 
 def test_the_interval_of_equal_differences_is_a_point() -> None:
-    assert bootstrap_interval(np.full(9, 0.25)) == (0.25, 0.25)
+    assert mean_interval(np.full(9, 0.25)) == (0.25, 0.25)
+
+
+def test_one_image_is_no_evidence_of_anything() -> None:
+    assert mean_interval(np.array([-3.0])) == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 20, 106])
+def test_heads_that_differ_by_chance_alone_are_seldom_told_apart(n: int) -> None:
+    rng = np.random.default_rng(n)
+    sizes = rng.lognormal(sigma=2, size=(2_000, n))  # a few images decide, as with log losses
+    intervals = np.array([mean_interval(row) for row in sizes * rng.choice([-1, 1], (2_000, n))])
+    leaves_out_zero = (intervals[:, 0] > 0) | (intervals[:, 1] < 0)
+    assert leaves_out_zero.mean() <= 0.06  # 0.05, and what 2,000 draws may add
 
 
 shares = st.lists(st.floats(0, 1), min_size=6, max_size=6)
