@@ -100,6 +100,11 @@ class Backbone:
         """Whether OpenVINO alone runs it: `graph` is the network then, and there is no `model`."""
         return self.settings.needs_openvino
 
+    @property
+    def is_own_keras(self) -> bool:
+        """Whether it is a network of one's own that Keras saved."""
+        return self.network == OWN and not self.needs_openvino
+
     def describe(self) -> dict[str, Any]:
         """Return what decides this network's values, for fingerprints.
 
@@ -219,17 +224,18 @@ class Backbone:
             return pixels, [self._pool(one) for one in maps]
 
     def _pool(self, features: Any) -> Any:
-        """Make a map `(b, h, w, d)` a vector, as `pooling` says; vectors stay."""
+        """Make a map `(b, h, w, d)` or tokens `(b, n, d)` a vector, as `pooling` says; vectors stay."""
         from keras import layers
 
-        if self.settings.pooling is None or len(features.shape) != 4:
+        dimensions = len(features.shape) - 2
+        if self.settings.pooling is None or dimensions not in (1, 2):
             return features
         pool = {
-            "avg": layers.GlobalAveragePooling2D,
-            "max": layers.GlobalMaxPooling2D,
-            "flatten": layers.Flatten,
+            "avg": (layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D),
+            "max": (layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D),
+            "flatten": (layers.Flatten, layers.Flatten),
         }
-        return pool[self.settings.pooling](dtype="float32")(features)
+        return pool[self.settings.pooling][dimensions - 1](dtype="float32")(features)
 
     @cached_property
     def _network(self) -> "keras.Model":

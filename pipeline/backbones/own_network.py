@@ -40,6 +40,10 @@ def load_own_network(path: Path, input_size: int) -> keras.Model:
         found not in (None, one) for found, one in zip(shape, expected, strict=True)
     ):
         raise ValueError(f"it takes images {shape}, expected {expected}: change input_size")
+    if not (kind := str(inputs[0].dtype)).startswith("float"):
+        raise ValueError(
+            f"it takes {kind}, expected float32: scaled pixels would be rounded; save the network so"
+        )
     noise = np.random.default_rng(0).random((1, input_size, input_size, 3), np.float32)
     if not np.isfinite(network(noise, training=False)).all():
         raise ValueError("on noise it gives values that are no finite numbers: it was saved so")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.backbones.backbone import Backbone
+from pipeline.backbones.conversion_check import check_keras
 from pipeline.backbones.keras_settings import check_backend, pinned_keras
 from pipeline.engines.choice import EngineConfig
 from pipeline.engines.environment import check_pins
@@ -41,14 +42,16 @@ def open_engine(config: EngineConfig, backbone: Backbone) -> Engine:
     """Build the backbone and compile it for the chosen engine.
 
     Raises:
-        BackboneError: The backbone cannot be built, the environment was pinned too late, or Keras
-            runs on another backend in this process.
+        BackboneError: The backbone cannot be built, the environment was pinned too late, Keras
+            runs on another backend in this process, or OpenVINO computes one's own network otherwise.
         DeviceMemoryFull: A batch does not fit the device.
     """
     check_pins()
     check_backend(config.keras_backend)
     with told_when_full(config.batch_size), pinned_keras(config.network_precision):
         engine = _compile(config, backbone)
+        if config.engine == "openvino" and backbone.is_own_keras:
+            check_keras(engine.run, backbone, config.precision)
         if len(backbone.layers) == 1:
             return engine
         alone = OneByOne([_compile(config, backbone.cut_at(layer)) for layer in backbone.layers])

@@ -38,11 +38,13 @@ class OpenVinoEngine:
         try:
             self._compiled = _open_core().compile_model(model, "CPU", settings)
         except RuntimeError as error:
-            if not graph:
-                raise
+            advice = (
+                f"save the network otherwise (params.yaml, backbones.{backbone.name}.weights)"
+                if graph
+                else "set extract.engine to tensorflow (params.yaml)"
+            )
             raise BackboneError(
-                f"OpenVINO cannot run {backbone.name} ({str(error).strip().splitlines()[-1]}): save the "
-                f"network otherwise (params.yaml, backbones.{backbone.name}.weights)"
+                f"OpenVINO cannot run {backbone.name} ({str(error).strip().splitlines()[-1]}): {advice}"
             ) from None
         _check_precision(self._compiled, config.precision)
         self._own = threading.local()

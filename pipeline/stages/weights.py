@@ -5,10 +5,11 @@ from typing import Any
 
 from pipeline import paths
 from pipeline.backbones.backbone import Backbone
+from pipeline.backbones.conversion_check import check_onnx
+from pipeline.backbones.scaling_check import check_scaling
 from pipeline.catalogue.backbones import OWN
 from pipeline.files import atomic_write_json
 from pipeline.params import Params
-from pipeline.scaling_check import check_scaling
 
 CHECKED = ("a file", "a folder", "keras.applications")
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ def run(backbone: str, params: Params) -> str:
         paths.weights_record(backbone), records[0] if len(records) == 1 else {"networks": records}
     )
     found = "; ".join(
-        f"{record['source']}, {record['bytes']:,} bytes{_look_at_scaling(network, record)}"
+        f"{record['source']}, {record['bytes']:,} bytes{_look_at_scaling(network, record)}{_compare(network)}"
         for network, record in zip(networks, records, strict=True)
     )
     return f"{backbone}: weights: {found}"
@@ -47,3 +48,9 @@ def _look_at_scaling(network: Backbone, record: dict[str, Any]) -> str:
             network.name, found.doubt, network.name, key,
         )  # fmt: skip
     return f"; {found.text}"
+
+
+def _compare(network: Backbone) -> str:
+    """Say whether OpenVINO computes a network that is no Keras model as another library does."""
+    said = check_onnx(network) if network.needs_openvino else ""
+    return f"; {said}" if said else ""

@@ -13,12 +13,14 @@ from tests.closure import PACKAGE, import_closure
 EXEMPT = {
     "pipeline.backbones.weights": "where weights lie; their sha256 is in the fingerprint",
     "pipeline.catalogue.backbones": "its entry is in the fingerprint: builder and scaling",
+    "pipeline.backbones.conversion_check": "refuses a network, and changes no value",
     "pipeline.errors": "messages",
     "pipeline.extraction.code": "makes the digest; the tests here hold it",
     "pipeline.files": "hashes files, and puts them in place",
     "pipeline.parallel": "which work is done when; features travel with the keys of their images",
     "pipeline.params": "settings; those that decide are in the fingerprint",
     "pipeline.paths": "where files lie",
+    "pipeline.backbones.scaling_check": "scales the noise that conversion_check tries networks with",
     "pipeline.store.fingerprint": "makes the fingerprint",
     "pipeline.store.shards": "names of types; what a shard holds is checked row by row",
 }

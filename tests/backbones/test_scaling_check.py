@@ -9,12 +9,18 @@ import pytest
 
 from pipeline import paths
 from pipeline.backbones.backbone import TORCH_DEVIATION, TORCH_MEAN, Backbone, _scale
+from pipeline.backbones.scaling_check import (
+    check_scaling,
+    draw_noise,
+    judge_divergences,
+    judge_spread,
+    scale,
+)
 from pipeline.params import BackboneParams
-from pipeline.scaling_check import check_scaling, draw_noise, judge_divergences, judge_spread, scale
 from pipeline.stages import weights
 from tests.project import make_project
 
-WEIGHTS = Path(__file__).parents[1] / "../shared/weights/mobilenet_2_5_224_tf_no_top.h5"
+WEIGHTS = Path(__file__).parents[2] / "../shared/weights/mobilenet_2_5_224_tf_no_top.h5"
 SCALINGS = ("lite", "tf", "torch", "caffe", "none")
 SIZE = 64
 

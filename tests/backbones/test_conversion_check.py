@@ -1,0 +1,161 @@
+"""What OpenVINO computes otherwise than a network's own library is refused; what it does not, is not."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.backbones.backbone import Backbone
+from pipeline.backbones.conversion_check import NEAR, check_keras, check_onnx, find_difference
+from pipeline.engines import open_engine
+from pipeline.engines.choice import EngineConfig
+from pipeline.errors import BackboneError
+from pipeline.params import BackboneParams
+
+SIZE = 32
+
+
+def _backbone(file: Path, **settings: Any) -> Backbone:
+    given = {"network": "own", "weights": str(file), "scaling": "tf", "input_size": SIZE}
+    return Backbone("mine", BackboneParams.model_validate(given | settings))
+
+
+def _open(backbone: Backbone, engine: Any = "openvino") -> None:
+    config = EngineConfig(engine=engine, device="cpu", precision="float32", batch_size=1, streams=1)
+    open_engine(config, backbone)
+
+
+def _layers() -> list[Any]:
+    import keras
+
+    keras.utils.set_random_seed(1)
+    return [keras.Input((SIZE, SIZE, 3)), keras.layers.Conv2D(8, 3)]
+
+
+def save_int8(path: Path) -> None:
+    """Write a network whose dense layers are of 8-bit integers."""
+    import keras
+
+    pool, dense = keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(5)
+    model = keras.Sequential([*_layers(), pool, dense])
+    dense.quantize("int8")
+    model.save(path)
+
+
+def save_log_softmax(path: Path) -> None:
+    """Write a network with the logarithm of a softmax over a map."""
+    import keras
+
+    keras.Sequential([*_layers(), keras.layers.Activation("log_softmax")]).save(path)
+
+
+def save_plain(path: Path) -> None:
+    """Write a network of a convolution alone."""
+    import keras
+
+    keras.Sequential(_layers()).save(path)
+
+
+@pytest.mark.parametrize("save", [save_int8, save_log_softmax])
+def test_a_keras_network_that_openvino_computes_otherwise_is_refused(
+    save: Callable[[Path], None], tmp_path: Path
+) -> None:
+    pytest.importorskip("openvino")
+    save(tmp_path / "own.keras")
+    wanted = (
+        r"^OpenVINO gives other features of mine than Keras: on noise they differ by up to [0-9.e+]+, "
+        r"where values reach [0-9.e+]+: set extract\.engine to tensorflow \(params\.yaml\)$"
+    )
+    with pytest.raises(BackboneError, match=wanted):
+        _open(_backbone(tmp_path / "own.keras"))
+    _open(_backbone(tmp_path / "own.keras"), "tensorflow")
+
+
+def test_a_keras_network_that_it_computes_alike_is_taken(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    save_plain(tmp_path / "own.keras")
+    _open(_backbone(tmp_path / "own.keras"))
+
+
+def test_what_openvino_cannot_compile_of_keras_names_the_other_engine(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    import keras
+
+    model = keras.Sequential([*_layers(), keras.layers.Conv2D(4, 3, dtype="mixed_bfloat16")])
+    model.save(tmp_path / "own.keras")
+    with pytest.raises(
+        BackboneError, match=r"^OpenVINO cannot run mine \(.*set extract\.engine to tensorflow"
+    ):
+        _open(_backbone(tmp_path / "own.keras"))
+
+
+def save_onnx(path: Path, **pooling: Any) -> None:
+    """Write an average over windows, with the attributes that are given."""
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    node = helper.make_node(
+        "AveragePool", ["x"], ["y"], kernel_shape=[3, 3], strides=[2, 2], **pooling
+    )
+    graph = helper.make_graph(
+        [node], "pooled",
+        [helper.make_tensor_value_info("x", kind, [1, 3, SIZE, SIZE])],
+        [helper.make_tensor_value_info("y", kind, None)],
+    )  # fmt: skip
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+
+
+def test_an_onnx_network_that_openvino_computes_otherwise_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("openvino"), pytest.importorskip("onnxruntime")
+    file = tmp_path / "own.onnx"
+    save_onnx(file, ceil_mode=1, count_include_pad=1, pads=[1, 1, 1, 1])
+    with pytest.raises(
+        BackboneError, match=r"^OpenVINO computes mine otherwise than ONNX Runtime: on noise"
+    ):
+        check_onnx(_backbone(file))
+
+
+@pytest.mark.parametrize("scaling", ["none", "caffe"])
+def test_an_onnx_network_that_it_computes_alike_is_taken(tmp_path: Path, scaling: str) -> None:
+    pytest.importorskip("openvino"), pytest.importorskip("onnxruntime")
+    save_onnx(tmp_path / "own.onnx")
+    assert (
+        check_onnx(_backbone(tmp_path / "own.onnx", scaling=scaling))
+        == "ONNX Runtime gives the same"
+    )
+    assert check_onnx(_backbone(tmp_path, scaling=scaling)) == "ONNX Runtime gives the same"
+
+
+def test_that_onnx_runtime_is_missing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_onnx(tmp_path / "own.onnx")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    said = "not compared with ONNX Runtime, which is not installed (pip install onnxruntime)"
+    assert check_onnx(_backbone(tmp_path / "own.onnx")) == said
+
+
+@pytest.mark.parametrize(
+    ("found", "is_near"),
+    [([100.0, 1.0], True), ([100.9, 1.0], True), ([101.1, 1.0], False), ([100.0, np.nan], False)],
+)
+def test_near_is_a_hundredth_of_the_largest_value(found: list[float], is_near: bool) -> None:
+    expected = np.array([100.0, 1.0], np.float32)
+    difference = find_difference(np.array(found, np.float32), expected, NEAR["float32"])
+    assert (difference == "") == is_near
+
+
+def test_features_in_bfloat16_may_lie_further_apart() -> None:
+    features = np.full((1, 4), 8, np.float32)
+    backbone: Any = SimpleNamespace(
+        input_size=SIZE, name="mine", model=lambda pixels, training: features
+    )
+    check_keras(lambda pixels: features * np.float32(1.05), backbone, "bfloat16")
+    with pytest.raises(
+        BackboneError, match=r"on noise they differ by up to 0\.4, where values reach 8"
+    ):
+        check_keras(lambda pixels: features * np.float32(1.05), backbone, "float32")
