@@ -82,7 +82,7 @@ class CardFacts:
         input_size: Pixels.
         info: Of the head.
         images: `metrics/<dataset>/data.json`; empty where it is not there.
-        metrics: `metrics/<dataset>/<backbone>.json`; empty where it is not there.
+        metrics: Of each split, the figures of the head's predictions.
         difference: The largest one between the model, run on noise, and the head in float64.
     """
 
@@ -141,9 +141,6 @@ def _data_lines(facts: CardFacts) -> Iterator[str]:
 
 
 def _metric_lines(facts: CardFacts) -> Iterator[str]:
-    if not facts.metrics:
-        yield "It was not measured: the stage evaluate has not run here."
-        return
     if facts.info.fit_on == "all":
         yield "These are the figures of its twin, fitted to train alone; it was fitted to val and test too.\n"
     yield "| images | accuracy | 95 % interval | log loss |\n| --- | --- | --- | --- |"

@@ -21,8 +21,10 @@ from pipeline.exporting.formats import Format, format_of
 from pipeline.exporting.network import build_network
 from pipeline.extraction.extractor import Extractor
 from pipeline.fingerprint_check import check_fingerprint
+from pipeline.heads.folder import read_head_predictions
 from pipeline.heads.head import Head
 from pipeline.heads.saving import HeadInfo, SavedHead, read_head
+from pipeline.metrics import MeasuredRows, compute_metrics
 from pipeline.params import AnyBackbone, BackboneParams, Params
 
 CHECKED = 4  # images of noise
@@ -206,6 +208,8 @@ def _gather_facts(
     info: HeadInfo,
     difference: float,
 ) -> CardFacts:
+    # Not what the stage evaluate wrote: it may be of an earlier head.
+    predictions = read_head_predictions(paths.model_folder(dataset, backbone))
     own = backbones.describe_own()
     network = backbones.CATALOGUE.get(settings.network or backbone, own)
     known = datasets.CATALOGUE.get(dataset)
@@ -221,7 +225,7 @@ def _gather_facts(
         input_size=settings.input_size,
         info=info,
         images=_read_json(paths.data_metrics_file(dataset)),
-        metrics=_read_json(paths.metrics_file(dataset, backbone)),
+        metrics=compute_metrics(MeasuredRows.of(predictions)),
         difference=difference,
     )
 

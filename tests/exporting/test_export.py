@@ -164,6 +164,27 @@ def test_the_card_tells_what_is_known(params: Params) -> None:
         assert part in card
 
 
+def test_the_card_has_the_figures_of_the_head_and_not_of_an_earlier_one(params: Params) -> None:
+    file = paths.metrics_file("pets", BACKBONE)
+    before = file.read_text()
+    run(params, "pets.keras")
+    expected = Path("pets.keras.md").read_text(encoding="utf-8")
+    earlier = json.loads(before)
+    earlier["val"] |= {"accuracy": 0.987, "log_loss": 9.875}
+    file.write_text(json.dumps(earlier))
+    try:
+        run(params, "pets.keras")
+    finally:
+        file.write_text(before)
+    found = Path("pets.keras.md").read_text(encoding="utf-8")
+    assert _without_difference(found) == _without_difference(expected)
+    assert "9.875" not in found
+
+
+def _without_difference(card: str) -> list[str]:
+    return [line for line in card.splitlines() if "differ by at most" not in line]
+
+
 @pytest.mark.parametrize(
     ("to", "message"),
     [
