@@ -17,6 +17,7 @@ from pipeline.errors import ManifestError
 from pipeline.files import atomic_write_text
 
 USED, DUPLICATE, QUARANTINED = "used", "duplicate", "quarantined"
+CONFLICTING = "conflicting labels: "  # begins the reason of what the archive labels twice
 SPLITS = ("train", "val", "test")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.errors import SplitError
 from pipeline.labels import label_members
-from pipeline.manifest import DUPLICATE, QUARANTINED, SPLITS, USED, ImageRow
+from pipeline.manifest import CONFLICTING, DUPLICATE, QUARANTINED, SPLITS, USED, ImageRow
 from pipeline.params import SplitParams
 from pipeline.signatures import IMAGE_SUFFIXES, suffix_of
 from pipeline.splitting.duplicates import group_near_duplicates
@@ -101,7 +101,7 @@ def settle_duplicates(images: Sequence[LabelledImage]) -> list[tuple[str, str]]:
         if image.reason or not label:
             return QUARANTINED, image.reason or NO_CLASS
         if image.sha256 in conflicts:
-            return QUARANTINED, f"conflicting labels: {', '.join(sorted(conflicts[image.sha256]))}"
+            return QUARANTINED, f"{CONFLICTING}{', '.join(sorted(conflicts[image.sha256]))}"
         if image.member != first[image.sha256]:
             return DUPLICATE, f"same bytes as: {first[image.sha256]}"
         return USED, ""

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline.errors import CorrectionsError, did_you_mean
-from pipeline.manifest import QUARANTINED, SPLITS, USED, ImageRow
+from pipeline.manifest import CONFLICTING, QUARANTINED, SPLITS, USED, ImageRow
 from pipeline.splitting.assignment import LabelledImage
 
 HEADER = ["image", "label"]
@@ -58,11 +58,16 @@ def read_corrections(path: Path) -> Corrections:
             table = csv.reader(stream, strict=True)
             if (header := [cell.strip() for cell in next(table, [])]) != HEADER:
                 found = ",".join(header) or "nothing"
+                hint = " Save it with commas between the columns." if ";" in found else ""
                 raise CorrectionsError(
-                    f"{path}, line 1: expected the names of the columns, image,label; found {found}."
+                    f"{path}, line 1: expected the names of the columns, image,label; found {found}.{hint}"
                 )
-            cells = [(table.line_num, [cell.strip() for cell in row]) for row in table]
-    except (UnicodeDecodeError, csv.Error) as error:
+            cells = [(table.line_num, [cell.strip() for cell in row]) for row in table if row]
+    except UnicodeDecodeError as error:
+        raise CorrectionsError(
+            f"{path} is no text in UTF-8 ({error}): save it so, as spreadsheets offer."
+        ) from None
+    except csv.Error as error:
         raise CorrectionsError(f"{path} is no table of corrections ({error}).") from None
     is_good = [len(row) == len(HEADER) and all(row) for _, row in cells]
     return Corrections(
@@ -172,7 +177,7 @@ def _resolve(rows: Sequence[ImageRow], corrections: Corrections) -> dict[str, st
             labels[sha256] = line.label if line.label in classes else None
             names |= {_without_split(_new_path(paths[sha256], sha256, line.label)): sha256}
     if unknown:
-        faults += _describe_unknown(unknown, names)
+        faults += _describe_unknown(unknown, names, rows)
     if faults:
         raise CorrectionsError(_explain(faults, corrections.path))
     return labels
@@ -185,16 +190,23 @@ def _without_split(path: str) -> str:
 
 
 def _describe_unknown(
-    lines: Sequence[Correction], names: Collection[str]
+    lines: Sequence[Correction], names: Collection[str], rows: Sequence[ImageRow]
 ) -> Iterator[tuple[int, str]]:
-    """Say of lines that no image is called so, and which are called nearly so."""
+    """Say of lines that no image is called so, and which are called nearly so, here or in the archive."""
     by_file: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        member = PurePosixPath(row.member).name
+        if row.status == USED and member != PurePosixPath(row.path).name:
+            by_file[member].append(_without_split(row.path))
+        elif row.reason.startswith(CONFLICTING):  # only its sha256 names it before it has a label
+            by_file[member].append(row.sha256)
     for name in sorted(names):
         file = PurePosixPath(name)
         for known in {file.name, file.stem}:
             by_file[known].append(name)
     for line in lines:
-        near = by_file.get(PurePosixPath(line.image).name) or by_file.get(line.image.lower(), [])
+        found = by_file.get(PurePosixPath(line.image).name) or by_file.get(line.image.lower(), [])
+        near = list(dict.fromkeys(found))
         hint = f". Did you mean {' or '.join(map(repr, near[:3]))}?" if near else GONE
         where = "its sha256, or its path as it was shown"
         yield line.line, f"no used image is called {line.image!r} ({where}){hint}"

@@ -13,7 +13,7 @@ from pipeline import paths
 from pipeline.errors import InspectionError
 from pipeline.files import csv_line
 from pipeline.inspections import Inspections, read_inspections
-from pipeline.manifest import QUARANTINED, USED, ImageRow, read_manifest
+from pipeline.manifest import CONFLICTING, QUARANTINED, USED, ImageRow, read_manifest
 from pipeline.tools.words import count_of
 
 LABEL, OUTLIER, CONFLICT, TWINS = "label", "outlier", "conflict", "twins"
@@ -49,7 +49,7 @@ class Finding(NamedTuple):
 
 
 TITLES = {
-    LABEL: "Labels that seem wrong, the worst first (*: probably wrong, by what is usual in its class)",
+    LABEL: "Labels that seem wrong, the worst first (*: doubted more than is usual in its class)",
     OUTLIER: "Images unlike the rest of their class, the furthest first (*: stands out)",
     CONFLICT: "Files with the same bytes under several labels: none is used",
     TWINS: "Near-duplicates with different labels",
@@ -72,7 +72,7 @@ class Suspects(NamedTuple):
 
     Attributes:
         findings: Kind after kind.
-        doubtful: How many labels are marked as probably wrong, listed or not.
+        doubtful: How many labels are marked, listed or not.
     """
 
     findings: list[Finding]
@@ -138,10 +138,9 @@ def _of_table(table: Inspections, row: int, finding: str, *, marked: bool, value
 
 def _find_conflicts(rows: Iterable[ImageRow]) -> Iterator[Finding]:
     """Yield the images that the archive labels twice."""
-    prefix = "conflicting labels: "
     for row in rows:
-        if row.status == QUARANTINED and row.reason.startswith(prefix):
-            yield _of_row(row, CONFLICT, suggested=row.reason.removeprefix(prefix))
+        if row.status == QUARANTINED and row.reason.startswith(CONFLICTING):
+            yield _of_row(row, CONFLICT, suggested=row.reason.removeprefix(CONFLICTING))
 
 
 def _find_twins(used: Iterable[ImageRow]) -> Iterator[Finding]:
@@ -219,8 +218,8 @@ def _explain(suspects: Suspects, dataset: str) -> str:
     doubtful = suspects.doubtful
     listed = "" if len(marked) == doubtful else f", {len(marked)} of them listed (--top lists more)"
     return (
-        f"Marked as probably wrong: {count_of(doubtful, 'label')}{listed}; others may be, too. "
-        "Look at the images: only you can say.\n"
+        f"Marked: {count_of(doubtful, 'label')}{listed}. Marked labels may be right, and others "
+        "wrong: look at the images, only you can say.\n"
         f"To correct one, as this, put a line into {file} (the first line of a new file: image,label)\n"
         f"  {csv_line([example.image, example.suggested])}\n"
         f"  {csv_line([example.image, 'quarantine'])}\n"

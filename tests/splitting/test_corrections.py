@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import CorrectionsError
-from pipeline.manifest import DUPLICATE, QUARANTINED, USED, ImageRow
+from pipeline.manifest import CONFLICTING, DUPLICATE, QUARANTINED, USED, ImageRow
 from pipeline.params import SplitParams
 from pipeline.splitting.assignment import LabelledImage, assign_images
 from pipeline.splitting.corrections import (
@@ -83,7 +83,7 @@ def test_all_faults_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     with pytest.raises(CorrectionsError, match="line 2") as caught:
         correct(
             tmp_path, "cat/7.jpg,dog", "cat/0.jpg,dgo", "cat/1.jpg,dog", f"{key(1)},dog",
-            "dog/1-000000000000.jpg,cat", "cat/2.jpg,", "", "cat/2.jpg,dog,cat", f"{key(9)},dog",
+            "dog/1-000000000000.jpg,cat", "cat/2.jpg,", " ", "cat/2.jpg,dog,cat", f"{key(9)},dog",
         )  # fmt: skip
     assert str(caught.value).split("\n") == [
         f"{tmp_path / 'pets.csv'}:",
@@ -116,6 +116,32 @@ def test_an_image_that_is_nearly_named_is_told(tmp_path: Path, named: str, meant
     assert str(caught.value).endswith(f"was shown). Did you mean {meant}?")
 
 
+@pytest.mark.parametrize(
+    ("named", "meant"),
+    [("cat/IMG_1.HEIC", "cat/IMG_1.png"), ("dog/both.jpg", key(8)), ("train/cat/both.jpg", key(8))],
+)
+def test_an_image_that_is_named_as_the_archive_has_it_is_told(
+    tmp_path: Path, named: str, meant: str
+) -> None:
+    others = [
+        row(7, "cat")._replace(member="photos/cat/IMG_1.HEIC", path="train/cat/IMG_1.png"),
+        *(
+            ImageRow(
+                label=label, sha256=key(8), status=QUARANTINED,
+                reason=f"{CONFLICTING}cat, dog", member=f"photos/{label}/both.jpg",
+            )
+            for label in ("cat", "dog")
+        ),
+    ]  # fmt: skip
+    with pytest.raises(CorrectionsError, match="no used image") as caught:
+        correct(tmp_path, f"{named},dog", rows=[*ROWS, *others])
+    assert str(caught.value).endswith(f"was shown). Did you mean {meant!r}?")
+
+
+def test_an_empty_line_says_nothing(tmp_path: Path) -> None:
+    assert correct(tmp_path, "", "cat/0.jpg,dog", "", "")[1]["relabelled"] == 1
+
+
 def test_of_many_faults_the_first_twenty_are_told(tmp_path: Path) -> None:
     with pytest.raises(CorrectionsError, match=r"line 21: .*\n  and 5 more$"):
         correct(tmp_path, *(f"{number},dog" for number in range(100, 125)))
@@ -140,9 +166,9 @@ def test_a_class_called_quarantine_is_meant_where_there_is_one(tmp_path: Path) -
         (b"", "line 1: expected the names of the columns, image,label; found nothing"),
         (
             b"image;label\n",
-            "line 1: expected the names of the columns, image,label; found image;label",
+            r"found image;label\. Save it with commas between the columns\.",
         ),
-        (b"image,label\n\xff,dog\n", "is no table of corrections"),
+        (b"image,label\n\xff,dog\n", r"is no text in UTF-8 \(.*\): save it so"),
         (b'image,label\n"cat,dog\n', "is no table of corrections"),
     ],
 )
