@@ -263,7 +263,7 @@ def _shade(frame: Frame, epoch: int) -> str:
     """Shade what is right of an epoch, and say what that is."""
     return (
         f'<rect class="shade" {_strip(frame, epoch, frame.x.high)}></rect>'
-        f'<text x="{WIDTH - RIGHT - 6}" y="{TOP + 14}" text-anchor="end">overfitting</text>'
+        f'<text x="{WIDTH - RIGHT - 6}" y="{TOP + 14}" text-anchor="end">val rises again</text>'
     )
 
 

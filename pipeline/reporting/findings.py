@@ -16,7 +16,7 @@ from pipeline.predictions import Answers
 Column = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-RISE = 0.05  # a log loss of val that ends higher by this share above its lowest means overfitting
+RISE = 0.05  # a log loss of val that ends higher by this share above its lowest has risen again
 CONFIDENCE_BINS = 5
 GRID = np.linspace(0, 1, 101)  # where the curves of classes are averaged
 
@@ -62,14 +62,14 @@ class Learning:
         best: The epoch with the lowest log loss on val, from 1; of equals, the first.
         lowest: That log loss, nats.
         last: The log loss on val after the last epoch.
-        overfits: Has it risen since by more than a twentieth, while that of train has fallen?
+        rises: Has it risen since by more than a twentieth, while that of train has fallen?
     """
 
     epochs: int
     best: int
     lowest: float
     last: float
-    overfits: bool
+    rises: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ def find_learning(train: Column, val: Column) -> Learning:
         best=best + 1,
         lowest=float(val[best]),
         last=float(val[-1]),
-        overfits=bool(val[-1] > (1 + RISE) * val[best] and train[-1] < train[best]),
+        rises=bool(val[-1] > (1 + RISE) * val[best] and train[-1] < train[best]),
     )
 
 

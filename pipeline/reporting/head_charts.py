@@ -62,7 +62,7 @@ def choose_curves(
 def _histories(head: HeadResult, learning: Learning) -> list[Chart]:
     """Return the charts of log loss and accuracy by epoch."""
     key = [(SPLIT_NAMES[split], LINES[split]) for split in LINES if split in head.history]
-    after = learning.best if learning.overfits else None
+    after = learning.best if learning.rises else None
     charts = []
     for measure, title in (("log_loss", "Log loss by epoch"), ("accuracy", "Accuracy by epoch")):
         ends = ", ".join(

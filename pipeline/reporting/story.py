@@ -71,6 +71,9 @@ def tell_mixes(mixes: Sequence[Mix]) -> str:
     if not mixes:
         return ""
     first = mixes[0]
+    ties = sum(mix.count == first.count for mix in mixes)
+    if first.count > 1 and ties > 1:
+        return f"{ties} kinds of mistake are the most frequent, {first.count:,} times each"
     if first.count > 1:
         return f"most often {first.actual} is taken for {first.predicted}: {first.count:,} times"
     if len(mixes) == 1:
@@ -104,20 +107,25 @@ def tell_learning(learning: Learning | None) -> str:
     """Say when learning stopped helping; nothing of a head that knows no epochs, or has had but one."""
     if learning is None or learning.epochs == 1:
         return ""
-    if learning.overfits:
-        return f"learning stopped helping after epoch {learning.best} of {learning.epochs}"
-    return f"no overfitting in {learning.epochs} epochs"
+    if learning.rises:
+        best = f"epoch {learning.best} of {learning.epochs}"
+        return f"the log loss on val was lowest after {best} and rose again"
+    return f"the log loss on val did not rise again in {learning.epochs} epochs"
 
 
 def tell_history(learning: Learning) -> str:
     """Say what the curves of learning show."""
     lowest = f"lowest after epoch {learning.best} ({learning.lowest:.3f})"
-    if learning.overfits:
+    if learning.rises:
         return (
             f"On val the log loss is {lowest}. In the shaded epochs after it, train still improves and val "
-            f"does not ({learning.last:.3f} at the end): the head learns its images by heart."
+            f"does not ({learning.last:.3f} at the end): overfitting, or chance where val has few images or "
+            "the curve goes up and down."
         )
-    return f"On val the log loss is {lowest}, and {learning.last:.3f} at the end: no overfitting to speak of."
+    return (
+        f"On val the log loss is {lowest}, and {learning.last:.3f} at the end. How far val lies behind "
+        "train, the curves show."
+    )
 
 
 def tell_calibration(bins: Sequence[ConfidenceBin]) -> str:

@@ -68,7 +68,7 @@ def conclude(task: Task, results: Sequence[Result]) -> str:
     settings = task.settings.advice
     early, last = results[0], results[-1]
     case = decide_case(
-        last.images_a_class, early.accuracy, last.accuracy, settings.small, settings.similar
+        last.images_a_class, early.accuracy, last.accuracy, last.n, settings.small, settings.similar
     )
     return f"{task.dataset} is {case}"
 

@@ -189,7 +189,12 @@ def _case(probes: Sequence[Entry], ways: Sequence[Entry], advice: "AdviceParams"
     for backbone in dict.fromkeys(one.backbone for one in probes):
         own = [one for one in probes if one.backbone == backbone]
         case = decide_case(
-            own[-1].images_a_class, own[0].accuracy, own[-1].accuracy, advice.small, advice.similar
+            own[-1].images_a_class,
+            own[0].accuracy,
+            own[-1].accuracy,
+            own[-1].n,
+            advice.small,
+            advice.similar,
         )
         others = [one for one in ways if one.backbone in (backbone, "")]
         words += [f"By {backbone} it is {case}.", judge(case, [*own[:-1], *others])]
@@ -222,9 +227,9 @@ def judge(case: Case, entries: Sequence[Entry]) -> str:
     better = [name for study, name in names.items() if (best[study].accuracy_low or 0.0) > bound]
     figures = "; ".join(f"{name} {best[study].accuracy:.4f}" for study, name in names.items())
     verdict = (
-        f"{' and '.join(better)} did better by more than the intervals"
+        f"{' and '.join(better)} did better, with intervals that lie apart"
         if better
-        else "nothing that was tried is better by more than the intervals"
+        else "the interval of none lies above the recommended way's; a small difference would not show so"
     )
     return f"The best of each way here: {figures}. So {verdict}."
 

@@ -88,13 +88,13 @@ def test_names_are_text_whatever_they_hold() -> None:
     assert titles_of(draw_roc({"a<b>&": LINE})) == ["a<b>&"]
 
 
-def test_the_epochs_of_overfitting_are_shaded_to_the_end_and_named() -> None:
+def test_the_epochs_in_which_val_rises_again_are_shaded_to_the_end_and_named() -> None:
     (shade,) = elements_of(draw_history(HISTORY, "log_loss", 2), "rect", "shade")
     left, *_, right = points_of(draw_history(HISTORY, "log_loss"))[1:, 0]
     assert float(shade.attrib["x"]) == left
     assert left + float(shade.attrib["width"]) == pytest.approx(right, abs=0.1)
-    assert "overfitting" in draw_history(HISTORY, "log_loss", 2)
-    assert "overfitting" not in draw_history(HISTORY, "log_loss")
+    assert "val rises again" in draw_history(HISTORY, "log_loss", 2)
+    assert "val rises again" not in draw_history(HISTORY, "log_loss")
 
 
 def test_a_higher_loss_lies_higher_and_a_later_epoch_further_right() -> None:

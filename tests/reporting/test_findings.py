@@ -56,7 +56,7 @@ def test_the_baseline_is_the_largest_class_and_chance_is_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("train", "val", "best", "overfits"),
+    ("train", "val", "best", "rises"),
     [
         ([0.9, 0.5, 0.3], [0.9, 0.6, 0.8], 2, True),
         ([0.9, 0.5, 0.3], [0.9, 0.6, 0.61], 2, False),  # a rise of less than a twentieth
@@ -66,10 +66,10 @@ def test_the_baseline_is_the_largest_class_and_chance_is_told_apart() -> None:
     ],
 )
 def test_overfitting_is_a_rise_on_val_while_train_falls(
-    train: list[float], val: list[float], best: int, overfits: bool
+    train: list[float], val: list[float], best: int, rises: bool
 ) -> None:
     learning = find_learning(np.array(train), np.array(val))
-    assert (learning.best, learning.overfits) == (best, overfits)
+    assert (learning.best, learning.rises) == (best, rises)
     assert (learning.lowest, learning.last) == (min(val), val[-1])
 
 

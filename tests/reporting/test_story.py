@@ -18,7 +18,7 @@ from pipeline.reporting.story import (
     tell_story,
 )
 
-OVERFITTED = Learning(epochs=15, best=5, lowest=0.2, last=0.4, overfits=True)
+OVERFITTED = Learning(epochs=15, best=5, lowest=0.2, last=0.4, rises=True)
 OUTCOME = Outcome(
     right=388,
     n=393,
@@ -43,7 +43,8 @@ def confidence_bin(confidence: float, right: int, n: int) -> ConfidenceBin:
 def test_the_story_is_one_sentence_of_all_that_matters() -> None:
     assert tell_story(OUTCOME) == (
         "Right on 388 of 393 images (98.7\u202f%); most often rose is taken for tulip: 5 times; "
-        "always saying dog would be right on 51\u202f%; learning stopped helping after epoch 5 of 15."
+        "always saying dog would be right on 51\u202f%; "
+        "the log loss on val was lowest after epoch 5 of 15 and rose again."
     )
 
 
@@ -72,6 +73,7 @@ def test_a_wide_interval_is_said() -> None:
         ([], ""),
         ([mix(1)], "the one mistake takes a for b"),
         ([mix(1), mix(1)], "no two classes are mixed up more than once one way"),
+        ([mix(2), mix(2), mix(1)], "2 kinds of mistake are the most frequent, 2 times each"),
         ([mix(3), mix(1)], "most often a is taken for b: 3 times"),
     ],
 )
@@ -104,12 +106,13 @@ def test_classes_without_images_are_named_three_at_most() -> None:
 def test_a_head_that_knows_no_epochs_has_no_word_of_learning() -> None:
     assert tell_learning(None) == ""
     assert tell_learning(replace(OVERFITTED, epochs=1)) == ""
-    assert tell_learning(replace(OVERFITTED, overfits=False)) == "no overfitting in 15 epochs"
+    said = "the log loss on val did not rise again in 15 epochs"
+    assert tell_learning(replace(OVERFITTED, rises=False)) == said
 
 
 def test_the_words_under_the_history_agree_with_its_shading() -> None:
     assert "shaded epochs" in tell_history(OVERFITTED)
-    assert "shaded" not in tell_history(replace(OVERFITTED, overfits=False))
+    assert "shaded" not in tell_history(replace(OVERFITTED, rises=False))
 
 
 @pytest.mark.parametrize(
