@@ -624,6 +624,8 @@ def main() -> None:
             "a process that did a part of the work was ended from outside, as the system does where "
             "memory runs out: free some memory and run again"
         )
+    except MemoryError:
+        _fail("memory ran out: free some, or lift the limit (ulimit -v), and run again")
     except OSError as error:
         message = describe_os_error(error)
         if message is None:

@@ -165,15 +165,29 @@ def test_predict_prints_the_answers_and_ends_with_1_where_a_file_is_bad(
     assert err == "Error: cannot read bad.jpg: not an image.\n"
 
 
-def test_a_process_that_was_killed_is_told_in_a_line(
-    params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            BrokenProcessPool("A process in the process pool was terminated abruptly"),
+            "where memory runs out",
+        ),
+        (MemoryError(), "Error: memory ran out"),
+    ],
+)
+def test_that_memory_ran_out_is_told_in_a_line(
+    error: Exception,
+    message: str,
+    params: Params,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def predict(*_: object) -> Iterator[Answer]:
-        raise BrokenProcessPool("A process in the process pool was terminated abruptly")
+        raise error
 
     monkeypatch.setattr("pipeline.tools.predict.predict_files", predict)
     assert run(monkeypatch, "predict", "good.jpg", "--dataset", "pets") == 1
-    assert "where memory runs out" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_crossvalidate_writes_no_table_over_what_is_no_file(
