@@ -88,7 +88,7 @@ def tell_baseline(outcome: Outcome) -> str:
         f"always saying {baseline.name} would be right on {percent(baseline.right / outcome.n, 0)}"
     )
     if baseline.p_value >= SIGNIFICANT:
-        return f"{text}, and the head is not better than that beyond chance"
+        return f"{text}, and by accuracy the head is not better than that beyond chance"
     if outcome.right < baseline.right:
         return f"{text}: the head is worse than that"
     return text
