@@ -15,6 +15,8 @@ from pipeline.engines import open_engine
 from pipeline.engines.choice import EngineConfig
 from pipeline.errors import BackboneError
 from pipeline.params import BackboneParams
+from pipeline.stages import weights
+from tests.project import make_project
 
 SIZE = 32
 
@@ -159,3 +161,14 @@ def test_features_in_bfloat16_may_lie_further_apart() -> None:
         BackboneError, match=r"on noise they differ by up to 0\.4, where values reach 8"
     ):
         check_keras(lambda pixels: features * np.float32(1.05), backbone, "float32")
+
+
+@pytest.mark.slow
+def test_the_stage_weights_says_that_it_looked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino"), pytest.importorskip("onnxruntime")
+    save_onnx(tmp_path / "own.onnx")
+    settings = _backbone(tmp_path / "own.onnx").settings.model_dump(mode="json")
+    params = make_project(tmp_path / "project", monkeypatch, {"backbones.mine": settings})
+    assert weights.run("mine", params).endswith("; ONNX Runtime gives the same")

@@ -115,6 +115,26 @@ def test_one_that_takes_any_size_takes_the_one_of_params(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("pooling", "pool"),
+    [
+        (None, lambda tokens: tokens),
+        ("avg", lambda tokens: tokens.mean(axis=1)),
+        ("max", lambda tokens: tokens.max(axis=1)),
+        ("flatten", lambda tokens: tokens.reshape(2, -1)),
+    ],
+)
+def test_tokens_are_pooled_to_a_vector(tmp_path: Path, pooling: str | None, pool: Any) -> None:
+    import keras
+
+    file = tmp_path / "tokens.keras"
+    keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Reshape((64, 48))]).save(file)
+    found = np.asarray(_backbone(file, scaling="none", pooling=pooling).model(PIXELS))
+    expected = pool(PIXELS.reshape(2, 64, 48).astype(np.float32))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.slow
 def test_what_cannot_be_used_is_told_with_its_key(file: Path, tmp_path: Path) -> None:
     import keras
 
@@ -125,6 +145,9 @@ def test_what_cannot_be_used_is_told_with_its_key(file: Path, tmp_path: Path) ->
     keras.Model(inputs, keras.layers.Add()(inputs)).save(two)
     endless = tmp_path / "endless.keras"
     keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Rescaling(float("nan"))]).save(endless)
+    whole = tmp_path / "whole.keras"
+    inputs = keras.Input((32, 32, 3), dtype="uint8")
+    keras.Model(inputs, keras.layers.Rescaling(1 / 255)(inputs)).save(whole)
     weights = tmp_path / "weights.h5"
     weights.write_bytes(b"")
     for wrong, settings, message in (
@@ -140,6 +163,7 @@ def test_what_cannot_be_used_is_told_with_its_key(file: Path, tmp_path: Path) ->
         ),
         (two, {}, "no graph of layers with one input and one output"),
         (endless, {}, "on noise it gives values that are no finite numbers"),
+        (whole, {}, "it takes uint8, expected float32: scaled pixels would be rounded"),
         (weights, {}, r"a file ending in \.keras, as model\.save writes it"),
         (tmp_path / "none.keras", {}, r"none\.keras of mine does not exist"),
         (file, {"layer": "lats_map"}, r"mine has no layer 'lats_map'.*Did you mean 'last_map'"),
