@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline import paths
 from pipeline.backbones.backbone import Backbone
-from pipeline.backbones.own_graph import read_graph
+from pipeline.backbones.own_graph import read_graph, run_graph
 from pipeline.backbones.scaling_check import scale
 from pipeline.errors import BackboneError
 
@@ -66,7 +66,7 @@ def check_onnx(backbone: Backbone) -> str:
     if graph.input().get_partial_shape()[1] == 3:
         pixels = pixels.transpose(0, 3, 1, 2)
     pixels = np.ascontiguousarray(pixels)
-    found = _run_openvino(graph, pixels)
+    found = run_graph(graph, pixels)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # its errors say the same
     try:
@@ -82,8 +82,17 @@ def check_onnx(backbone: Backbone) -> str:
     return "ONNX Runtime gives the same"
 
 
-def find_difference(found: Floats, expected: Floats, near: float) -> str:
-    """Say how far values are from what was expected, float32 of one shape; empty where they are near."""
+def find_difference(found: NDArray[Any], expected: NDArray[Any], near: float) -> str:
+    """Say how far numbers are from what was expected; empty where they are near.
+
+    Args:
+        found: Of any shape and type.
+        expected: As `found`.
+        near: What is near enough, as a share of the largest expected value.
+    """
+    if found.shape != expected.shape:
+        return f"its shape is {found.shape}, expected {expected.shape}"
+    found, expected = found.astype(np.float64), expected.astype(np.float64)
     difference, reach = float(np.abs(found - expected).max()), float(np.abs(expected).max())
     if difference <= near * reach:
         return ""
@@ -92,12 +101,3 @@ def find_difference(found: Floats, expected: Floats, near: float) -> str:
 
 def _draw(size: int) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (1, size, size, 3), np.uint8)
-
-
-def _run_openvino(graph: Any, pixels: Floats) -> Floats:
-    """Return the first output."""
-    import openvino
-
-    hint = {"INFERENCE_PRECISION_HINT": "f32"}
-    values: Floats = openvino.Core().compile_model(graph, "CPU", hint)([pixels])[0]
-    return values

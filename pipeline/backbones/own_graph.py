@@ -215,8 +215,13 @@ def scale_first(graph: Any, mean: Channels, deviation: Channels, reverse: bool) 
     return steps.build()
 
 
-def run_graph(graph: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return what a network of `scale_first` gives to images, one by one, float32 `(n, ...)`."""
+def run_graph(graph: Any, images: NDArray[Any]) -> NDArray[np.float32]:
+    """Return what a network gives to images, one by one, float32 `(n, ...)`.
+
+    Args:
+        graph: Of `scale_first`, or `read_graph`.
+        images: `(n, ...)`, each as the network takes one.
+    """
     import openvino
 
     hint = {"INFERENCE_PRECISION_HINT": "f32"}

@@ -151,6 +151,13 @@ def test_near_is_a_hundredth_of_the_largest_value(found: list[float], is_near: b
     assert (difference == "") == is_near
 
 
+def test_other_shapes_are_a_difference_and_truths_are_numbers() -> None:
+    truths = np.array([[True, False]])
+    assert find_difference(truths[0], truths, 0.01) == "its shape is (2,), expected (1, 2)"
+    assert find_difference(truths, truths, 0.01) == ""
+    assert find_difference(~truths, truths, 0.01).endswith("by up to 1, where values reach 1")
+
+
 def test_features_in_bfloat16_may_lie_further_apart() -> None:
     features = np.full((1, 4), 8, np.float32)
     backbone: Any = SimpleNamespace(
