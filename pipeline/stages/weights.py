@@ -23,12 +23,12 @@ def run(backbone: str, params: Params) -> str:
     """
     networks = [Backbone(backbone, one) for one in params.backbone(backbone).networks]
     records = [one.weights_record() for one in networks]
-    atomic_write_json(
-        paths.weights_record(backbone), records[0] if len(records) == 1 else {"networks": records}
-    )
     found = "; ".join(
         f"{record['source']}, {record['bytes']:,} bytes{_look_at_scaling(network, record)}{_compare(network)}"
         for network, record in zip(networks, records, strict=True)
+    )
+    atomic_write_json(
+        paths.weights_record(backbone), records[0] if len(records) == 1 else {"networks": records}
     )
     return f"{backbone}: weights: {found}"
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline import paths
 from pipeline.backbones.backbone import Backbone
 from pipeline.backbones.conversion_check import NEAR, check_keras, check_onnx, find_difference
 from pipeline.engines import open_engine
@@ -19,6 +20,7 @@ from pipeline.stages import weights
 from tests.project import make_project
 
 SIZE = 32
+OTHERWISE = {"ceil_mode": 1, "count_include_pad": 1, "pads": [1, 1, 1, 1]}
 
 
 def _backbone(file: Path, **settings: Any) -> Backbone:
@@ -114,7 +116,7 @@ def save_onnx(path: Path, **pooling: Any) -> None:
 def test_an_onnx_network_that_openvino_computes_otherwise_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("openvino"), pytest.importorskip("onnxruntime")
     file = tmp_path / "own.onnx"
-    save_onnx(file, ceil_mode=1, count_include_pad=1, pads=[1, 1, 1, 1])
+    save_onnx(file, **OTHERWISE)
     with pytest.raises(
         BackboneError, match=r"^OpenVINO computes mine otherwise than ONNX Runtime: on noise"
     ):
@@ -179,3 +181,9 @@ def test_the_stage_weights_says_that_it_looked(
     settings = _backbone(tmp_path / "own.onnx").settings.model_dump(mode="json")
     params = make_project(tmp_path / "project", monkeypatch, {"backbones.mine": settings})
     assert weights.run("mine", params).endswith("; ONNX Runtime gives the same")
+    record = paths.weights_record("mine")
+    record.unlink()
+    save_onnx(tmp_path / "own.onnx", **OTHERWISE)
+    with pytest.raises(BackboneError, match="otherwise than ONNX Runtime"):
+        weights.run("mine", params)
+    assert not record.exists()
