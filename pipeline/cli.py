@@ -348,6 +348,9 @@ def experiments(
     sort: Annotated[
         Literal["accuracy", "log_loss", "name", "created"], typer.Option(help="Within a dataset.")
     ] = "accuracy",
+    over_seeds: Annotated[
+        bool, typer.Option("--over-seeds", help="Take together what differs in its seeds alone.")
+    ] = False,
     commits: Annotated[
         int, typer.Option(min=1, help="Of how many of the newest commits to show experiments.")
     ] = 1,
@@ -356,13 +359,21 @@ def experiments(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, in full precision.")] = False,
 ) -> None:
     """List the experiments and how well they do; say whether one is really better than another."""
-    from pipeline.tools.experiment_table import render_csv, render_json, render_table
-    from pipeline.tools.experiments import read_results, select_results, sort_results
+    from pipeline.tools.experiment_recipes import Recipe, collect_recipes
+    from pipeline.tools.experiment_table import (
+        render_csv,
+        render_json,
+        render_recipes,
+        render_table,
+    )
+    from pipeline.tools.experiments import Result, read_results, select_results, sort_results
 
     if as_csv and (compare is not None or as_json):
         raise typer.BadParameter("--csv goes neither with --json nor with --compare.")
     if against is not None and compare is None:
         raise typer.BadParameter("--against needs --compare.")
+    if over_seeds and (compare is not None or sort != "accuracy"):
+        raise typer.BadParameter("--over-seeds goes neither with --compare nor with --sort.")
     results = read_results(commits, all_commits=all_commits)
     chosen = sort_results(select_results(results, dataset, backbone), sort)
     if compare is not None:
@@ -372,12 +383,14 @@ def experiments(
         answers = list(compare_experiments(results, compare, other, dataset, backbone))
         print(render_json(answers) if as_json else "\n".join(map(str, answers)))
         return
+    recipes = collect_recipes(chosen)
+    width = shutil.get_terminal_size((120, 24)).columns
     if as_json:
-        print(render_json(chosen))
+        print(render_json(recipes if over_seeds else chosen))
     elif as_csv:
-        print(render_csv(chosen))
+        print(render_csv(recipes, Recipe) if over_seeds else render_csv(chosen, Result))
     else:
-        print(render_table(chosen, shutil.get_terminal_size((120, 24)).columns))
+        print(render_recipes(recipes, width) if over_seeds else render_table(chosen, width))
     if all(one.base is None for one in chosen):
         print(NO_EXPERIMENTS, file=sys.stderr)
 

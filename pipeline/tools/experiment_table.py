@@ -4,24 +4,30 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.tools.experiment_recipes import Recipe
 from pipeline.tools.experiments import DONE, Result
 
 NARROWEST, WIDTH = 100, 120  # columns; in fewer, a row's figures would not stand in one line
 OTHER_IMAGES = (
     "~ asked about other images, or under other labels, than HEAD: its figures do not compare."
 )
+OTHER_SEEDS = (
+    "~ not of the same seeds and images as the recipe with most seeds: its figures do not compare."
+)
+AS_COMMITTED = "as committed"
 ENTRIES, SETTINGS_SHOWN = ("backbones.", "datasets."), 3  # of one entry, for people
 LONGEST_VALUE = 30  # characters of a setting's value, for people
 # Name, where its cells stand, and whether they may fold.
-COLUMNS: Sequence[tuple[str, Literal["left", "right"], bool]] = (
+Column = tuple[str, Literal["left", "right"], bool]
+COLUMNS: Sequence[Column] = (
     ("experiment", "left", True),
     ("backbone", "left", True),
     ("images", "right", False),
@@ -30,6 +36,17 @@ COLUMNS: Sequence[tuple[str, Literal["left", "right"], bool]] = (
     ("log loss", "right", False),
     ("settings", "left", True),
 )
+RECIPE_COLUMNS: Sequence[Column] = (
+    ("backbone", "left", True),
+    ("seeds", "right", False),
+    ("images", "right", False),
+    ("wrong", "right", False),
+    ("accuracy", "right", False),
+    ("of seeds", "left", False),
+    ("log loss", "right", False),
+    ("settings", "left", True),
+)
+Row = TypeVar("Row", Result, Recipe)
 
 
 def render_table(results: Sequence[Result], width: int = WIDTH) -> str:
@@ -40,21 +57,12 @@ def render_table(results: Sequence[Result], width: int = WIDTH) -> str:
             what was asked about other images; the last line says so.
         width: Of the terminal; what is over 120 stays empty.
     """
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
-    for name, justify, folds in COLUMNS:
-        table.add_column(name, justify=justify, no_wrap=not folds, overflow="fold")
-    for dataset, rows in groupby(results, lambda one: one.dataset):
-        table.add_row(dataset or "(unknown)")
-        for one in rows:
-            table.add_row(*_cells(one))
-    width = min(max(width, NARROWEST), WIDTH)
-    console = Console(
-        file=io.StringIO(), width=width, color_system=None, highlight=False, markup=False
-    )
-    with console.capture() as capture:
-        console.print(table)
-    lines = [line.rstrip() for line in capture.get().splitlines()]
-    return "\n".join(lines if all(one.compares for one in results) else [*lines, OTHER_IMAGES])
+    return _render(COLUMNS, results, _cells, OTHER_IMAGES, width)
+
+
+def render_recipes(recipes: Sequence[Recipe], width: int = WIDTH) -> str:
+    """Return recipes as `render_table` does results; a tilde marks those of other seeds or images."""
+    return _render(RECIPE_COLUMNS, recipes, _recipe_cells, OTHER_SEEDS, width)
 
 
 def render_json(records: Sequence[Any]) -> str:
@@ -62,13 +70,13 @@ def render_json(records: Sequence[Any]) -> str:
     return json.dumps([asdict(one) for one in records], indent=2, default=lambda o: o.isoformat())
 
 
-def render_csv(results: Sequence[Result]) -> str:
-    """Return CSV, a row a result, in full precision; what is not there is empty."""
+def render_csv(rows: Sequence[Row], kind: type[Row]) -> str:
+    """Return CSV, a row a result or recipe, in full precision; what is not there is empty."""
     stream = io.StringIO()
-    names = [field.name for field in fields(Result)]
+    names = [field.name for field in fields(kind)]
     table = csv.DictWriter(stream, names, lineterminator="\n")
     table.writeheader()
-    for one in results:
+    for one in rows:
         table.writerow({**asdict(one), "settings": describe_settings(one.settings)})
     return stream.getvalue().removesuffix("\n")
 
@@ -90,6 +98,34 @@ def describe_settings(settings: Mapping[str, Any], longest: int | None = None) -
     return " ".join(texts.values())
 
 
+def _render(
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    cells: Callable[[Row], list[str]],
+    explanation: str,
+    width: int,
+) -> str:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    for name, justify, folds in columns:
+        table.add_column(name, justify=justify, no_wrap=not folds, overflow="fold")
+    for dataset, of_dataset in groupby(rows, lambda one: one.dataset):
+        table.add_row(dataset or "(unknown)")
+        for one in of_dataset:
+            table.add_row(*cells(one))
+    width = min(max(width, NARROWEST), WIDTH)
+    console = Console(
+        file=io.StringIO(), width=width, color_system=None, highlight=False, markup=False
+    )
+    with console.capture() as capture:
+        console.print(table)
+    lines: list[str] = [line.rstrip() for line in capture.get().splitlines()]
+    return "\n".join(lines if all(one.compares for one in rows) else [*lines, explanation])
+
+
+def _mark(one: Result | Recipe) -> str:
+    return "*" if one.is_best else " " if one.compares else "~"
+
+
 def _cells(one: Result) -> list[str]:
     """Return the texts of a row; where there are no figures, the state stands before the settings."""
     figures, state = ["-", "-", "-", "-"], f"({one.state}) "
@@ -97,9 +133,20 @@ def _cells(one: Result) -> list[str]:
         interval = f"{one.accuracy_low:.3f} to {one.accuracy_high:.3f}"
         accuracy, log_loss = f"{one.accuracy:.3f}", f"{one.log_loss:.4f}"
         figures, state = [f"{one.n:,}", accuracy, interval, log_loss], ""
-    mark = "*" if one.is_best else " " if one.compares else "~"
     settings = describe_settings(one.settings, LONGEST_VALUE)
-    return [f" {mark} {one.experiment}", one.backbone or "-", *figures, f"{state}{settings}"]
+    return [f" {_mark(one)} {one.experiment}", one.backbone or "-", *figures, f"{state}{settings}"]
+
+
+def _recipe_cells(one: Recipe) -> list[str]:
+    """Return the texts of a row; before the settings stands with how many seeds there are no figures."""
+    figures = ["-", "-", "-", "-", "-"]
+    if one.accuracy is not None:
+        span = f"{one.accuracy_lowest:.3f} to {one.accuracy_highest:.3f}"
+        accuracy, log_loss = f"{one.accuracy:.3f}", f"{one.log_loss:.4f}"
+        figures = [f"{one.n:,}", f"{one.wrong:,}", accuracy, span, log_loss]
+    unfinished = f"({one.unfinished} without figures) " if one.unfinished else ""
+    settings = describe_settings(one.settings, LONGEST_VALUE) or AS_COMMITTED
+    return [f" {_mark(one)} {one.backbone}", str(one.seeds), *figures, f"{unfinished}{settings}"]
 
 
 def _value(value: Any, longest: int | None) -> str:

@@ -148,11 +148,15 @@ def sort_results(results: Sequence[Result], order: str) -> list[Result]:
     return sorted(results, key=lambda one: (one.dataset is None, one.dataset or "", key(one)))
 
 
-def _merit(result: Result) -> tuple[float, float]:
+def merit(accuracy: float | None, log_loss: float | None) -> tuple[float, float]:
     """Return a key that is lowest for the best; without figures it is infinite."""
-    if result.accuracy is None or result.log_loss is None:
+    if accuracy is None or log_loss is None:
         return math.inf, math.inf
-    return -result.accuracy, result.log_loss
+    return -accuracy, log_loss
+
+
+def _merit(result: Result) -> tuple[float, float]:
+    return merit(result.accuracy, result.log_loss)
 
 
 def _age(result: Result) -> float:

@@ -54,7 +54,9 @@ def test_a_backbone_that_head_lacks_is_named_and_not_described_to_people() -> No
     settings = {"head.kind": "lda", **new, "backbones.lite.pooling": "max"}
     text = " ".join(render_table([result(settings=settings)]).split())
     assert text.endswith("head.kind=lda backbones.lite.pooling=max backbones.wide.*")
-    assert "backbones.wide.network=xxxxxxxxxxxxxxxxxxxx" in render_csv([result(settings=settings)])
+    assert "backbones.wide.network=xxxxxxxxxxxxxxxxxxxx" in render_csv(
+        [result(settings=settings)], Result
+    )
 
 
 def test_what_was_asked_about_other_images_is_marked_and_the_mark_explained() -> None:
@@ -89,7 +91,7 @@ def test_a_result_without_a_dataset_is_shown() -> None:
 
 
 def test_csv_and_json_have_full_precision() -> None:
-    (row, queued) = csv.DictReader(io.StringIO(render_csv([result(), QUEUED])))
+    (row, queued) = csv.DictReader(io.StringIO(render_csv([result(), QUEUED], Result)))
     assert (row["accuracy"], row["log_loss"]) == ("0.98437512", "0.03734567")
     assert (row["settings"], row["is_best"]) == ("head.units=256", "False")
     assert (queued["state"], queued["accuracy"]) == ("queued", "")
