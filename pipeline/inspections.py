@@ -29,7 +29,7 @@ class Inspections:
         label: Its class.
         suggested: The class that a head which has not seen the image finds likeliest.
         quality: float64 `(n,)`, 0..1, of the label: low where it seems wrong.
-        suspect: bool `(n,)`, is the label probably wrong?
+        suspect: bool `(n,)`, did the heads mark the label?
         outlier: float64 `(n,)`, >= 0, how unlike its class the image is.
         is_outlier: bool `(n,)`, does that stand out in its class?
         x: float64 `(n,)`, position on the map; NaN where it is not mapped.

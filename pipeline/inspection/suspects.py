@@ -33,7 +33,7 @@ class LabelVerdicts:
     Attributes:
         suggested: int64 `(n,)`, the class that seems likeliest.
         quality: float64 `(n,)`, 0..1, the probability of the label itself: low where it seems wrong.
-        suspect: bool `(n,)`, is the label probably wrong?
+        suspect: bool `(n,)`, did the heads mark the label?
         judged: bool `(n,)`; False where all images of the class lie in one fold, so that no head
             knows it: the label is taken for right.
     """
@@ -45,7 +45,7 @@ class LabelVerdicts:
 
 
 def judge_labels(rows: Rows) -> LabelVerdicts:
-    """Ask heads about labels that they have not seen; cleanlab says which are probably wrong.
+    """Ask heads about labels that they have not seen; cleanlab marks those which disagree.
 
     Five heads, each fitted to four fifths of the images, or to 50,000 of these, and asked about the
     rest. Groups of near-duplicates lie in one fold, for a head would know a label again by its twin.
@@ -135,7 +135,7 @@ def _batches_of_classes(rows: Rows) -> Iterator[NDArray[np.int64]]:
 def _find_issues(
     labels: NDArray[np.int64], probabilities: Float, thresholds: Float
 ) -> NDArray[np.bool_]:
-    """Return which labels are probably wrong, bool `(b,)`, of all images that have one of some labels."""
+    """Return which labels are marked, bool `(b,)`, of all images that have one of some labels."""
     from cleanlab.count import compute_confident_joint
     from cleanlab.filter import find_label_issues
 

@@ -101,14 +101,14 @@ class Frame:
 UNIT = {"low": 0.0, "high": 1.0, "step": 0.2}
 
 
-def draw_history(history: Curves, measure: str, overfits_after: int | None = None) -> str:
+def draw_history(history: Curves, measure: str, rises_after: int | None = None) -> str:
     """Draw a measure by epoch: val solid, train dashed, images held out of train dotted.
 
     Args:
         history: Columns `epoch`, from 1, at least two, and `measure` of `train`, `val` and perhaps
             `holdout`.
         measure: `log_loss` or `accuracy`.
-        overfits_after: The epoch after which the chart is shaded, if any.
+        rises_after: The epoch after which val rises, which is shaded, if any.
     """
     curves = {split: history[split] for split in LINES if split in history}
     epochs = curves["val"]["epoch"]
@@ -119,7 +119,7 @@ def draw_history(history: Curves, measure: str, overfits_after: int | None = Non
         ),
         y=axis_over(measure.replace("_", " "), float(every.min()), float(every.max())),
     )
-    parts = [] if overfits_after is None else [_shade(frame, overfits_after)]
+    parts = [] if rises_after is None else [_shade(frame, rises_after)]
     for number, (split, curve) in enumerate(curves.items()):
         points = zip(curve["epoch"], curve[measure], strict=True)
         parts.append(draw_curve(frame, points, number, SPLIT_NAMES[split], LINES[split]))
