@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 TESTED := $(VENV)/.tested
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-demo gpu gpu-tensorflow repro test test-long test-all check format lint types test-fast test-avx2 test-busy test-lowest lock
+.PHONY: help install install-dev install-demo gpu gpu-tensorflow repro test test-long test-all check format lint types test-fast test-avx2 test-busy test-demo test-lowest lock
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -90,6 +90,9 @@ test-avx2: install-dev  ## run the numeric tests as a processor without AVX-512 
 test-busy: install-dev  ## run the fast tests while all cores are busy
 	busy=; for core in $$(seq $$(nproc)); do (while :; do :; done) & busy="$$busy $$!"; done; \
 	$(PYTEST) -m "not slow" -q; status=$$?; kill $$busy; exit $$status
+
+test-demo: install-dev install-demo  ## run the tests of the demo, which needs gradio
+	$(PYTEST) -q tests/tools/test_demo.py
 
 LOWEST := .venv-lowest
 test-lowest: install-dev  ## run the fast tests with the lowest versions that pyproject.toml admits

@@ -122,16 +122,24 @@ def _open_saved_model(path: Path) -> Run:
 
 
 def _write_onnx(model: "keras.Model", classes: Sequence[str], path: Path) -> None:
-    import keras
     import onnx
 
-    pixels = keras.InputSpec(dtype="uint8", shape=model.input.shape, name="pixels")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tf2onnx asks NumPy for names that are gone
-        model.export(
-            path, format="onnx", verbose=False, input_signature=[pixels], opset_version=OPSET
+        from tf2onnx.convert import from_graph_def
+
+        frozen = _freeze(model, batch=None)
+        written, _ = from_graph_def(
+            frozen.graph.as_graph_def(),
+            name=model.name,
+            opset=OPSET,
+            input_names=[one.name for one in frozen.inputs],
+            output_names=[one.name for one in frozen.outputs],
+            tensors_to_rename={
+                frozen.inputs[0].name: "pixels",
+                frozen.outputs[0].name: "probabilities",
+            },
         )
-    written = onnx.load(path)
     labels = written.metadata_props.add()
     labels.key, labels.value = "labels", json.dumps(list(classes))
     onnx.checker.check_model(written)
@@ -147,19 +155,26 @@ def _open_onnx(path: Path) -> Run:
 
 def _write_tflite(model: "keras.Model", classes: Sequence[str], path: Path) -> None:
     import tensorflow as tf
+
+    # Variables would stay variables, which the interpreter reads as nothing.
+    frozen = _freeze(model, batch=1)
+    path.write_bytes(
+        tf.lite.TFLiteConverter.from_concrete_functions([frozen], tf.Module()).convert()
+    )
+    _add_labels(path, classes)
+
+
+def _freeze(model: "keras.Model", batch: int | None) -> Any:
+    """Return a function of TensorFlow's from pixels to probabilities, all that it needs a constant in it."""
+    import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     _, size, _, _ = model.input.shape
     function = tf.function(
         lambda pixels: model(pixels, training=False),
-        input_signature=[tf.TensorSpec((1, size, size, 3), tf.uint8, name="pixels")],
+        input_signature=[tf.TensorSpec((batch, size, size, 3), tf.uint8, name="pixels")],
     )
-    # Variables would stay variables, which the interpreter reads as nothing.
-    frozen = convert_variables_to_constants_v2(function.get_concrete_function())
-    path.write_bytes(
-        tf.lite.TFLiteConverter.from_concrete_functions([frozen], tf.Module()).convert()
-    )
-    _add_labels(path, classes)
+    return convert_variables_to_constants_v2(function.get_concrete_function())
 
 
 def _open_tflite(path: Path) -> Run:

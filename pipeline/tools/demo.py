@@ -145,7 +145,10 @@ def make_app(demo: Demo) -> Any:
     import gradio
     from fastapi import FastAPI
 
-    app = gradio.mount_gradio_app(FastAPI(), make_page(demo), path="/")
+    page = make_page(demo)
+    app = gradio.mount_gradio_app(FastAPI(), page, path="/")
+    # What it does when it serves a page by itself: before, it takes any file of this machine for an upload.
+    page.has_launched = page.is_running = True
 
     async def confined(scope: Any, receive: Any, send: Any) -> None:
         async def send_with_policy(message: Any) -> None:
@@ -191,6 +194,10 @@ def make_page(demo: Demo) -> Any:
                 nearest = gradio.Gallery(
                     label="the nearest training images", columns=3, format="webp"
                 )
+        decoded = (
+            image.preprocess
+        )  # which refuses what Pillow alone cannot read, in words of its own
+        image.preprocess = lambda given: given.path if given and given.path else decoded(given)
         image.change(show, image, [label, remark, nearest], api_name="look")
     return page
 

@@ -26,7 +26,9 @@ class TinyBackbone:
         import keras
 
         pixels = keras.Input((self.input_size, self.input_size, 3), dtype="uint8")
-        x = keras.layers.Rescaling(1 / 255)(keras.ops.cast(pixels, "float32"))
+        # A layer that holds numbers which are no variables, as those that scale for VGG and ResNet.
+        scale = keras.layers.Normalization(mean=[0.0] * 3, variance=[1.0] * 3)
+        x = scale(keras.ops.cast(pixels, "float32") / 255)
         x = keras.layers.AveragePooling2D(self.input_size // 2)(x)
         return keras.Model(pixels, x if self._is_map else keras.layers.GlobalAveragePooling2D()(x))
 

@@ -1,6 +1,7 @@
 """The demo: its page answers as `predict` does, shows what is nearest, and asks nobody else for anything."""
 
 import gc
+import os
 import socket
 import sys
 import threading
@@ -114,3 +115,25 @@ def test_the_page_answers_and_loads_nothing_from_elsewhere(address: str) -> None
     assert {one["label"] for one in label["confidences"]} == {"cat", "dog"}
     assert remark in ("", tool.UNLIKE)
     assert len(pictures) == tool.NEAREST
+    Path("notes.jpg").write_text("no image")
+    with pytest.raises(gradio_client.exceptions.AppError, match="cannot read this image: "):
+        client.predict(gradio_client.handle_file("notes.jpg"), api_name="/look")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_files_that_nobody_uploaded_are_neither_looked_at_nor_served(
+    address: str, tmp_path: Path
+) -> None:
+    import requests
+
+    secret = tmp_path / "secret.txt"
+    secret.write_text("mine")
+    for one in (secret, Path("new.jpg").absolute()):
+        asked = {"data": [{"path": str(one), "meta": {"_type": "gradio.FileData"}}]}
+        call = f"{address}/gradio_api/call/look"
+        event = requests.post(call, json=asked, timeout=30).json()["event_id"]
+        answer = requests.get(f"{call}/{event}", timeout=30).text
+        assert answer.startswith("event: error"), answer
+    kept = Path(os.environ["GRADIO_TEMP_DIR"])
+    assert not [one.name for one in kept.rglob("*") if one.name in (secret.name, "new.jpg")]
