@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.backbones.channel_axis import find_channel_axis
 from pipeline.errors import did_you_mean
 from pipeline.files import sha256_of
 
@@ -133,7 +134,7 @@ def cut_graph(graph: Any, layers: Sequence[str | None], pooling: str | None) -> 
     Args:
         graph: Of `read_graph`.
         layers: Names of outputs, or of what is inside; None: the first output.
-        pooling: Of maps, whose channels are where those of the input are, and of rows of tokens.
+        pooling: Of maps, and of rows of tokens.
 
     Returns:
         An `openvino.Model` to features float32 `(1, d)`, or `(1, h, w, d)` where `pooling` is None.
@@ -144,8 +145,8 @@ def cut_graph(graph: Any, layers: Sequence[str | None], pooling: str | None) -> 
     import openvino
     from openvino import opset13
 
-    channels_first = graph.input().get_partial_shape()[1] == 3
-    features = [_pool(_find(graph, one), pooling, channels_first=channels_first) for one in layers]
+    input_axis = 1 if graph.input().get_partial_shape()[1] == 3 else 3
+    features = [_pool(_find(graph, one), pooling, input_axis) for one in layers]
     joined = opset13.concat(features, 1) if len(features) > 1 else features[0]
     result = opset13.result(opset13.convert(joined, "f32"))
     return openvino.Model([result], graph.get_parameters())
@@ -165,7 +166,7 @@ def _find(graph: Any, name: str | None) -> Any:
     )
 
 
-def _pool(place: Any, pooling: str | None, *, channels_first: bool) -> Any:
+def _pool(place: Any, pooling: str | None, input_axis: int) -> Any:
     """Make a map or rows of tokens a vector, as `pooling` says; vectors stay."""
     from openvino import opset13
 
@@ -176,8 +177,8 @@ def _pool(place: Any, pooling: str | None, *, channels_first: bool) -> Any:
         )
     if len(shape) == 2:
         return place
-    if len(shape) == 4 and channels_first:
-        place = opset13.transpose(place, np.array([0, 2, 3, 1])).output(0)
+    if len(shape) == 4:
+        place = _channels_last(place, input_axis)
     axes = np.arange(1, len(shape) - 1)
     if pooling == "flatten":
         return opset13.reshape(place, np.array([1, -1]), special_zero=False).output(0)
@@ -187,6 +188,22 @@ def _pool(place: Any, pooling: str | None, *, channels_first: bool) -> Any:
         return place
     reduce = opset13.reduce_mean if pooling == "avg" else opset13.reduce_max
     return reduce(place, axes, keep_dims=False).output(0)
+
+
+def _channels_last(place: Any, input_axis: int) -> Any:
+    """Turn a map so that its channels come last, if it is not so."""
+    from openvino import opset13
+
+    axis = find_channel_axis(place, input_axis)
+    if axis is None:
+        raise ValueError(
+            f"which axis of the map {place.get_partial_shape()} are channels cannot be told from the "
+            "operations before it: change layer to a map right behind a convolution, or to a vector"
+        )
+    if axis == 3:
+        return place
+    order = [one for one in range(4) if one != axis]
+    return opset13.transpose(place, np.array([*order, axis])).output(0)
 
 
 def scale_first(graph: Any, mean: Channels, deviation: Channels, reverse: bool) -> Any:

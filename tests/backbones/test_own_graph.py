@@ -58,14 +58,16 @@ def make_network(path: Path, channels_last: bool = False, spoil: float = 0.0, **
     nodes.append(onnx.helper.make_node("Transpose", ["first_map"], ["last_map"], perm=[0, 2, 3, 1]))
     shape = ["n", "h", "w", 3] if channels_last else ["n", 3, "h", "w"]
     float32 = onnx.TensorProto.FLOAT
-    output = "last_map" if channels_last else "first_map"
     graph = onnx.helper.make_graph(
         nodes,
         "network",
         [onnx.helper.make_tensor_value_info("pixels", float32, shape)],
         [
             onnx.helper.make_tensor_value_info("logits", float32, ["n", 5]),
-            onnx.helper.make_tensor_value_info(output, float32, [None] * 4),
+            *(
+                onnx.helper.make_tensor_value_info(name, float32, [None] * 4)
+                for name in ("first_map", "last_map")
+            ),
         ],
         [onnx.numpy_helper.from_array(v.astype(np.float32), name) for name, v in draw.items()],
     )
@@ -106,18 +108,17 @@ def test_its_features_are_what_it_gives_to_scaled_pixels(
     pixels = SCALED if channels_last else SCALED.transpose(0, 3, 1, 2)
     logits = _reference(file, "logits", pixels)
     np.testing.assert_allclose(_run(_backbone(file)), logits, rtol=0, atol=1e-5)
-    name = "last_map" if channels_last else "first_map"
-    maps = _reference(file, name, pixels)
-    maps = maps if channels_last else maps.transpose(0, 2, 3, 1)
+    maps = _reference(file, "first_map", pixels).transpose(0, 2, 3, 1)
     assert maps.std() > 0.1
-    for pooling, expected in (
-        (None, maps),
-        ("avg", maps.mean(axis=(1, 2))),
-        ("max", maps.max(axis=(1, 2))),
-        ("flatten", maps.reshape(1, -1)),
-    ):
-        found = _run(_backbone(file, layer=name, pooling=pooling))
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    for name in ("first_map", "last_map"):
+        for pooling, expected in (
+            (None, maps),
+            ("avg", maps.mean(axis=(1, 2))),
+            ("max", maps.max(axis=(1, 2))),
+            ("flatten", maps.reshape(1, -1)),
+        ):
+            found = _run(_backbone(file, layer=name, pooling=pooling))
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("scaling", ["lite", "tf", "torch", "caffe", "none"])
@@ -154,6 +155,20 @@ def test_tokens_are_pooled_to_a_vector(tmp_path: Path) -> None:
         np.testing.assert_allclose(found[0], expected, rtol=1e-5)
     with pytest.raises(BackboneError, match=r"gives \[1,96,32\], which needs pooling: avg, max or"):
         _ = _backbone(file, pooling=None).graph
+
+
+def test_a_map_whose_channels_cannot_be_told_is_refused(tmp_path: Path) -> None:
+    x, y = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in (("x", [1, 3, SIZE, SIZE]), ("y", [1, SIZE, SIZE, 3]))
+    )
+    sizes = onnx.numpy_helper.from_array(np.array([1, SIZE, SIZE, 3]), "sizes")
+    nodes = [onnx.helper.make_node("Reshape", ["x", "sizes"], ["y"])]
+    graph = onnx.helper.make_graph(nodes, "network", [x], [y], [sizes])
+    file = tmp_path / "reshaped.onnx"
+    onnx.save(onnx.helper.make_model(graph, ir_version=9), file)
+    with pytest.raises(BackboneError, match=r"map \[1,32,32,3\] are channels .*: change layer to"):
+        _ = _backbone(file, pooling="avg").graph
 
 
 @pytest.mark.slow
@@ -302,7 +317,7 @@ def test_its_outputs_are_listed_and_the_doctor_looks_into_it(file: Path) -> None
     settings = {"backbones.mine": backbone.settings.model_dump(mode="json")}
     lines = list(describe_layers("mine", make_params(settings)))
     assert [line.split()[0] for line in lines[:-1]] == [
-        "conv", "relu", "first_map", "pooled", "pool", "logits",
+        "conv", "relu", "first_map", "last_map", "pooled", "pool", "logits",
     ]  # fmt: skip
     assert lines[2].endswith("8 x 15 x 15")
     assert "layer: null is the first output" in lines[-1]
