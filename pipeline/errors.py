@@ -136,3 +136,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ` Did you mean 'x'?` for the known name nearest to `name`, or an empty string."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def openvino_fault(error: Exception) -> str:
+    """Return the line of an error of OpenVINO's that says what is wrong: by its words, or the last."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    told = [one.lstrip("- ") for one in lines if "No conversion rule found" in one]
+    return told[0] if told else lines[-1]

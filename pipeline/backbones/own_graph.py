@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.backbones.channel_axis import find_channel_axis
-from pipeline.errors import did_you_mean
+from pipeline.errors import did_you_mean, openvino_fault
 from pipeline.files import sha256_of
 
 SAVED_MODEL = "saved_model.pb"
 RANDOM = ("RandomUniform", "Multinomial", "RandomPoisson")  # of which OpenVINO makes others, too
+OF_TENSORFLOW = "TensorFlow_Frontend_IR"  # how OpenVINO calls what it read of a SavedModel
 Channels = Sequence[float]
 
 
@@ -59,8 +60,9 @@ def read_graph(path: Path, input_size: int) -> Any:
         try:
             graph = reader.convert(reader.load(str(model)))
         except Exception as error:  # noqa: BLE001 (OpenVINO's have no class in common)
-            hint = "" if path.is_dir() else "; where its weights lie beside it, name the folder"
-            raise ValueError(f"{str(error).strip().splitlines()[-1]}{hint}") from None
+            beside = path.is_file() and "onversion rule" not in openvino_fault(error)
+            hint = "; where its weights lie beside it, name the folder" if beside else ""
+            raise ValueError(f"{openvino_fault(error)}{hint}") from None
     if len(graph.inputs) != 1:
         raise ValueError(f"it has {len(graph.inputs)} inputs, expected one: images")
     found = graph.input().get_partial_shape()
@@ -145,8 +147,7 @@ def cut_graph(graph: Any, layers: Sequence[str | None], pooling: str | None) -> 
     import openvino
     from openvino import opset13
 
-    input_axis = 1 if graph.input().get_partial_shape()[1] == 3 else 3
-    features = [_pool(_find(graph, one), pooling, input_axis) for one in layers]
+    features = [_pool(_find(graph, one), pooling, graph) for one in layers]
     joined = opset13.concat(features, 1) if len(features) > 1 else features[0]
     result = opset13.result(opset13.convert(joined, "f32"))
     return openvino.Model([result], graph.get_parameters())
@@ -166,7 +167,7 @@ def _find(graph: Any, name: str | None) -> Any:
     )
 
 
-def _pool(place: Any, pooling: str | None, input_axis: int) -> Any:
+def _pool(place: Any, pooling: str | None, graph: Any) -> Any:
     """Make a map or rows of tokens a vector, as `pooling` says; vectors stay."""
     from openvino import opset13
 
@@ -178,7 +179,7 @@ def _pool(place: Any, pooling: str | None, input_axis: int) -> Any:
     if len(shape) == 2:
         return place
     if len(shape) == 4:
-        place = _channels_last(place, input_axis)
+        place = _channels_last(place, graph)
     axes = np.arange(1, len(shape) - 1)
     if pooling == "flatten":
         return opset13.reshape(place, np.array([1, -1]), special_zero=False).output(0)
@@ -190,11 +191,14 @@ def _pool(place: Any, pooling: str | None, input_axis: int) -> Any:
     return reduce(place, axes, keep_dims=False).output(0)
 
 
-def _channels_last(place: Any, input_axis: int) -> Any:
-    """Turn a map so that its channels come last, if it is not so."""
+def _channels_last(place: Any, graph: Any) -> Any:
+    """Turn a map of a network so that its channels come last, if it is not so."""
     from openvino import opset13
 
+    input_axis = 1 if graph.input().get_partial_shape()[1] == 3 else 3
     axis = find_channel_axis(place, input_axis)
+    if axis is None and graph.get_friendly_name() == OF_TENSORFLOW:
+        return place  # TensorFlow computes maps on a processor with the channels last alone
     if axis is None:
         raise ValueError(
             f"which axis of the map {place.get_partial_shape()} are channels cannot be told from the "
@@ -236,11 +240,20 @@ def run_graph(graph: Any, images: NDArray[Any]) -> NDArray[np.float32]:
     """Return what a network gives to images, one by one, float32 `(n, ...)`.
 
     Args:
-        graph: Of `scale_first`, or `read_graph`.
+        graph: Of `scale_first`.
         images: `(n, ...)`, each as the network takes one.
     """
+    compiled = _compile(graph)
+    return np.concatenate([compiled([image[None]])[0] for image in images])
+
+
+def run_outputs(graph: Any, image: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    """Return all that a network of `read_graph` gives to one image `(1, ...)`, by each name of an output."""
+    values = _compile(graph)([image])
+    return {name: values[one] for one, out in enumerate(graph.outputs) for name in out.get_names()}
+
+
+def _compile(graph: Any) -> Any:
     import openvino
 
-    hint = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(graph, "CPU", hint)
-    return np.concatenate([compiled([image[None]])[0] for image in images])
+    return openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

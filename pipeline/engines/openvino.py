@@ -16,7 +16,7 @@ from openvino.frontend.tensorflow import utils
 
 from pipeline.backbones.backbone import Backbone
 from pipeline.engines.choice import EngineConfig
-from pipeline.errors import BackboneError
+from pipeline.errors import BackboneError, openvino_fault
 
 # Without a hint, newer processors would compute in bfloat16.
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
@@ -44,7 +44,7 @@ class OpenVinoEngine:
                 else "set extract.engine to tensorflow (params.yaml)"
             )
             raise BackboneError(
-                f"OpenVINO cannot run {backbone.name} ({str(error).strip().splitlines()[-1]}): {advice}"
+                f"OpenVINO cannot run {backbone.name} ({openvino_fault(error)}): {advice}"
             ) from None
         _check_precision(self._compiled, config.precision)
         self._own = threading.local()
@@ -78,7 +78,7 @@ def _convert(backbone: Backbone, batch_size: int) -> openvino.Model:
             return openvino.convert_model(backbone.model, input=shape)
         except OpConversionFailure as error:
             raise BackboneError(
-                f"OpenVINO cannot run {backbone.name} ({str(error).strip().splitlines()[-1]}): "
+                f"OpenVINO cannot run {backbone.name} ({openvino_fault(error)}): "
                 "set extract.engine to tensorflow (params.yaml)"
             ) from None
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline import paths
 from pipeline.backbones.backbone import Backbone
-from pipeline.backbones.conversion_check import check_onnx
+from pipeline.backbones.conversion_check import check_graph
 from pipeline.backbones.scaling_check import check_scaling
 from pipeline.catalogue.backbones import OWN
 from pipeline.files import atomic_write_json
@@ -23,9 +23,10 @@ def run(backbone: str, params: Params) -> str:
     """
     networks = [Backbone(backbone, one) for one in params.backbone(backbone).networks]
     records = [one.weights_record() for one in networks]
+    compared = [_compare(one) for one in networks]
     found = "; ".join(
-        f"{record['source']}, {record['bytes']:,} bytes{_look_at_scaling(network, record)}{_compare(network)}"
-        for network, record in zip(networks, records, strict=True)
+        f"{record['source']}, {record['bytes']:,} bytes{_look_at_scaling(network, record)}{said}"
+        for network, record, said in zip(networks, records, compared, strict=True)
     )
     atomic_write_json(
         paths.weights_record(backbone), records[0] if len(records) == 1 else {"networks": records}
@@ -52,5 +53,4 @@ def _look_at_scaling(network: Backbone, record: dict[str, Any]) -> str:
 
 def _compare(network: Backbone) -> str:
     """Say whether OpenVINO computes a network that is no Keras model as another library does."""
-    said = check_onnx(network) if network.needs_openvino else ""
-    return f"; {said}" if said else ""
+    return f"; {check_graph(network)}" if network.needs_openvino else ""

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from pipeline import paths
+from pipeline.backbones import conversion_check
 from pipeline.backbones.backbone import Backbone
-from pipeline.backbones.conversion_check import NEAR, check_keras, check_onnx, find_difference
+from pipeline.backbones.conversion_check import NEAR, check_graph, check_keras, find_difference
 from pipeline.engines import open_engine
 from pipeline.engines.choice import EngineConfig
 from pipeline.errors import BackboneError
@@ -126,7 +127,7 @@ def test_an_onnx_network_that_openvino_computes_otherwise_is_refused(tmp_path: P
     with pytest.raises(
         BackboneError, match=r"^OpenVINO computes mine otherwise than ONNX Runtime: on noise"
     ):
-        check_onnx(_backbone(file))
+        check_graph(_backbone(file))
 
 
 @pytest.mark.parametrize("scaling", ["none", "caffe"])
@@ -134,10 +135,10 @@ def test_an_onnx_network_that_it_computes_alike_is_taken(tmp_path: Path, scaling
     pytest.importorskip("openvino"), pytest.importorskip("onnxruntime")
     save_onnx(tmp_path / "own.onnx")
     assert (
-        check_onnx(_backbone(tmp_path / "own.onnx", scaling=scaling))
+        check_graph(_backbone(tmp_path / "own.onnx", scaling=scaling))
         == "ONNX Runtime gives the same"
     )
-    assert check_onnx(_backbone(tmp_path, scaling=scaling)) == "ONNX Runtime gives the same"
+    assert check_graph(_backbone(tmp_path, scaling=scaling)) == "ONNX Runtime gives the same"
 
 
 def test_that_onnx_runtime_is_missing_is_said(
@@ -146,7 +147,66 @@ def test_that_onnx_runtime_is_missing_is_said(
     save_onnx(tmp_path / "own.onnx")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     said = "not compared with ONNX Runtime, which is not installed (pip install onnxruntime)"
-    assert check_onnx(_backbone(tmp_path / "own.onnx")) == said
+    assert check_graph(_backbone(tmp_path / "own.onnx")) == said
+
+
+def save_resized(folder: Path) -> None:
+    """Write a SavedModel that takes each second pixel or so: OpenVINO takes others."""
+    import keras
+
+    layers = [*_layers(), keras.layers.Resizing(29, 29, interpolation="nearest")]
+    keras.Sequential(layers).export(folder, verbose=False)
+
+
+def save_logarithm(folder: Path) -> None:
+    """Write a SavedModel that gives the logarithm of what is below 0, too."""
+    import keras
+
+    keras.Sequential([*_layers(), keras.layers.Activation(keras.ops.log)]).export(
+        folder, verbose=False
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("save", "fault"),
+    [
+        (save_resized, "on noise they differ by up to"),
+        (save_logarithm, "on noise it gives values that are no finite numbers"),
+    ],
+)
+def test_a_saved_model_that_openvino_computes_otherwise_is_refused(
+    save: Callable[[Path], None], fault: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("openvino")
+    save(tmp_path / "own")
+    with pytest.raises(
+        BackboneError, match=f"^OpenVINO computes mine otherwise than TensorFlow: {fault}"
+    ):
+        check_graph(_backbone(tmp_path / "own"))
+
+
+@pytest.mark.slow
+def test_a_saved_model_that_it_computes_alike_is_taken(tmp_path: Path) -> None:
+    import keras
+
+    pytest.importorskip("openvino")
+    keras.Sequential(_layers()).export(tmp_path / "own", verbose=False)
+    assert check_graph(_backbone(tmp_path / "own")) == "TensorFlow gives the same"
+
+
+def test_what_openvino_cannot_run_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino"), pytest.importorskip("onnxruntime")
+    save_onnx(tmp_path / "own.onnx")
+    fails = Mock(side_effect=RuntimeError("in cpp:117\nnot initialized\n"))
+    monkeypatch.setattr(conversion_check, "run_outputs", fails)
+    with pytest.raises(
+        BackboneError, match=r"OpenVINO cannot run mine \(not initialized\): save the"
+    ):
+        check_graph(_backbone(tmp_path / "own.onnx"))
+    keras = SimpleNamespace(input_size=SIZE, name="mine", model=Mock(return_value=np.zeros((1, 4))))
+    with pytest.raises(BackboneError, match=r"cannot run mine \(not initialized\): set extract"):
+        check_keras(fails, keras, "float32")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
