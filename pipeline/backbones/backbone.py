@@ -199,6 +199,7 @@ class Backbone:
             return [
                 (one.name, type(one).__name__, tuple(one.output.shape))
                 for one in self._network.layers
+                if not isinstance(one.output, list | tuple)
             ]
         try:
             return name_outputs(read_graph(self._weights_path(), self.input_size))
@@ -325,7 +326,13 @@ class Backbone:
                 f"its last ones are {', '.join(names[-5:])}."
                 f"{did_you_mean(layer, names)} (params.yaml, backbones.{self.name}.layer)"
             )
-        return network.get_layer(layer).output
+        output = network.get_layer(layer).output
+        if isinstance(output, list | tuple):
+            raise BackboneError(
+                f"the layer {layer!r} of {self.name} gives {len(output)} outputs, expected one: "
+                f"name another (params.yaml, backbones.{self.name}.layer)"
+            )
+        return output
 
 
 def _seed_weights() -> None:

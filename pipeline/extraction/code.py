@@ -44,20 +44,24 @@ BY_BUILDER = {
 # the stores hold, so that nothing is computed again. Only for changes whose features files were seen
 # to have the same bytes; with the next change of what features are, it is emptied.
 SAME_BITS: dict[str, str] = {
-    "23d260f706c207f34b86cc99b70758facdc6beb3a41908d0f4d75bf9bc8249cf":
+    "06d4d58a25c5aac5d34908a416eddc2dfe34fd5f0d9d35e04bdd9b1ceddd059e":
         "357bc1fffdbddff6e5354109bf7290e25e4127afb8a8f8573e1b130dcf690d05",
-    "eae296185afb6f8177996d56c91125c712654e0b69c77be3818f8f9b722725e0":
+    "12e77fcdf014d6f532c080659f415f1c7d567f6ef4430a9d2eef224c18ee06e0":
         "fa888e5ddc1f4963ff9b13c771a8bc0053a09e329d36c3d4b5ec59195bef05ed",
-    "45cedf5f49a7329998dc57cc0d200f041380fd71d0a53453c198b74427baabe8":
+    "96a6e48d3a1517c79e3e97396374d3dda755fa76c563c549ac33c083142464c0":
         "6e7d8a7a3c0e68719d6be6ae13d0a4c428f785f3f199cfeb7f78c51db508faaf",
-    "1e2ef8c19adaf375f21ad22ee7b6d42605f864d6002185b6197f3c941678f66f":
+    "8fa32c6fabf1b9d4ca8a54c4df47b5d458f2ac483ce4de011e3b36980277771f":
         "b0a90a14feb5c1d85655c6632a5a8ad4bbe43ab47c951ce32b1a66c45965f64b",
-    "581bcca4f5475a84da3677b4664867dd8ad432ae743fdab75bbca41d07b42bc9":
+    "2807b14033181e2477f3cde7bb819d851c524c6aaa1c217a0beffd3b193e08ef":
         "dfbe7a91c81ead13dbefacee17565a92af8464df89ffbdaee477afafa4971156",
-    "a19dec9b24bca3f00848c8300679bbfb365d2c1942b2f7e189680da2f79f8c0c":
+    "31030cc50f5330c0941b6dd16ab71470bafa48ea7ef1b2985c7b50c13ef146ff":
         "4d529969f9db56495b0764498a15bb09101ece1bba74745e7d1eb96338a15853",
-    "53d62a871ccac50bc20ea3a800c5c2471d66ab1c7402b7b48aa57e794c430aa5":
+    "4e9997e51bab350d2db4adf1567aa68dc23be3353ae1b73f7e9e909818711883":
         "0ef3fdb27a7d8cbfd5d1b646a7a704d419e10e8c6a4f83a3711c179148787cc9",
+    "75c538381210191ac09cd166db8a11a9da8cf9cc7ef800dbd8fca05f9095339d":
+        "44abd1ac9f06bfc8757d8107b83032ca61dcbc2c05d995f63663034371272cc4",
+    "b9e2caa3ccaeb259ba596c0cf8b5e92066f3122a4464d990e0fcba3d70fd54aa":
+        "8fd83cb95c7e18775cf4229c48f9ace5d4fdaddb4d38fb613b5537ee93e85b92",
 }  # fmt: skip
 
 # Fields of a syntax tree that decide no value; `type_params` came with Python 3.12.

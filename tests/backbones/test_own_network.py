@@ -182,3 +182,17 @@ def test_the_doctor_looks_into_its_file(file: Path) -> None:
     assert "no weights file" in (
         weights_fault("mine", _backbone(Path("none.keras")).settings) or ""
     )
+
+
+def test_a_layer_that_gives_several_outputs_is_not_listed_and_refused(tmp_path: Path) -> None:
+    import keras
+
+    pixels = keras.Input((32, 32, 3))
+    rows = keras.layers.Reshape((32, 96))(pixels)
+    _, state, _ = keras.layers.LSTM(4, return_state=True, name="recurrent")(rows)
+    keras.Model(pixels, state).save(tmp_path / "recurrent.keras")
+    backbone = _backbone(tmp_path / "recurrent.keras", layer="recurrent")
+    kinds = [kind for _, kind, _ in backbone.list_layers()]
+    assert kinds == ["InputLayer", "Reshape"]
+    with pytest.raises(BackboneError, match=r"'recurrent' of mine gives 3 outputs.*mine\.layer"):
+        _ = backbone.model
