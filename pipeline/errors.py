@@ -119,12 +119,17 @@ def describe_os_error(error: OSError) -> str | None:
             f"{tempfile.gettempdir()}: File name too long for what the processes that share the work talk "
             "through; set TMPDIR to a shorter path, as /tmp."
         )
-    advice = _ADVICE.get(error.errno or 0)
+    advice = advice_for(error)
     if advice is None:
         return None
     where = error.filename if error.filename is not None else "a file"
     where = where if isinstance(where, str) else os.fsdecode(where)
     return f"{where}: {os.strerror(error.errno or 0)}; {advice}."
+
+
+def advice_for(error: OSError) -> str | None:
+    """Say what to do about what the system refuses; None where that is not known."""
+    return _ADVICE.get(error.errno or 0)
 
 
 def first_line(error: Exception) -> str:

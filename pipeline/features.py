@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import FeaturesError, first_line
+from pipeline.errors import FeaturesError, advice_for, first_line
 from pipeline.files import DeferredErrorFile, atomic_write, deferred_errors, remove_left_overs
 from pipeline.manifest import SPLITS
 
@@ -172,7 +172,7 @@ def create_features(path: Path, header: Header) -> Iterator[FeaturesWriter]:
     except OSError as error:
         raise FeaturesError(
             f"cannot write the features file {path}: {error.strerror or error}. "
-            f"What was there stays; make room. {_AGAIN}"
+            f"What was there stays; {advice_for(error) or 'make room'}. {_AGAIN}"
         ) from None
 
 

@@ -338,6 +338,9 @@ class ReportParams(Section):
     heat_maps: bool = False
 
 
+KEEP_NOTHING = ("data", "libarchive", "memory", "tar", "zip")  # kinds of URLs that fsspec knows
+
+
 def _check_store(text: str) -> str:
     """Refuse a place that depends on where a stage runs, and a URL that may hold a secret."""
     if not re.fullmatch(r"/.*|[a-z][a-z0-9+]*://[^@?#\s]+", text):
@@ -345,6 +348,8 @@ def _check_store(text: str) -> str:
             "expected an absolute folder, or a URL as s3://team/features, without name, password or query: "
             "params.yaml is in Git (docs/sharing.md says where keys belong)"
         )
+    if text.partition("://")[0] in KEEP_NOTHING:
+        raise ValueError("what is added there is lost, or comes to nobody else: name another place")
     return _check_path(text)
 
 

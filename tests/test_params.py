@@ -123,7 +123,7 @@ def test_layers_that_are_none_are_told(value: object) -> None:
     assert f"(found {value!r})" in message
 
 
-@pytest.mark.parametrize("store", ["/mnt/team/features", "s3://team/features", "memory://a", None])
+@pytest.mark.parametrize("store", ["/mnt/team/features", "s3://team/features", "gs://a", None])
 def test_a_shared_store_is_a_folder_or_a_url(store: object) -> None:
     assert parse_params(changed({"features": {"store": store}})).features.store == store
 
@@ -135,6 +135,13 @@ def test_a_shared_store_is_no_relative_folder_and_holds_no_secret(store: str) ->
     message = faults_of({"features": {"store": store}})
     assert "features.store: expected an absolute folder, or a URL as s3://team/features" in message
     assert "hush" not in message
+
+
+def test_a_shared_store_that_keeps_nothing_for_others_is_refused() -> None:
+    for store in ("memory://a", "zip:///tmp/a.zip"):
+        assert "features.store: what is added there is lost" in faults_of(
+            {"features": {"store": store}}
+        )
 
 
 def test_maps_of_several_layers_do_not_stand_side_by_side() -> None:

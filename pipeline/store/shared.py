@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import paths
 from pipeline.errors import StoreError, first_line
 from pipeline.files import atomic_write, remove_left_overs
 from pipeline.store.shards import SUFFIX, Keys, ShardDamaged, check_shard
@@ -37,7 +38,8 @@ class SharedStore:
         added: How many shards went to it.
 
     Raises:
-        StoreError: The URL is of a kind that is not known, or needs a package that is not installed.
+        StoreError: The URL is of a kind that is not known, needs a package that is not installed, or
+            cannot be reached at all; or it is the folder of a local store.
     """
 
     def __init__(self, url: str | None) -> None:
@@ -108,10 +110,11 @@ class SharedStore:
             raise FileNotFoundError(f"there is no folder {self._root}")
         self._files.invalidate_cache()
         try:
-            found = self._files.ls(f"{self._root}/{fingerprint}", detail=False)
+            found = self._files.ls(f"{self._root}/{fingerprint}", detail=True)
         except FileNotFoundError:
             return set()  # nobody has added one yet
-        return {PurePosixPath(path).name for path in found if path.endswith(SUFFIX)}
+        files = [one["name"] for one in found if one["type"] != "directory"]
+        return {PurePosixPath(path).name for path in files if path.endswith(SUFFIX)}
 
     def _may_hold(self, path: str, wanted: NDArray[np.uint64]) -> bool:
         """Tell by a shard's table whether one of its images is wanted; True where it cannot be read.
@@ -142,6 +145,12 @@ class SharedStore:
                 check_shard(temporary, target.parent.name, target.stem)
         except FileNotFoundError:
             return False  # another machine set it aside
+        except PermissionError:
+            log.warning(
+                "shard %s cannot be read: who added it must let others read it; it is not used",
+                self._shown(path),
+            )
+            return False
         except ShardDamaged as damage:
             self._set_aside(path, damage.why)
             return False
@@ -204,13 +213,23 @@ def _open(url: str) -> tuple[Any, str]:
 
     try:
         files, root = url_to_fs(url)
-    except (ImportError, ValueError) as error:
+        if "file" in _protocols(files) and _is_local_store(Path(root)):
+            raise ValueError(
+                "it is a project's own store, of which `bottleneck store gc` drops what others still use"
+            )
+    except Exception as error:  # noqa: BLE001 (each file system has its own)
         raise StoreError(
             f"the shared store {url} cannot be opened: {first_line(error)}. Expected an absolute folder, or "
             "a URL for whose kind the package is installed, as dvc-s3 for s3://team/features "
             "(params.yaml, features.store; docs/sharing.md)."
         ) from None
     return files, root.rstrip("/")
+
+
+def _is_local_store(folder: Path) -> bool:
+    """Tell whether a folder is the local store of this project, or by its name that of another."""
+    found = folder.resolve()
+    return found == paths.store_folder().resolve() or found.parts[-2:] == ("features", ".store")
 
 
 def _protocols(files: Any) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ changes. No lock is needed for that; `claims` saves two runs the same work. What
 quarantined.
 """
 
+import errno
 import logging
 import time
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import StoreError
+from pipeline.errors import StoreError, advice_for
 from pipeline.files import atomic_write_text, remove_left_overs
 from pipeline.store.fingerprint import Fingerprint
 from pipeline.store.shards import (
@@ -273,7 +274,9 @@ def quarantine_shard(damage: ShardDamaged) -> None:
 
 
 def _cannot_write(folder: Path, error: OSError) -> StoreError:
+    full = error.errno in (None, errno.ENOSPC, errno.EDQUOT)  # HDF5's own errors have no number
+    advice = (None if full else advice_for(error)) or "make room (bottleneck store gc)"
     return StoreError(
         f"cannot write to the feature store {folder}: {error.strerror or error}. What it already holds stays "
-        "valid; make room (bottleneck store gc) and run again: only what is missing is computed."
+        f"valid; {advice}, and run again: only what is missing is computed."
     )

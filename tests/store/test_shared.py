@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from fsspec.core import url_to_fs
 
+from pipeline import paths
 from pipeline.errors import StoreError
 from pipeline.store import store as store_module
 from pipeline.store.fingerprint import Fingerprint
@@ -216,6 +217,37 @@ def test_what_may_only_be_read_serves_all_the_same(
     assert "stays where it is, for others to find: may not be written" in caplog.text
 
 
+def test_the_local_store_is_not_shared_under_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths.store_folder().mkdir(parents=True)
+    (tmp_path / "team").symlink_to(paths.store_folder())
+    with pytest.raises(StoreError, match="it is a project's own store"):
+        SharedStore(str(tmp_path / "team"))
+
+
+def test_a_shard_that_cannot_be_read_holds_no_other_up(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from fsspec.implementations.local import LocalFileSystem
+
+    one, two = machine(tmp_path / "one", slice(30)), machine(tmp_path / "two")
+    add(one, str(folder))
+    first, *others = sorted(shard_files(folder))
+    (first.parent / f"{'0' * 64}.h5").mkdir()
+    get = LocalFileSystem.get_file
+
+    def get_some(files: Any, path: str, *rest: Any, **more: Any) -> None:
+        if path.endswith(first.name):
+            raise PermissionError("Permission denied")
+        get(files, path, *rest, **more)
+
+    monkeypatch.setattr(LocalFileSystem, "get_file", get_some)
+    assert fetch(two, str(folder)) == len(others) > 0
+    assert f"{first.name} cannot be read: who added it must let others read it" in caplog.text
+
+
 @pytest.mark.parametrize("action", [add, fetch])
 def test_a_folder_that_is_not_there_is_told_and_not_made(
     action: Callable[[Store, str], int], tmp_path: Path
@@ -228,7 +260,12 @@ def test_a_folder_that_is_not_there_is_told_and_not_made(
 
 @pytest.mark.parametrize(
     ("url", "message"),
-    [("gopher://team/features", "gopher"), ("sftp-of-mine://team", "sftp-of-mine")],
+    [
+        ("gopher://team/features", "gopher"),
+        ("sftp-of-mine://team", "sftp-of-mine"),
+        ("/elsewhere/features/.store", "project's own store, of which `bottleneck store gc`"),
+        ("ftp://127.0.0.1:9/features", "refused"),
+    ],
 )
 def test_a_url_that_nobody_can_open_is_told(url: str, message: str) -> None:
     with pytest.raises(StoreError, match=rf"cannot be opened: .*{message}.*features\.store"):
