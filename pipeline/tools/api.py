@@ -86,6 +86,7 @@ def fit_head(features: Features, kind: str | None = None, **settings: object) ->
 
     Raises:
         ParamsError: params.yaml cannot be read, or a setting is unknown or out of range.
+        FeaturesError: A label is none of the classes, or a feature is no finite number.
         HeadError: There is nothing to learn from, or the settings do not lead to a head; says what to
             change.
     """

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import paths
-from pipeline.errors import HeadError
+from pipeline.errors import FeaturesError, HeadError
 from pipeline.features import COLUMNS
 from pipeline.heads.head import Head
 from pipeline.heads.rows import Rows
@@ -58,6 +58,12 @@ class Features:
     root: Path = field(repr=False)
     fingerprint: str = field(repr=False)
 
+    def __post_init__(self) -> None:
+        """Refuse what is not row for row."""
+        counts = {name: len(getattr(self, name)) for name in COLUMNS}
+        if len(set(counts.values())) > 1:
+            raise FeaturesError(f"each column of features needs as many rows; found {counts}.")
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -103,13 +109,37 @@ class Features:
         return data.prefetch(tf.data.AUTOTUNE)
 
     def rows(self) -> Rows:
-        """Return them as heads take them."""
+        """Return them as heads take them.
+
+        Raises:
+            FeaturesError: A label is none of the classes, or a feature is no finite number.
+        """
+        _check_finite(self.features)
+        unknown = self.labels[(self.labels < 0) | (self.labels >= len(self.classes))]
+        if len(unknown):
+            raise FeaturesError(
+                f"the label {unknown[0]} is none of the {len(self.classes)} classes: expected 0 to "
+                f"{len(self.classes) - 1}, places in `classes`."
+            )
         return Rows(
             features=self.features.reshape(len(self), -1),
             labels=self.labels,
             groups=self.group.astype("S64"),
             original=self.copy == 0,
             classes=len(self.classes),
+        )
+
+
+def _check_finite(features: NDArray[Any]) -> None:
+    """Refuse features that are not all finite numbers.
+
+    Raises:
+        FeaturesError: Says which row is the first.
+    """
+    rows = np.isfinite(features).reshape(len(features), -1).all(axis=1)
+    if not rows.all():
+        raise FeaturesError(
+            f"row {int(rows.argmin())} of the features holds values that are no finite numbers."
         )
 
 
@@ -143,7 +173,9 @@ class TrainedHead:
 
         Raises:
             HeadError: They have another shape.
+            FeaturesError: One is no finite number.
         """
+        features = np.asarray(features)
         width = len(self.head.scaler.mean)
         if features.ndim < 2 or math.prod(features.shape[1:]) != width:
             raise HeadError(
@@ -152,13 +184,14 @@ class TrainedHead:
             )
         if not len(features):
             return np.zeros((0, len(self.classes)))
+        _check_finite(features)
         return self.head.probabilities(features)
 
     def measure(self, features: Features) -> Figures:
         """Return the figures of `metrics` on some images: accuracy, log loss, ...; copies are left out.
 
         Raises:
-            HeadError: They are of other classes, or their features of another fingerprint.
+            HeadError: They are of other classes, or their features of another fingerprint, or there are none.
         """
         if features.classes != self.classes:
             raise HeadError(
@@ -171,6 +204,10 @@ class TrainedHead:
                 f"{features.fingerprint[:12]}, are of another network or other settings: run `dvc repro`."
             )
         asked = features.originals()
+        if not len(asked):
+            raise HeadError(
+                "there is no image to ask about: these features have no row of an original."
+            )
         predictions = Predictions(
             splits=("val",) * len(asked),
             sha256=tuple(asked.sha256.tolist()),

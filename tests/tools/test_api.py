@@ -167,6 +167,32 @@ def test_nothing_to_learn_from_is_told(root: Path) -> None:
         pipeline.fit_head(train.take(np.zeros(0, np.intp)))
 
 
+def test_what_no_head_can_learn_from_or_be_asked_about_is_refused(root: Path) -> None:
+    train = pipeline.load_features("pets", root=root)["train"]
+    head = pipeline.load_head("pets", root=root)
+    features = train.features.copy()
+    features[1, 0] = np.inf
+    with pytest.raises(
+        FeaturesError, match="row 1 of the features holds values that are no finite"
+    ):
+        pipeline.fit_head(replace(train, features=features), "knn")
+    with pytest.raises(
+        FeaturesError, match="row 1 of the features holds values that are no finite"
+    ):
+        head.probabilities(features)
+    with pytest.raises(
+        FeaturesError, match=r"the label 7 is none of the 2 classes: expected 0 to 1"
+    ):
+        pipeline.fit_head(replace(train, labels=train.labels * 7))
+    with pytest.raises(FeaturesError, match=r"needs as many rows; found .*'labels': 1"):
+        replace(train, labels=train.labels[:1])
+    with pytest.raises(HeadError, match="there is no image to ask about"):
+        head.measure(train.take(train.copy > 99))
+    np.testing.assert_array_equal(
+        head.probabilities(train.features.tolist()), head.probabilities(train.features)
+    )
+
+
 def test_a_fitted_head_is_that_of_the_stage_unless_settings_differ(root: Path) -> None:
     features = pipeline.load_features("pets", root=root)
     saved, val = pipeline.load_head("pets", root=root), features["val"]
