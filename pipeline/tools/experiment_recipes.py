@@ -22,6 +22,7 @@ class Recipe:
         dataset: Name.
         backbone: Name.
         settings: What differs from HEAD's params.yaml, by dotted key, without SEEDS.
+        experiments: Whose figures these are, a name a seed.
         seeds: With how many seeds there are figures.
         unfinished: With how many more it was tried, and there are none.
         n: Images of split `val`, of all seeds together: one that several drew counts each time.
@@ -33,12 +34,14 @@ class Recipe:
         compares: Whether it has the same seeds, and was asked about the same images, as the recipe of the
             dataset that has most seeds (of several, HEAD's or else the newest).
         is_best: Whether none of those that compare does better on the dataset: by the highest mean
-            accuracy, among equals by the lowest log loss. Equals share it.
+            accuracy, among equals by the lowest log loss. Equals share it. Nothing is the best where
+            there are others and none of them compares.
     """
 
     dataset: str
     backbone: str
     settings: Mapping[str, Any]
+    experiments: tuple[str, ...]
     seeds: int
     unfinished: int
     n: int = 0
@@ -52,21 +55,21 @@ class Recipe:
 
 
 def collect_recipes(results: Iterable[Result]) -> list[Recipe]:
-    """Take the results together, commits' too, that differ in their seeds alone.
+    """Take the results together, commits' too, that differ in their seeds alone, and not in what was split.
 
-    Of several with the same settings and seeds HEAD's counts, else the newest. The workspace is left out,
-    which mostly holds one of the others, and what names no dataset.
+    Of several with the same settings, inputs and seeds HEAD's counts, else the newest. The workspace is
+    left out, which mostly holds one of the others, and what names no dataset.
 
     Returns:
         Sorted by dataset, in each by accuracy, among equals by log loss; without figures last.
     """
-    groups: dict[tuple[str, str, str], list[Result]] = {}
+    groups: dict[tuple[str, str, str, object], list[Result]] = {}
     for one in sorted(results, key=lambda one: (one.experiment != HEAD, ORDERS["created"](one))):
         if one.experiment != WORKSPACE and one.dataset is not None and one.backbone is not None:
-            key = (one.dataset, one.backbone, repr(_without_seeds(one)))
+            key = (one.dataset, one.backbone, repr(_without_seeds(one)), one.inputs)
             groups.setdefault(key, []).append(one)
     found: dict[str, list[tuple[Recipe, Draws]]] = {}
-    for (dataset, backbone, _), of in groups.items():
+    for (dataset, backbone, *_), of in groups.items():
         found.setdefault(dataset, []).append(_take_together(dataset, backbone, of))
     return [one for dataset in sorted(found) for one in _rank(found[dataset])]
 
@@ -90,6 +93,7 @@ def _take_together(dataset: str, backbone: str, results: Sequence[Result]) -> tu
         dataset=dataset,
         backbone=backbone,
         settings=_without_seeds(results[0]),
+        experiments=tuple(one.experiment for one in done.values()),
         seeds=len(done),
         unfinished=len({_seeds(one) for one in results} - done.keys()),
     )
@@ -113,8 +117,10 @@ def _rank(found: Sequence[tuple[Recipe, Draws]]) -> list[Recipe]:
     most = max((draws for _, draws in found), key=len)
     recipes = [replace(one, compares=not draws or draws == most) for one, draws in found]
     merits = [merit(one.accuracy, one.log_loss) for one in recipes]
-    best = min(key for one, key in zip(recipes, merits, strict=True) if one.compares)
+    told = [one for one in zip(merits, recipes, strict=True) if one[1].seeds]
+    compared = [key for key, one in told if one.compares]
+    best = min(compared) if len(compared) > 1 or len(told) == 1 else None
     return [
-        replace(one, is_best=one.seeds > 0 and one.compares and key == best)
+        replace(one, is_best=one.compares and key == best)
         for key, one in sorted(zip(merits, recipes, strict=True), key=itemgetter(0))
     ]

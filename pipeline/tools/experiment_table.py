@@ -74,10 +74,11 @@ def render_csv(rows: Sequence[Row], kind: type[Row]) -> str:
     """Return CSV, a row a result or recipe, in full precision; what is not there is empty."""
     stream = io.StringIO()
     names = [field.name for field in fields(kind)]
-    table = csv.DictWriter(stream, names, lineterminator="\n")
+    table = csv.DictWriter(stream, names, extrasaction="ignore", lineterminator="\n")
     table.writeheader()
     for one in rows:
-        table.writerow({**asdict(one), "settings": describe_settings(one.settings)})
+        values = asdict(one) | {"settings": describe_settings(one.settings)}
+        table.writerow(values | {"experiments": " ".join(values.get("experiments", ()))})
     return stream.getvalue().removesuffix("\n")
 
 

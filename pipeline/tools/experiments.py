@@ -1,23 +1,26 @@
 """What came of the experiments that DVC knows: a result for each one's datasets and backbones."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from dvc.dependency import ParamsDependency
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.repo.experiments.serialize import ExpState
 from dvc.utils.flatten import flatten
+from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml
 from scmrepo.exceptions import SCMError
 
 from pipeline import paths
 from pipeline.errors import ExperimentsError, did_you_mean
+from pipeline.tools.lock_file import LockFile
 
+LOCK = "dvc.lock"
 WORKSPACE, HEAD = "workspace", "HEAD"
 DONE = "done"
 FIGURES = ("accuracy", "accuracy_low", "accuracy_high", "log_loss", "n")  # of `val`
@@ -41,6 +44,7 @@ class Result:
         backbone: Name; None if its params.yaml cannot tell.
         images: DVC's hash of the folder of all images by split and class, as dvc.lock has it; where it
             differs, other images were asked about, or under other labels. None where there is none.
+        inputs: A digest of what was split: archive and corrected labels. None where it is not known.
         n: Images of split `val`.
         accuracy: Of split `val`, 0..1, with the bounds of its 95 % interval.
         accuracy_low: Lower bound.
@@ -61,6 +65,7 @@ class Result:
     dataset: str | None = None
     backbone: str | None = None
     images: str | None = None
+    inputs: str | None = None
     n: int | None = None
     accuracy: float | None = None
     accuracy_low: float | None = None
@@ -88,19 +93,21 @@ def read_results(commits: int = 1, *, all_commits: bool = False) -> list[Result]
             states = repo.experiments.show(revs=[HEAD], num=commits, all_commits=all_commits)
             if not states:
                 raise _no_repository("there is no commit yet")
-            stale = _stale_metrics(repo) if states[0].data else set()
+            locks = {one.rev: _read_lock(repo, one) for _, _, one, _ in _experiments(states)}
     except (DvcException, SCMError) as error:
         raise _no_repository(str(error)) from None
-    return results_of(states, stale)
+    return results_of(states, locks)
 
 
-def results_of(states: Sequence[ExpState], stale: Collection[str] = ()) -> list[Result]:
+def results_of(
+    states: Sequence[ExpState], locks: Mapping[str, LockFile | None] = MappingProxyType({})
+) -> list[Result]:
     """Turn what DVC knows into results.
 
     Args:
         states: As `Repo.experiments.show` returns them: the workspace, HEAD's commit, then any
             other commits; each commit with the experiments that started from it.
-        stale: The workspace's metrics files that were made with other settings than it has now.
+        locks: By revision, what tells whether the metrics there were made with its settings.
     """
     head = _settings(states[1])
     results: list[Result] = []
@@ -114,7 +121,7 @@ def results_of(states: Sequence[ExpState], stale: Collection[str] = ()) -> list[
             state=progress,
             settings=_differences(settings, head) if state.data else {},
         )
-        results += _results(common, state, stale if name == WORKSPACE else ())
+        results += _results(common, state, locks.get(state.rev))
     return _mark_best(results)
 
 
@@ -185,7 +192,7 @@ def _experiments(
             yield state.name or state.rev[:7], baseline.rev, state, progress
 
 
-def _results(common: Result, state: ExpState, stale: Collection[str]) -> Iterator[Result]:
+def _results(common: Result, state: ExpState, lock: LockFile | None) -> Iterator[Result]:
     """Yield a result for each dataset and backbone of the experiment's own params.yaml, or one without."""
     params = _params(state)
     pairs = list(product(params.get("datasets") or (), params.get("backbones") or ()))
@@ -197,17 +204,19 @@ def _results(common: Result, state: ExpState, stale: Collection[str]) -> Iterato
         figures: dict[str, Any]
         if common.state != DONE:
             figures = {}  # the files that DVC shows are still those of its base
-        elif file in stale:
+        elif lock is not None and not lock.is_current(file):
             figures = {"state": "not run with these settings"}
         else:
             figures = _figures(state.data.metrics.get(file, {}))
-        images = state.data.outs.get(paths.split_folder(dataset).as_posix()) if state.data else None
+        folder = paths.split_folder(dataset).as_posix()
+        images = state.data.outs.get(folder) if state.data else None
         yield replace(
             common,
             dataset=dataset,
             backbone=backbone,
             settings=_settings_for(dataset, backbone, common.settings),
             images=images.hash if images else None,
+            inputs=lock.inputs_of(folder) if lock else None,
             **figures,
         )
 
@@ -238,19 +247,23 @@ def _figures(found: Mapping[str, Any]) -> dict[str, Any]:
     return {name: val[name] for name in FIGURES}
 
 
-def _stale_metrics(repo: Repo) -> set[str]:
-    """Return the workspace's metrics files that were made with other settings than it has now.
+def _read_lock(repo: Repo, state: ExpState) -> LockFile | None:
+    """Return the dvc.lock of a state beside its settings; None where it cannot be read.
 
-    That is, of whose stage, or of one that it depends on, dvc.lock has other settings. Changed data
-    and code are not looked for: reading all of it would take as long as `dvc status`.
+    Changed data and code of the workspace are not looked for: reading all of it would take as long as
+    `dvc status`.
     """
-    stale = set()
-    for out in repo.index.metrics:
-        stages = repo.stage.collect(out.stage.addressing, with_deps=True)
-        deps = [dep for stage in stages for dep in stage.deps if isinstance(dep, ParamsDependency)]
-        if any(dep.status() for dep in deps):
-            stale.add(Path(out.fs_path).relative_to(repo.root_dir).as_posix())
-    return stale
+    folder = Path(repo.root_dir).relative_to(repo.scm.root_dir)
+    try:
+        if state.rev == WORKSPACE:
+            text = (Path(repo.root_dir) / LOCK).read_text(encoding="utf-8")
+        else:
+            with repo.scm.get_fs(state.rev).open((folder / LOCK).as_posix(), "rb") as stream:
+                text = stream.read().decode()
+        stages = parse_yaml(text, LOCK).get("stages")
+    except (OSError, ValueError, AttributeError, YAMLFileCorruptedError):
+        return None
+    return LockFile(stages, _params(state)) if isinstance(stages, dict) else None
 
 
 def _params(state: ExpState) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -68,9 +69,20 @@ def test_the_best_is_told_among_those_of_the_same_seeds_and_images() -> None:
     ]
 
 
-def test_of_as_many_seeds_those_of_head_are_compared_with() -> None:
+def test_of_as_many_seeds_those_of_head_are_compared_with_and_alone_it_is_not_the_best() -> None:
     others = [result(0.9, settings=LOGISTIC | SECOND, images="2.dir")]
-    assert told([*others, HEAD]) == [(LOGISTIC, 1, False, False), ({}, 1, True, True)]
+    assert told([*others, HEAD]) == [(LOGISTIC, 1, False, False), ({}, 1, True, False)]
+    assert told([HEAD]) == [({}, 1, True, True)]
+
+
+def test_seeds_on_another_archive_or_under_other_labels_are_another_recipe() -> None:
+    results = [
+        replace(HEAD, inputs="old"),
+        result(0.9, settings=SECOND, images="2.dir", inputs="new"),
+        result(0.7, settings=SECOND, images="3.dir", inputs="old"),
+    ]
+    found = [(one.accuracy, one.seeds, one.compares) for one in collect_recipes(results)]
+    assert found == [(0.9, 1, False), (pytest.approx(0.75), 2, True)]
 
 
 def test_equals_share_the_star_and_the_log_loss_decides_first() -> None:
@@ -125,12 +137,13 @@ def test_the_table_has_a_line_a_recipe_and_explains_its_marks() -> None:
     assert render_recipes(collect_recipes(results)).splitlines() == [
         "backbone  seeds  images  wrong  accuracy  of seeds        log loss  settings",
         "pets",
-        " * lite       2     200     30     0.850  0.800 to 0.900    0.1500  as committed",
+        "   lite       2     200     30     0.850  0.800 to 0.900    0.1500  as committed",
         " ~ lite       1     100     17     0.830  0.830 to 0.830    0.1700  head.kind=logistic",
         OTHER_SEEDS,
     ]
-    (row, _) = csv.DictReader(io.StringIO(render_csv(collect_recipes(results), Recipe)))
+    (row, other) = csv.DictReader(io.StringIO(render_csv(collect_recipes(results), Recipe)))
     assert (row["seeds"], row["wrong"], row["settings"]) == ("2", "30", "")
+    assert (row["experiments"], other["experiments"]) == ("HEAD one", "one")
 
 
 def test_the_command_prints_recipes(
@@ -138,6 +151,7 @@ def test_the_command_prints_recipes(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     assert run_experiments_command(monkeypatch, "--over-seeds", "--dataset", "pets") == 0
     shown = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [line[-1] for line in shown[2:]] == [

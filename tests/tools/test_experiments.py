@@ -1,9 +1,10 @@
 """What came of experiments: of states made by hand, and of what DVC itself says of a repository."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from pipeline.tools.experiments import (
     select_results,
     sort_results,
 )
+from pipeline.tools.lock_file import LockFile
 from tests.experiment_project import (
     BACKBONE,
     SETTINGS,
@@ -69,11 +71,13 @@ def experiment(one: ExpState, progress: str | None = None) -> ExpRange:
 
 
 def results(
-    *experiments: ExpRange, workspace: ExpState | None = None, stale: Sequence[str] = ()
+    *experiments: ExpRange,
+    workspace: ExpState | None = None,
+    locks: Mapping[str, LockFile] = MappingProxyType({}),
 ) -> list[Result]:
     """Return the results of the workspace, of HEAD (accuracy 0.8) and of experiments."""
     head = state("a" * 40, 0.8, name="main", experiments=experiments)
-    return results_of([workspace or state("workspace", 0.8), head], stale)
+    return results_of([workspace or state("workspace", 0.8), head], locks)
 
 
 def test_the_workspace_and_head_come_first_and_differ_in_nothing() -> None:
@@ -113,10 +117,20 @@ def test_what_the_queue_ran_is_done() -> None:
     assert (one.state, one.accuracy) == ("done", 0.9)
 
 
-def test_the_workspaces_figures_of_other_settings_are_not_shown_as_its_own() -> None:
-    workspace, head = results(stale=["metrics/pets/lite.json"])
-    assert (workspace.state, workspace.accuracy) == ("not run with these settings", None)
-    assert (head.state, head.accuracy) == ("done", 0.8)
+def test_figures_of_other_settings_are_not_shown_as_an_experiments_own() -> None:
+    def lock(seed: int) -> LockFile:
+        params = {"params.yaml": {"datasets": PETS["datasets"], "seed": seed}}
+        stage = {"params": params, "outs": [{"path": "metrics/pets/lite.json", "md5": "1"}]}
+        return LockFile({"evaluate": stage}, PETS | {"seed": 1})
+
+    one = experiment(state("b" * 40, 0.9, name="one"))
+    locks = {"workspace": lock(2), "a" * 40: lock(1), "b" * 40: lock(3)}
+    found = results(one, locks=locks)
+    assert [(one.experiment, one.state, one.accuracy) for one in found] == [
+        ("workspace", "not run with these settings", None),
+        ("HEAD", "done", 0.8),
+        ("one", "not run with these settings", None),
+    ]
 
 
 LACKING = val_metrics(0.8, 0.5)
@@ -334,6 +348,19 @@ def test_without_a_repository_the_command_says_what_it_expects(
     assert shown.err.startswith("Error: the experiments cannot be listed: ")
     assert message in shown.err
     assert "Expected a git repository with a commit" in shown.err
+
+
+@pytest.mark.slow
+def test_heads_that_an_experiment_did_not_run_have_no_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = ExperimentProject(tmp_path)
+    project.enter(monkeypatch)
+    run = ("dvc", "exp", "run", "--quiet", "--name", "part", "--set-param", "head.units=16")
+    project.run(*run, f"head@pets-{BACKBONE}")
+    for name in ("part", "workspace"):
+        found = {one.dataset: one.state for one in read_results() if one.experiment == name}
+        assert found == {"pets": "done", "herbs": "not run with these settings"}
 
 
 @pytest.mark.slow

@@ -1,0 +1,84 @@
+"""What dvc.lock tells of how a file came about: with these settings, and of which inputs."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline import paths
+
+CODE = "pipeline"  # deps in this folder are no inputs
+
+
+@dataclass(frozen=True, slots=True)
+class LockFile:
+    """A dvc.lock, and the params.yaml beside it.
+
+    Attributes:
+        stages: Of dvc.lock, by name: each with its `deps`, `outs` and `params`.
+        params: What params.yaml holds.
+    """
+
+    stages: Mapping[str, Any]
+    params: Mapping[str, Any]
+
+    def is_current(self, path: str) -> bool:
+        """Tell whether a file, and all that it was made of, was made with these settings.
+
+        False, too, where a stage behind it ran anew since, or no stage made it.
+
+        Args:
+            path: Of an output, as dvc.yaml names it.
+        """
+        if self._maker(path) is None:
+            return False
+        waiting, seen = [path], set()
+        while waiting:
+            one = waiting.pop()
+            stage = self._maker(one)
+            if stage is None or one in seen:
+                continue
+            seen.add(one)
+            if not all(self._has(key, value) for key, value in _params(stage)):
+                return False
+            for dep in stage.get("deps", ()):
+                made = self._hash_made(dep["path"])
+                if made not in (None, dep.get("md5")):
+                    return False
+                waiting.append(dep["path"])
+        return True
+
+    def inputs_of(self, path: str) -> str | None:
+        """Return a digest of what the stage that made a file read, and no code; None where none made it."""
+        stage = self._maker(path)
+        if stage is None:
+            return None
+        deps = {one["path"]: one.get("md5") for one in stage.get("deps", ())}
+        read = sorted((one, md5) for one, md5 in deps.items() if one.split("/")[0] != CODE)
+        return hashlib.sha256(repr(read).encode()).hexdigest()[:16]
+
+    def _maker(self, path: str) -> Mapping[str, Any] | None:
+        """Return the stage whose output is a path."""
+        for stage in self.stages.values():
+            if any(out["path"] == path for out in stage.get("outs", ())):
+                found: Mapping[str, Any] = stage
+                return found
+        return None
+
+    def _hash_made(self, path: str) -> str | None:
+        outs = (self._maker(path) or {}).get("outs", ())
+        return next((one.get("md5") for one in outs if one["path"] == path), None)
+
+    def _has(self, key: str, value: Any) -> bool:
+        """Tell whether params.yaml has a value under a dotted key."""
+        found: Any = self.params
+        for part in key.split("."):
+            if not isinstance(found, Mapping) or part not in found:
+                return False
+            found = found[part]
+        return bool(found == value)
+
+
+def _params(stage: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the settings by dotted key with which a stage ran."""
+    yield from stage.get("params", {}).get(paths.PARAMS.as_posix(), {}).items()

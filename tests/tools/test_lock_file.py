@@ -1,0 +1,78 @@
+"""Which files a dvc.lock says were made with the settings at hand, and of what."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.tools.lock_file import LockFile
+
+PARAMS = {"split": {"seed": 7}, "head": {"units": 8, "kind": "mlp"}, "report": {"heat_maps": False}}
+METRICS = "metrics/pets/lite.json"
+
+
+def stage(outs: dict[str, str], deps: dict[str, str], **params: Any) -> dict[str, Any]:
+    def listed(hashes: dict[str, str]) -> list[dict[str, str]]:
+        return [{"path": path, "hash": "md5", "md5": md5} for path, md5 in hashes.items()]
+
+    return {"outs": listed(outs), "deps": listed(deps), "params": {"params.yaml": params}}
+
+
+def lock(params: Any = PARAMS, **changes: Any) -> LockFile:
+    stages = {
+        "split@pets": stage(
+            {"data/split/pets": "s1"},
+            {"data/raw/pets": "r1", "pipeline/x.py": "c1"},
+            split={"seed": 7},
+        ),
+        "extract@pets-lite": stage({"features/pets/lite.h5": "f1"}, {"data/split/pets": "s1"}),
+        "train@pets-lite": stage(
+            {"models/pets/lite": "m1"},
+            {"features/pets/lite.h5": "f1"},
+            **{"head": PARAMS["head"], "split.seed": 7},
+        ),
+        "evaluate@pets-lite": stage({METRICS: "e1"}, {"models/pets/lite": "m1"}),
+        "report": stage({"report/index.html": "p1"}, {METRICS: "e1"}, report={"heat_maps": True}),
+    }
+    return LockFile(stages | changes, params)
+
+
+def test_what_was_made_with_these_settings_is_current_whatever_others_were() -> None:
+    assert lock().is_current(METRICS)
+    assert not lock().is_current("report/index.html")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"split": {"seed": 8}},
+        {"split": {}},
+        {"split": 7},
+        {"head": {"units": 8, "kind": "mlp", "more": 1}},
+        {"head": {"units": 9, "kind": "mlp"}},
+    ],
+)
+def test_another_setting_of_any_stage_behind_is_seen(changed: dict[str, Any]) -> None:
+    assert not lock(PARAMS | changed).is_current(METRICS)
+
+
+def test_a_stage_behind_that_ran_anew_alone_is_seen() -> None:
+    again = stage({"data/split/pets": "s2"}, {"data/raw/pets": "r1"}, split={"seed": 7})
+    assert not lock(**{"split@pets": again}).is_current(METRICS)
+
+
+def test_what_no_stage_made_is_not_current() -> None:
+    assert not lock().is_current("metrics/herbs/lite.json")
+    assert not LockFile({}, PARAMS).is_current(METRICS)
+
+
+def test_inputs_are_told_apart_by_hash_and_code_is_none() -> None:
+    def split(**deps: str) -> str | None:
+        other = stage(
+            {"data/split/pets": "s1"}, {path.replace("_", "/"): h for path, h in deps.items()}
+        )
+        return lock(**{"split@pets": other}).inputs_of("data/split/pets")
+
+    first = split(data_raw="r1", pipeline_code="c1")
+    assert first == split(pipeline_code="c2", data_raw="r1")
+    assert len({first, split(data_raw="r2"), split(data_raw="r1", data_labels="l1")}) == 3
+    assert lock().inputs_of("data/split/herbs") is None
