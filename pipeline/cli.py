@@ -425,7 +425,9 @@ def crossvalidate(
     kinds: Annotated[
         str, typer.Option(help="Kinds of heads, with commas between; default: all.")
     ] = "",
-    fraction: Annotated[float, typer.Option(min=0, max=1, help="Share of the images.")] = 1.0,
+    fraction: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the images, at least one group a class.")
+    ] = 1.0,
     csv: Annotated[
         Path | None,
         typer.Option(help="Write every head's figures there.", dir_okay=False, resolve_path=True),
@@ -438,7 +440,10 @@ def crossvalidate(
     backbone = _chosen(backbone, params)
     params.dataset(dataset), params.backbone(backbone)
     from pipeline.tools import crossvalidate as tool
+    from pipeline.tools.lock_file import warn_of_other_settings
     from pipeline.tools.progress import tracker
+
+    warn_of_other_settings(dataset, backbone)
 
     found = tool.compare_kinds(
         tool.load_rows(dataset, backbone),
@@ -469,7 +474,10 @@ def sweep(
     from pipeline import paths
     from pipeline.selection.candidates import load_sweep
     from pipeline.tools import sweep as tool
+    from pipeline.tools.lock_file import warn_of_other_settings
     from pipeline.tools.progress import tracker
+
+    warn_of_other_settings(dataset, backbone)
 
     heads = load_sweep(file or paths.SWEEP, params.head)
     print(tool.run(dataset, backbone, heads, params.head, tracker("tried", unit="heads")))
@@ -496,6 +504,7 @@ def study(
     from pipeline.studies.settings import load_studies
     from pipeline.studies.study import run_study
     from pipeline.studies.task import Task
+    from pipeline.tools.lock_file import warn_of_other_settings
     from pipeline.tools.progress import tracker
 
     if name == "compare" and not dataset:
@@ -510,6 +519,7 @@ def study(
         settings=load_studies(),
         progress=tracker("done", lambda step: 1, "steps"),
     )
+    warn_of_other_settings(dataset, backbone if backbone in params.backbones else None)
     print(run_study(name, task))
 
 

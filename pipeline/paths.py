@@ -14,6 +14,7 @@ from pathlib import Path
 from pipeline.errors import SourceError
 
 PARAMS = Path("params.yaml")
+LOCK = Path("dvc.lock")
 DVC_LOCK = Path("dvc.lock")
 DVC_RWLOCK = Path(".dvc/tmp/rwlock")
 REPORT = Path("report/index.html")

@@ -44,12 +44,18 @@ def assign_folds(rows: Rows, folds: int, seed: int, salt: str = "fold") -> NDArr
 
 
 def draw_share(rows: Rows, fraction: float) -> NDArray[np.bool_]:
-    """Draw about a fraction of the groups; a larger fraction has all of a smaller one.
+    """Draw about a fraction of the groups, at least one of each class.
+
+    A larger fraction has all of a smaller one.
 
     Returns:
-        bool `(n,)`: is this row drawn? All of a class of which none was.
+        bool `(n,)`: is this row drawn?
     """
-    return ~_spare_classes(rows, _draws(rows.groups, "share") >= fraction)
+    draws = _draws(rows.groups, "share")
+    drawn = draws < fraction
+    for label in np.unique(rows.labels):
+        drawn |= draws == draws[rows.labels == label].min()
+    return drawn
 
 
 def _draws(groups: NDArray[np.bytes_], salt: str) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """How well kinds of heads do on images that they were not fitted to: folds in turn, several times."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
@@ -7,11 +8,12 @@ from statistics import fmean, stdev
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.heads.folds import assign_folds
+from pipeline.heads.folds import TRAINED_ON, assign_folds
 from pipeline.heads.rows import Rows
 from pipeline.heads.training import Recipe, fit_head, measure
 from pipeline.selection.processes import fit_in_processes
 
+log = logging.getLogger(__name__)
 OUTER = "outer fold"  # the salt: heads hold out images of their own inside
 
 
@@ -55,6 +57,7 @@ def crossvalidate(
         HeadError: As `fit_head`.
     """
     assignments = [assign_folds(rows, folds, seed + repeat, OUTER) for repeat in range(repeats)]
+    tell_never_asked(rows, assignments)
     places = [
         (number, repeat, fold)
         for repeat, assigned in enumerate(assignments)
@@ -71,6 +74,17 @@ def crossvalidate(
         yield Record(
             recipe=number, repeat=repeat, fold=fold, asked=asked, log_loss=loss, accuracy=accuracy
         )
+
+
+def tell_never_asked(rows: Rows, assignments: Sequence[NDArray[np.int64]]) -> None:
+    """Warn of images that some rounds never ask about: without them nothing of their class would be left."""
+    lacking = [int(((one == TRAINED_ON) & rows.original).sum()) for one in assignments]
+    if any(lacking):
+        log.warning(
+            "in %d of %d rounds of folds up to %d of %d images are never asked about, since all images of "
+            "their class are in one fold: the figures are of the others",
+            sum(map(bool, lacking)), len(lacking), max(lacking), int(rows.original.sum()),
+        )  # fmt: skip
 
 
 def _fit_without(rows: Rows, job: tuple[Recipe, NDArray[np.bool_]]) -> tuple[int, float, float]:

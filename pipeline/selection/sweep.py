@@ -14,7 +14,7 @@ from pipeline.heads.kind import known_kinds
 from pipeline.heads.networks import MAY_DIFFER, TrainingSettings, train_networks
 from pipeline.heads.rows import Rows, Scaler, Tensors
 from pipeline.heads.training import DIGITS, Recipe, fit_head, measure
-from pipeline.selection.crossvalidation import OUTER, mean_and_deviation
+from pipeline.selection.crossvalidation import OUTER, mean_and_deviation, tell_never_asked
 from pipeline.selection.processes import fit_in_processes
 
 BLOCK_WEIGHTS = 3 << 18  # numbers: 6 MB a core, and as much for gradients and for each moment
@@ -71,6 +71,7 @@ def score_recipes(
             "folds, because every class has all its images in one. Take more images."
         )
 
+    tell_never_asked(rows, [fold])
     blocks = make_blocks(recipes, rows.width, rows.classes)
     jobs = ((block, fold == number) for block in blocks for number in numbers)
     results = fit_in_processes(_try_on_fold, rows, jobs)

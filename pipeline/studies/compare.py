@@ -32,6 +32,12 @@ def run(params: Params, settings: "StudiesParams") -> str:
             "%d results are missing, of: %s. `dvc repro studies/dvc.yaml` runs what has not run",
             len(missing), "; ".join(missing),
         )  # fmt: skip
+    if others := [name for one in found.values() for name in one.of_other_split]:
+        log.warning(
+            "%d results are of another split than there is now, and left out: %s. "
+            "`dvc repro studies/dvc.yaml` runs them again",
+            len(others), "; ".join(others),
+        )  # fmt: skip
     atomic_write_text(paths.STUDIES_PAGE, render_studies(found, settings.advice))
     return "\n".join([*lines, f"the page: {paths.STUDIES_PAGE}"])
 

@@ -10,7 +10,7 @@ from pipeline import paths
 from pipeline.metrics import wilson_interval
 from pipeline.params import Params
 from pipeline.studies.pareto import mark_pareto
-from pipeline.studies.results import Result, read_results
+from pipeline.studies.results import Result, read_results, split_now
 from pipeline.studies.study import OF_CANDIDATES, STUDIES
 
 if TYPE_CHECKING:  # so that the settings of one study change no other
@@ -79,11 +79,13 @@ class Found:
     Attributes:
         entries: The models, study by study.
         missing: Results that are not there, as arguments of the command.
+        of_other_split: Results that ask about other images than are val now, and are left out.
         without_row: Results that hold no model, since there was nothing to try.
     """
 
     entries: Sequence[Entry]
     missing: Sequence[str]
+    of_other_split: Sequence[str]
     without_row: Sequence[str]
 
 
@@ -93,20 +95,26 @@ def gather(dataset: str, params: Params, settings: "StudiesParams") -> Found:
     Raises:
         StudyError: A table is damaged.
     """
-    entries, missing, without_row = [], [], []
+    entries, missing, of_other_split, without_row = [], [], [], []
+    split = split_now(dataset)
     for study, of_backbones in STUDIES.items():
         found = []
         for name in _second_names(study, of_backbones, params, settings):
             path = paths.results_file(study, dataset, name or None)
             arguments = " ".join(filter(None, (study, dataset, name)))
-            if not path.is_file():
+            results = read_results(path) if path.is_file() else None
+            if results is None:
                 missing.append(arguments)
-            elif results := read_results(path):
+            elif any(one.split not in ("", split) for one in results):
+                of_other_split.append(arguments)
+            elif results:
                 found += list(merge_seeds(study, name, results))
             else:
                 without_row.append(arguments)
         entries += mark_front(found) if study in OF_CANDIDATES else found
-    return Found(entries=entries, missing=missing, without_row=without_row)
+    return Found(
+        entries=entries, missing=missing, of_other_split=of_other_split, without_row=without_row
+    )
 
 
 def _second_names(

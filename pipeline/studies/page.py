@@ -56,6 +56,7 @@ def render_studies(found: Mapping[str, Found], advice: "AdviceParams") -> str:
     return page.render(
         datasets={name: describe(name, one.entries, advice) for name, one in found.items()},
         missing=[name for one in found.values() for name in one.missing],
+        of_other_split=[name for one in found.values() for name in one.of_other_split],
         without_row=[name for one in found.values() for name in one.without_row],
     )
 

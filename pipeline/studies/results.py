@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from pipeline import paths
 from pipeline.errors import StudyError
-from pipeline.files import atomic_write_text
+from pipeline.files import atomic_write_text, sha256_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,8 @@ class Result:
         accuracy: Share of them that was right.
         log_loss: Mean over them, in nats.
         seconds: What it took on this machine, all that no other model shares; None: not measured.
+        split: Which images were val: the first 16 digits of the sha256 of the dataset's manifest; empty
+            where it is not known.
     """
 
     recipe: str
@@ -32,6 +35,7 @@ class Result:
     accuracy: float
     log_loss: float
     seconds: float | None = None
+    split: str = ""
 
 
 COLUMNS = tuple(field.name for field in fields(Result))
@@ -44,6 +48,12 @@ def write_results(path: Path, results: Iterable[Result]) -> None:
     writer.writeheader()
     writer.writerows(asdict(result) for result in results)
     atomic_write_text(path, text.getvalue())
+
+
+def split_now(dataset: str) -> str:
+    """Return what `Result.split` is as the dataset's images are split now; empty where they are not."""
+    manifest = paths.manifest_file(dataset)
+    return sha256_of(manifest)[:16] if manifest.is_file() else ""
 
 
 def read_results(path: Path) -> list[Result]:
@@ -72,6 +82,7 @@ def _as_result(row: dict[str, Any], where: str) -> Result:
             accuracy=float(row["accuracy"]),
             log_loss=float(row["log_loss"]),
             seconds=float(row["seconds"]) if row["seconds"] else None,
+            split=row.get("split") or "",
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StudyError(

@@ -1,12 +1,13 @@
 """What a study is: a module of this package with a function `run`, found under its name."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib import import_module
 from typing import Protocol
 
 from pipeline import paths
 from pipeline.errors import StudyError, did_you_mean
-from pipeline.studies.results import Result, write_results
+from pipeline.studies.results import Result, split_now, write_results
 from pipeline.studies.task import Task
 
 # Does it look at a backbone, or at the dataset alone?
@@ -54,7 +55,8 @@ def run_study(name: str, task: Task) -> str:
     if task.backbone:
         _check_backbone(name, task)
     study: Study = import_module(f"pipeline.studies.{name}")  # type: ignore[assignment]
-    results = list(study.run(task))
+    split = split_now(task.dataset)
+    results = [replace(one, split=split) for one in study.run(task)]
     path = paths.results_file(name, task.dataset, task.backbone or None)
     write_results(path, results)
     lines = [f"{name}, {task.dataset} {task.backbone}".rstrip(), *map(_line, results)]

@@ -13,14 +13,12 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.repo.experiments.serialize import ExpState
 from dvc.utils.flatten import flatten
-from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml
 from scmrepo.exceptions import SCMError
 
 from pipeline import paths
 from pipeline.errors import ExperimentsError, did_you_mean
 from pipeline.tools.lock_file import LockFile
 
-LOCK = "dvc.lock"
 WORKSPACE, HEAD = "workspace", "HEAD"
 DONE = "done"
 FIGURES = ("accuracy", "accuracy_low", "accuracy_high", "log_loss", "n")  # of `val`
@@ -256,14 +254,14 @@ def _read_lock(repo: Repo, state: ExpState) -> LockFile | None:
     folder = Path(repo.root_dir).relative_to(repo.scm.root_dir)
     try:
         if state.rev == WORKSPACE:
-            text = (Path(repo.root_dir) / LOCK).read_text(encoding="utf-8")
+            text = (Path(repo.root_dir) / paths.LOCK).read_text(encoding="utf-8")
         else:
-            with repo.scm.get_fs(state.rev).open((folder / LOCK).as_posix(), "rb") as stream:
+            name = (folder / paths.LOCK).as_posix()
+            with repo.scm.get_fs(state.rev).open(name, "rb") as stream:
                 text = stream.read().decode()
-        stages = parse_yaml(text, LOCK).get("stages")
-    except (OSError, ValueError, AttributeError, YAMLFileCorruptedError):
+    except (OSError, ValueError):
         return None
-    return LockFile(stages, _params(state)) if isinstance(stages, dict) else None
+    return LockFile.parse(text, _params(state))
 
 
 def _params(state: ExpState) -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """What dvc.lock tells of how a file came about: with these settings, and of which inputs."""
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline import paths
+from pipeline.yaml_reader import NotYaml, read_yaml
 
+log = logging.getLogger(__name__)
 CODE = "pipeline"  # deps in this folder are no inputs
 
 
@@ -22,6 +25,19 @@ class LockFile:
     stages: Mapping[str, Any]
     params: Mapping[str, Any]
 
+    @classmethod
+    def parse(cls, text: str, params: Mapping[str, Any]) -> "LockFile | None":
+        """Read a dvc.lock; None where it cannot be read."""
+        try:
+            stages = read_yaml(text)["stages"]
+        except (NotYaml, LookupError, TypeError):
+            return None
+        return cls(stages, params) if isinstance(stages, dict) else None
+
+    def knows(self, path: str) -> bool:
+        """Tell whether a stage made a file."""
+        return self._maker(path) is not None
+
     def is_current(self, path: str) -> bool:
         """Tell whether a file, and all that it was made of, was made with these settings.
 
@@ -30,7 +46,7 @@ class LockFile:
         Args:
             path: Of an output, as dvc.yaml names it.
         """
-        if self._maker(path) is None:
+        if not self.knows(path):
             return False
         waiting, seen = [path], set()
         while waiting:
@@ -77,6 +93,26 @@ class LockFile:
                 return False
             found = found[part]
         return bool(found == value)
+
+
+def warn_of_other_settings(dataset: str, backbone: str | None) -> None:
+    """Say so where the features, or without a backbone the images, are those of other settings than now.
+
+    Only dvc.lock is asked; who runs stages without DVC is told nothing of these.
+    """
+    try:
+        params = read_yaml(paths.PARAMS.read_text(encoding="utf-8"))
+        lock = LockFile.parse(paths.LOCK.read_text(encoding="utf-8"), params)
+    except (OSError, ValueError):
+        return
+    made = paths.features_file(dataset, backbone) if backbone else paths.split_folder(dataset)
+    name = made.as_posix()
+    if lock is not None and lock.knows(name) and not lock.is_current(name):
+        log.warning(
+            "%s was made with other settings than params.yaml has now (dvc.lock): what follows mixes both; "
+            "run `dvc repro` first",
+            name,
+        )
 
 
 def _params(stage: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

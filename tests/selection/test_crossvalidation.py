@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -38,6 +39,31 @@ def test_a_head_is_not_fitted_to_what_it_is_asked() -> None:
     known = replace(rows, features=features, labels=labels)
     records = crossvalidate(known, [recipe(kind="knn", k=1)], folds=5, repeats=2, seed=7)
     assert np.mean([record.accuracy for record in records]) < 0.7
+
+
+def test_images_that_no_round_asks_about_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    rows = rows_of(20, copies=0)
+    list(crossvalidate(rows, [recipe(kind="centroid")], folds=2, repeats=3, seed=7))
+    assert caplog.text == ""
+    rare = rows.groups == rows.groups[0]
+    labels = np.where(rare, 2, rows.labels)
+    list(
+        crossvalidate(
+            replace(rows, labels=labels, classes=3), [recipe(kind="centroid")], 2, repeats=3, seed=7
+        )
+    )
+    asked = f"in 3 of 3 rounds of folds up to {rare.sum()} of {len(rows)} images are never asked"
+    assert asked in caplog.text
+
+
+def test_a_smaller_share_has_fewer_images_and_each_class() -> None:
+    rows = rows_of(40, copies=0)
+    shares = [draw_share(rows, fraction) for fraction in (0.0, 0.01, 0.2, 0.7, 1.0)]
+    assert [int(one.sum()) for one in shares] == sorted(int(one.sum()) for one in shares)
+    assert all((one <= other).all() for one, other in pairwise(shares))
+    assert len(np.unique(rows.groups[shares[0]])) == 2
+    assert set(rows.labels[shares[0]]) == {0, 1}
+    assert shares[-1].all()
 
 
 def test_the_same_seed_gives_the_same_and_another_deals_anew() -> None:

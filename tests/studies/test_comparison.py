@@ -5,7 +5,7 @@ import pytest
 
 from pipeline import paths
 from pipeline.studies.comparison import QUOTATIONS, Entry, gather, mark_front, merge_seeds, to_csv
-from pipeline.studies.results import Result, write_results
+from pipeline.studies.results import Result, split_now, write_results
 from tests.project import BACKBONE, make_params
 from tests.studies.test_study import task_for
 
@@ -60,6 +60,23 @@ def test_what_is_there_is_read_and_what_is_not_is_named_as_the_command_has_it(
     ]
     assert found.without_row == [f"zero_shot pets {BACKBONE}"], "a table of no row is not missing"
     assert not any("zero_shot" in one for one in missing)
+
+
+def test_results_of_another_split_are_named_and_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    manifest = paths.manifest_file("pets")
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("now")
+    for name, split in (("bottleneck", split_now("pets")), ("advice", "0" * 16), ("finetune", "")):
+        write_results(paths.results_file(name, "pets", BACKBONE), [result("mlp", 0.9, split=split)])
+    found = gather("pets", make_params(), SETTINGS)
+    assert {one.study for one in found.entries} == {"bottleneck", "finetune"}
+    assert found.of_other_split == [f"advice pets {BACKBONE}"]
+    assert found.missing
+    manifest.write_text("later")
+    assert f"bottleneck pets {BACKBONE}" in gather("pets", make_params(), SETTINGS).of_other_split
 
 
 def test_the_table_has_every_figure_and_nothing_for_what_is_not_known() -> None:

@@ -33,9 +33,12 @@ EVERY = [
 def test_the_page_says_every_figure_and_asks_nothing_of_the_network() -> None:
     found = {
         "cats_vs_dogs": Found(
-            entries=EVERY, missing=[], without_row=["zero_shot cats_vs_dogs lite"]
+            entries=EVERY,
+            missing=[],
+            of_other_split=["advice cats_vs_dogs lite"],
+            without_row=["zero_shot cats_vs_dogs lite"],
         ),
-        "empty": Found(entries=[], missing=["scratch empty"], without_row=[]),
+        "empty": Found(entries=[], missing=["scratch empty"], of_other_split=[], without_row=[]),
     }
     page = render_studies(found, ADVICE)
     for one in (*EVERY, *QUOTATIONS["cats_vs_dogs"]):
@@ -43,6 +46,7 @@ def test_the_page_says_every_figure_and_asks_nothing_of_the_network() -> None:
     assert "0.9000" in page
     assert "0.80<" in page, "quoted figures have the digits that they were given with"
     assert "These have not run: scratch empty." in page
+    assert "other images than are val now: advice cats_vs_dogs lite." in page
     assert "No study has results of it." in page
     assert not re.search(r'(src|href)="(?!#)', page)
     assert "nothing to try: zero_shot cats_vs_dogs lite." in page

@@ -1,10 +1,12 @@
 """Which files a dvc.lock says were made with the settings at hand, and of what."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from pipeline.tools.lock_file import LockFile
+from pipeline.tools.lock_file import LockFile, warn_of_other_settings
 
 PARAMS = {"split": {"seed": 7}, "head": {"units": 8, "kind": "mlp"}, "report": {"heat_maps": False}}
 METRICS = "metrics/pets/lite.json"
@@ -63,6 +65,31 @@ def test_a_stage_behind_that_ran_anew_alone_is_seen() -> None:
 def test_what_no_stage_made_is_not_current() -> None:
     assert not lock().is_current("metrics/herbs/lite.json")
     assert not LockFile({}, PARAMS).is_current(METRICS)
+
+
+@pytest.mark.parametrize("text", ["", "stages: [", "stages: 3", "- 1", "schema: '2.0'"])
+def test_what_is_no_lock_is_none(text: str) -> None:
+    assert LockFile.parse(text, PARAMS) is None
+
+
+def test_features_of_other_settings_than_now_are_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    warn_of_other_settings("pets", "lite")  # nothing is there
+    Path("dvc.lock").write_text(yaml.safe_dump({"stages": lock().stages}))
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS))
+    warn_of_other_settings("pets", "lite")
+    warn_of_other_settings("herbs", "lite")
+    assert caplog.text == ""
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS | {"head": {}}))
+    warn_of_other_settings("pets", "lite")
+    assert caplog.text == "", "of heads no feature knows"
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS | {"split": {"seed": 8}}))
+    warn_of_other_settings("pets", "lite")
+    warn_of_other_settings("pets", None)
+    assert "features/pets/lite.h5 was made with other settings than params.yaml has" in caplog.text
+    assert "data/split/pets was made with other settings" in caplog.text
 
 
 def test_inputs_are_told_apart_by_hash_and_code_is_none() -> None:
