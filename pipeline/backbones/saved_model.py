@@ -20,12 +20,8 @@ HARMLESS = {
     "AssignVariableOp", "Case", "If", "PartitionedCall", "ReadVariableOp", "RestoreV2",
     "StatefulPartitionedCall", "VarHandleOp", "VarIsInitializedOp", "While",
 }  # fmt: skip
-REACHING_OUT = (
-    "Dataset",
-    "Debug",
-    "File",
-    "Py",
-)  # parts of the names of others that may write, or call
+# Parts of the names of others that may write, or call.
+REACHING_OUT = ("Dataset", "Debug", "File", "Py")
 
 
 def run_saved_model(folder: Path, pixels: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
@@ -45,9 +41,9 @@ def run_saved_model(folder: Path, pixels: NDArray[np.float32]) -> dict[str, NDAr
     model = saved_model_pb2.SavedModel.FromString((folder / SAVED_MODEL).read_bytes())
     meta = model.meta_graphs[0]
     signatures = {name: one for name, one in meta.signature_def.items() if name != INITIALIZER}
-    signature = signatures.get(SIGNATURE) or next(iter(signatures.values()))
-    if SIGNATURE not in signatures and len(signatures) > 1:
+    if SIGNATURE not in signatures and len(signatures) != 1:
         raise ValueError(f"it has {len(signatures)} signatures, none of them {SIGNATURE}")
+    signature = signatures.get(SIGNATURE) or next(iter(signatures.values()))
     outputs = {name: one.name for name, one in signature.outputs.items()}
     restore = meta.saver_def.restore_op_name
     _refuse_reaching_out(meta.graph_def, [*outputs.values(), restore])
