@@ -2,14 +2,17 @@
 
 import hashlib
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pipeline import paths
 from pipeline.yaml_reader import NotYaml, read_yaml
 
 log = logging.getLogger(__name__)
+STAGE = re.compile(r"^  (?=\S)", re.MULTILINE)  # before the name of each
 CODE = "pipeline"  # deps in this folder are no inputs
 
 
@@ -27,12 +30,14 @@ class LockFile:
 
     @classmethod
     def parse(cls, text: str, params: Mapping[str, Any]) -> "LockFile | None":
-        """Read a dvc.lock; None where it cannot be read."""
+        """Read a dvc.lock as DVC writes it; None where it cannot be read."""
+        stages: dict[str, Any] = {}
         try:
-            stages = read_yaml(text)["stages"]
-        except (NotYaml, LookupError, TypeError):
+            for block in STAGE.split(text)[1:]:
+                stages |= _read_block(block)
+        except (NotYaml, AttributeError, TypeError):
             return None
-        return cls(stages, params) if isinstance(stages, dict) else None
+        return cls(stages, params) if stages else None
 
     def knows(self, path: str) -> bool:
         """Tell whether a stage made a file."""
@@ -93,6 +98,12 @@ class LockFile:
                 return False
             found = found[part]
         return bool(found == value)
+
+
+@lru_cache(maxsize=4096)
+def _read_block(text: str) -> dict[str, Any]:
+    """Return a stage under its name; most are the same in many experiments, and to read YAML takes long."""
+    return {name: one for name, one in read_yaml(text).items() if isinstance(one, dict)}
 
 
 def warn_of_other_settings(dataset: str, backbone: str | None) -> None:

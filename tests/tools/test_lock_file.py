@@ -67,9 +67,24 @@ def test_what_no_stage_made_is_not_current() -> None:
     assert not LockFile({}, PARAMS).is_current(METRICS)
 
 
-@pytest.mark.parametrize("text", ["", "stages: [", "stages: 3", "- 1", "schema: '2.0'"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "stages: [", "stages: 3", "- 1", "schema: '2.0'", "stages:\n  one: [", "stages:\n  - 1"],
+)
 def test_what_is_no_lock_is_none(text: str) -> None:
     assert LockFile.parse(text, PARAMS) is None
+
+
+def test_a_lock_as_dvc_has_written_it_is_read_whole() -> None:
+    text = (Path(__file__).parents[2] / "dvc.lock").read_text()
+    found = LockFile.parse(text, {})
+    assert found is not None
+    assert found.stages == yaml.safe_load(text)["stages"]
+    first = "schema: '2.0'\n"
+    assert text.startswith(first)
+    last = LockFile.parse(text.removeprefix(first) + first, {})
+    assert last is not None
+    assert last.stages == found.stages
 
 
 def test_features_of_other_settings_than_now_are_warned_of(
