@@ -1,5 +1,6 @@
 """Is an experiment really better than another? Their predictions, image by image, and the answer in words."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ from pipeline.predictions_file import parse_blocks
 from pipeline.tools.experiment_table import LONGEST_VALUE, describe_settings
 from pipeline.tools.experiments import DONE, WORKSPACE, Result
 
+HELD = ", as where the workspace holds that very experiment: --against HEAD compares with the last commit"
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -29,6 +33,7 @@ class Answer:
         backbone: Name.
         comparison: Of the first with the second.
         same: Are the predictions of both the same numbers?
+        of_workspace: Is one of them the workspace?
     """
 
     first: str
@@ -37,6 +42,7 @@ class Answer:
     backbone: str
     comparison: Comparison
     same: bool
+    of_workspace: bool
 
     def __str__(self) -> str:
         """Say it in words."""
@@ -47,10 +53,7 @@ class Answer:
             f"  log loss: {describe_log_loss(found)}",
         ]
         if self.same:
-            lines.append(
-                "  both say the same of every image, as where the workspace holds that very experiment: "
-                "--against HEAD compares with the last commit"
-            )
+            lines.append("  both say the same of every image" + (HELD if self.of_workspace else ""))
         if found.only_first or found.only_second:
             lines.append(
                 f"  not compared: {found.only_first} images of the one and {found.only_second} of the "
@@ -80,18 +83,22 @@ def compare_experiments(
         PredictionsError: A table of predictions cannot be had.
     """
     first, second = find_experiment(results, name), find_experiment(results, against)
-    common = [
+    asked_for = [
         pair
-        for pair in first
-        if pair in second and dataset in (None, pair[0]) and backbone in (None, pair[1])
+        for pair in dict.fromkeys([*first, *second])
+        if dataset in (None, pair[0]) and backbone in (None, pair[1])
     ]
+    common = [pair for pair in asked_for if pair in first and pair in second]
+    done = [pair for pair in common if first[pair].state == second[pair].state == DONE]
+    if left_out := [pair for pair in asked_for if pair not in done] if done else []:
+        log.warning("not compared, since not both have figures: %s", _list_pairs(left_out))
     if not common:
         asked = " with ".join(filter(None, (dataset, backbone))) or "any dataset and backbone"
         raise ExperimentsError(
             f"{name} and {against} do not both have {asked}: {name} has {_list_pairs(first)}; {against} has "
             f"{_list_pairs(second)}."
         )
-    for dataset, backbone in common:
+    for dataset, backbone in done or common:  # where none is done, to read the first says why
         one, other = first[dataset, backbone], second[dataset, backbone]
         ours = read_val_predictions(one, dataset, backbone)
         theirs = read_val_predictions(other, dataset, backbone)
@@ -103,6 +110,7 @@ def compare_experiments(
             comparison=compare_predictions(ours, theirs),
             same=ours.sha256 == theirs.sha256
             and np.array_equal(ours.probabilities, theirs.probabilities),
+            of_workspace=WORKSPACE in (one.experiment, other.experiment),
         )
 
 

@@ -9,9 +9,7 @@ from typing import Any
 from pipeline.tools.experiments import DONE, HEAD, ORDERS, WORKSPACE, Result, merit
 
 SEEDS = ("split.seed", "augment.seed", "head.seed")
-Draws = frozenset[
-    tuple[tuple[str, ...], str | None]
-]  # seeds that differ from HEAD's, and the images
+Draws = Mapping[tuple[tuple[str, ...], str | None], Result]  # by seeds unlike HEAD's, and images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +29,10 @@ class Recipe:
         accuracy_lowest: Of the seeds.
         accuracy_highest: Of the seeds.
         log_loss: Of split `val`, nats, the mean over the seeds.
-        compares: Whether it has the same seeds, and was asked about the same images, as the recipe of the
-            dataset that has most seeds (of several, HEAD's or else the newest).
+        more: With how many seeds more there are figures that are left out, so that it compares.
+        other_inputs: Whether another archive or other corrected labels were split than HEAD's.
+        compares: Whether the figures are of the same seeds and images as those of the others that
+            compare: the most seeds that two recipes of the dataset have, else those of the one with most.
         is_best: Whether none of those that compare does better on the dataset: by the highest mean
             accuracy, among equals by the lowest log loss. Equals share it. Nothing is the best where
             there are others and none of them compares.
@@ -44,6 +44,8 @@ class Recipe:
     experiments: tuple[str, ...]
     seeds: int
     unfinished: int
+    more: int = 0
+    other_inputs: bool = False
     n: int = 0
     wrong: int = 0
     accuracy: float | None = None
@@ -64,14 +66,17 @@ def collect_recipes(results: Iterable[Result]) -> list[Recipe]:
         Sorted by dataset, in each by accuracy, among equals by log loss; without figures last.
     """
     groups: dict[tuple[str, str, str, object], list[Result]] = {}
+    inputs: dict[str, str | None] = {}
     for one in sorted(results, key=lambda one: (one.experiment != HEAD, ORDERS["created"](one))):
         if one.experiment != WORKSPACE and one.dataset is not None and one.backbone is not None:
             key = (one.dataset, one.backbone, repr(_without_seeds(one)), one.inputs)
             groups.setdefault(key, []).append(one)
-    found: dict[str, list[tuple[Recipe, Draws]]] = {}
-    for (dataset, backbone, *_), of in groups.items():
-        found.setdefault(dataset, []).append(_take_together(dataset, backbone, of))
-    return [one for dataset in sorted(found) for one in _rank(found[dataset])]
+            inputs.setdefault(one.dataset, one.inputs)  # HEAD comes first
+    return [
+        recipe
+        for dataset, of_head in sorted(inputs.items())
+        for recipe in _rank([of for key, of in groups.items() if key[0] == dataset], of_head)
+    ]
 
 
 def _without_seeds(result: Result) -> dict[str, Any]:
@@ -83,39 +88,19 @@ def _seeds(result: Result) -> tuple[str, ...]:
     return tuple(f"{key}={result.settings[key]}" for key in SEEDS if key in result.settings)
 
 
-def _take_together(dataset: str, backbone: str, results: Sequence[Result]) -> tuple[Recipe, Draws]:
-    """Return what came of one recipe, and what it was drawn from."""
-    done: dict[tuple[str, ...], Result] = {}
-    for one in results:
-        if one.state == DONE:
-            done.setdefault(_seeds(one), one)
-    recipe = Recipe(
-        dataset=dataset,
-        backbone=backbone,
-        settings=_without_seeds(results[0]),
-        experiments=tuple(one.experiment for one in done.values()),
-        seeds=len(done),
-        unfinished=len({_seeds(one) for one in results} - done.keys()),
-    )
-    figures = [(one.n or 0, one.accuracy or 0.0, one.log_loss or 0.0) for one in done.values()]
-    if figures:
-        counts, accuracies, log_losses = zip(*figures, strict=True)
-        recipe = replace(
-            recipe,
-            n=sum(counts),
-            wrong=sum(round(n * (1 - accuracy)) for n, accuracy, _ in figures),
-            accuracy=fmean(accuracies),
-            accuracy_lowest=min(accuracies),
-            accuracy_highest=max(accuracies),
-            log_loss=fmean(log_losses),
-        )
-    return recipe, frozenset((seeds, one.images) for seeds, one in done.items())
+def _rank(groups: Sequence[Sequence[Result]], inputs: str | None) -> list[Recipe]:
+    """Return the recipes of a dataset, sorted, with what compares and which are the best of these.
 
-
-def _rank(found: Sequence[tuple[Recipe, Draws]]) -> list[Recipe]:
-    """Mark which recipes of a dataset compare, and which are the best of these, and sort them."""
-    most = max((draws for _, draws in found), key=len)
-    recipes = [replace(one, compares=not draws or draws == most) for one, draws in found]
+    Args:
+        groups: The results of each, HEAD's first, then the newest.
+        inputs: HEAD's.
+    """
+    draws = [_one_a_seed(results) for results in groups]
+    common = _find_common([one for one in draws if one])
+    recipes = [
+        replace(_take_together(results, of, common), other_inputs=results[0].inputs != inputs)
+        for results, of in zip(groups, draws, strict=True)
+    ]
     merits = [merit(one.accuracy, one.log_loss) for one in recipes]
     told = [one for one in zip(merits, recipes, strict=True) if one[1].seeds]
     compared = [key for key, one in told if one.compares]
@@ -124,3 +109,51 @@ def _rank(found: Sequence[tuple[Recipe, Draws]]) -> list[Recipe]:
         replace(one, is_best=one.compares and key == best)
         for key, one in sorted(zip(merits, recipes, strict=True), key=itemgetter(0))
     ]
+
+
+def _find_common(draws: Sequence[Draws]) -> Draws:
+    """Return the most draws that two recipes have, else those of the recipe with most."""
+
+    def worth(one: Draws) -> tuple[bool, int]:
+        return sum(one.keys() <= other.keys() for other in draws) > 1, len(one)
+
+    return max(draws, key=worth, default={})
+
+
+def _one_a_seed(results: Sequence[Result]) -> Draws:
+    """Return the results with figures by seeds and images; of several with the same seeds the first."""
+    first: dict[tuple[str, ...], Result] = {}
+    for one in results:
+        if one.state == DONE:
+            first.setdefault(_seeds(one), one)
+    return {(seeds, one.images): one for seeds, one in first.items()}
+
+
+def _take_together(results: Sequence[Result], draws: Draws, common: Draws) -> Recipe:
+    """Return what came of one recipe: of the draws that are common, where it has them all."""
+    first = results[0]
+    compares = common.keys() <= draws.keys()
+    chosen = [one for draw, one in draws.items() if not compares or draw in common]
+    recipe = Recipe(
+        dataset=first.dataset or "",
+        backbone=first.backbone or "",
+        settings=_without_seeds(first),
+        experiments=tuple(one.experiment for one in chosen),
+        seeds=len(chosen),
+        more=len(draws) - len(chosen),
+        unfinished=len({_seeds(one) for one in results} - {seeds for seeds, _ in draws}),
+        compares=compares or not draws,
+    )
+    figures = [(one.n or 0, one.accuracy or 0.0, one.log_loss or 0.0) for one in chosen]
+    if not figures:
+        return recipe
+    counts, accuracies, log_losses = zip(*figures, strict=True)
+    return replace(
+        recipe,
+        n=sum(counts),
+        wrong=sum(round(n * (1 - accuracy)) for n, accuracy, _ in figures),
+        accuracy=fmean(accuracies),
+        accuracy_lowest=min(accuracies),
+        accuracy_highest=max(accuracies),
+        log_loss=fmean(log_losses),
+    )

@@ -19,9 +19,7 @@ NARROWEST, WIDTH = 100, 120  # columns; in fewer, a row's figures would not stan
 OTHER_IMAGES = (
     "~ asked about other images, or under other labels, than HEAD: its figures do not compare."
 )
-OTHER_SEEDS = (
-    "~ not of the same seeds and images as the recipe with most seeds: its figures do not compare."
-)
+OTHER_SEEDS = "~ not of the same seeds and images as the others: its figures do not compare."
 AS_COMMITTED = "as committed"
 ENTRIES, SETTINGS_SHOWN = ("backbones.", "datasets."), 3  # of one entry, for people
 LONGEST_VALUE = 30  # characters of a setting's value, for people
@@ -139,15 +137,20 @@ def _cells(one: Result) -> list[str]:
 
 
 def _recipe_cells(one: Recipe) -> list[str]:
-    """Return the texts of a row; before the settings stands with how many seeds there are no figures."""
+    """Return the texts of a row; before the settings stands what is not in its figures."""
     figures = ["-", "-", "-", "-", "-"]
     if one.accuracy is not None:
         span = f"{one.accuracy_lowest:.3f} to {one.accuracy_highest:.3f}"
         accuracy, log_loss = f"{one.accuracy:.3f}", f"{one.log_loss:.4f}"
         figures = [f"{one.n:,}", f"{one.wrong:,}", accuracy, span, log_loss]
-    unfinished = f"({one.unfinished} without figures) " if one.unfinished else ""
+    notes = {
+        "(other archive or labels)": one.other_inputs,
+        f"({one.more} more)": one.more,
+        f"({one.unfinished} without figures)": one.unfinished,
+    }
     settings = describe_settings(one.settings, LONGEST_VALUE) or AS_COMMITTED
-    return [f" {_mark(one)} {one.backbone}", str(one.seeds), *figures, f"{unfinished}{settings}"]
+    told = " ".join([*(note for note, holds in notes.items() if holds), settings])
+    return [f" {_mark(one)} {one.backbone}", str(one.seeds), *figures, told]
 
 
 def _value(value: Any, longest: int | None) -> str:

@@ -224,5 +224,5 @@ def _explain(suspects: Suspects, dataset: str) -> str:
         f"  {csv_line([example.image, example.suggested])}\n"
         f"  {csv_line([example.image, 'quarantine'])}\n"
         "the second to set it aside. "
-        f"Then `git add {file}`, and `dvc repro`: no feature is computed again."
+        f"Then `git add {file}`, commit it, and `dvc repro`: no feature is computed again."
     )

@@ -144,6 +144,8 @@ def test_that_two_are_the_same_is_said_with_what_to_compare_with(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_experiments_command(monkeypatch, "--compare", "wide", "--against", "wide") == 0
+    assert capsys.readouterr().out.count("both say the same of every image\n") == 2
+    assert run_experiments_command(monkeypatch, "--compare", "HEAD") == 0
     shown = capsys.readouterr().out
     assert shown.count("both say the same of every image, as where the workspace holds that") == 2
     assert shown.count("--against HEAD compares with the last commit") == 2

@@ -69,6 +69,32 @@ def test_the_best_is_told_among_those_of_the_same_seeds_and_images() -> None:
     ]
 
 
+def test_seeds_that_only_one_recipe_has_are_left_out_so_that_it_compares() -> None:
+    results = [
+        HEAD,
+        result(0.9, settings=SECOND, images="2.dir"),
+        result(0.4, settings={"head.seed": 8}),
+        result(0.83, settings=LOGISTIC),
+        result(0.93, settings=LOGISTIC | SECOND, images="2.dir"),
+        result(0.99, settings={"head.kind": "lda"}),
+    ]
+    found = [(one.accuracy, one.seeds, one.more, one.compares) for one in collect_recipes(results)]
+    assert found == [
+        (0.99, 1, 0, False),
+        (pytest.approx(0.88), 2, 0, True),
+        (pytest.approx(0.85), 2, 1, True),
+    ]
+    assert "(1 more) as committed" in render_recipes(collect_recipes(results))
+
+
+def test_what_has_no_figures_takes_none_from_others() -> None:
+    results = [HEAD, result(0.9, settings=SECOND), result(None, settings=LOGISTIC)]
+    found = [(one.seeds, one.more, one.compares) for one in collect_recipes(results)]
+    assert found == [(2, 0, True), (0, 0, True)]
+    none = [result(None, "HEAD"), result(None, settings=LOGISTIC)]
+    assert [(one.seeds, one.is_best) for one in collect_recipes(none)] == [(0, False)] * 2
+
+
 def test_of_as_many_seeds_those_of_head_are_compared_with_and_alone_it_is_not_the_best() -> None:
     others = [result(0.9, settings=LOGISTIC | SECOND, images="2.dir")]
     assert told([*others, HEAD]) == [(LOGISTIC, 1, False, False), ({}, 1, True, False)]
@@ -132,13 +158,14 @@ def test_the_table_has_a_line_a_recipe_and_explains_its_marks() -> None:
     results = [
         HEAD,
         result(0.9, settings=SECOND, images="2.dir"),
-        result(0.83, settings=LOGISTIC),
+        result(0.83, settings=LOGISTIC | {"split.seed": 9}, images="3.dir", inputs="corrected"),
     ]
+    note = "(other archive or labels) head.kind=logistic"
     assert render_recipes(collect_recipes(results)).splitlines() == [
         "backbone  seeds  images  wrong  accuracy  of seeds        log loss  settings",
         "pets",
         "   lite       2     200     30     0.850  0.800 to 0.900    0.1500  as committed",
-        " ~ lite       1     100     17     0.830  0.830 to 0.830    0.1700  head.kind=logistic",
+        f" ~ lite       1     100     17     0.830  0.830 to 0.830    0.1700  {note}",
         OTHER_SEEDS,
     ]
     (row, other) = csv.DictReader(io.StringIO(render_csv(collect_recipes(results), Recipe)))
