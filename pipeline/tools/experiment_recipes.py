@@ -1,7 +1,8 @@
 """What came of each recipe: the experiments that differ in their seeds alone, taken together."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from operator import itemgetter
 from statistics import fmean
 from typing import Any
@@ -9,7 +10,17 @@ from typing import Any
 from pipeline.tools.experiments import DONE, HEAD, ORDERS, WORKSPACE, Result, merit
 
 SEEDS = ("split.seed", "augment.seed", "head.seed")
-Draws = Mapping[tuple[tuple[str, ...], str | None], Result]  # by seeds unlike HEAD's, and images
+UNDECIDING = (
+    "extract.ray",
+    "extract.runner",
+    "features",
+    "report",
+    "runners",
+    "synsets",
+)  # of no figure
+Key = tuple[tuple[str, ...], str | None]  # the seeds that differ from HEAD's, and the images
+Keys = frozenset[Key]
+Draws = Mapping[Key, Result]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +76,12 @@ def collect_recipes(results: Iterable[Result]) -> list[Recipe]:
     Returns:
         Sorted by dataset, in each by accuracy, among equals by log loss; without figures last.
     """
-    groups: dict[tuple[str, str, str, object], list[Result]] = {}
+    groups: dict[tuple[str, str, Hashable, str | None], list[Result]] = {}
     inputs: dict[str, str | None] = {}
     for one in sorted(results, key=lambda one: (one.experiment != HEAD, ORDERS["created"](one))):
         if one.experiment != WORKSPACE and one.dataset is not None and one.backbone is not None:
-            key = (one.dataset, one.backbone, repr(_without_seeds(one)), one.inputs)
+            settings = frozenset((key, _hashable(value)) for key, value in _recipe(one).items())
+            key = (one.dataset, one.backbone, settings, one.inputs)
             groups.setdefault(key, []).append(one)
             inputs.setdefault(one.dataset, one.inputs)  # HEAD comes first
     return [
@@ -79,8 +91,18 @@ def collect_recipes(results: Iterable[Result]) -> list[Recipe]:
     ]
 
 
-def _without_seeds(result: Result) -> dict[str, Any]:
-    return {key: value for key, value in result.settings.items() if key not in SEEDS}
+def _recipe(result: Result) -> dict[str, Any]:
+    """Return the settings that make a recipe."""
+    return {
+        key: value
+        for key, value in result.settings.items()
+        if key not in SEEDS and not f"{key}.".startswith(tuple(f"{one}." for one in UNDECIDING))
+    }
+
+
+def _hashable(value: Any) -> Hashable:
+    """Return what equals another where the settings do, as 0 and 0.0."""
+    return value if isinstance(value, Hashable) else repr(value)
 
 
 def _seeds(result: Result) -> tuple[str, ...]:
@@ -111,13 +133,12 @@ def _rank(groups: Sequence[Sequence[Result]], inputs: str | None) -> list[Recipe
     ]
 
 
-def _find_common(draws: Sequence[Draws]) -> Draws:
-    """Return the most draws that two recipes have, else those of the recipe with most."""
-
-    def worth(one: Draws) -> tuple[bool, int]:
-        return sum(one.keys() <= other.keys() for other in draws) > 1, len(one)
-
-    return max(draws, key=worth, default={})
+def _find_common(draws: Sequence[Draws]) -> Keys:
+    """Return the most draws that two recipes have; where no two share one, those of the recipe with most."""
+    own = [frozenset(one) for one in draws]
+    shared = [one & other for one, other in combinations(own, 2)]
+    best = max(shared, key=lambda one: (len(one), sum(one <= other for other in own)), default=None)
+    return best or max(own, key=len, default=frozenset())
 
 
 def _one_a_seed(results: Sequence[Result]) -> Draws:
@@ -129,15 +150,15 @@ def _one_a_seed(results: Sequence[Result]) -> Draws:
     return {(seeds, one.images): one for seeds, one in first.items()}
 
 
-def _take_together(results: Sequence[Result], draws: Draws, common: Draws) -> Recipe:
+def _take_together(results: Sequence[Result], draws: Draws, common: Keys) -> Recipe:
     """Return what came of one recipe: of the draws that are common, where it has them all."""
     first = results[0]
-    compares = common.keys() <= draws.keys()
+    compares = common <= draws.keys()
     chosen = [one for draw, one in draws.items() if not compares or draw in common]
     recipe = Recipe(
         dataset=first.dataset or "",
         backbone=first.backbone or "",
-        settings=_without_seeds(first),
+        settings=_recipe(first),
         experiments=tuple(one.experiment for one in chosen),
         seeds=len(chosen),
         more=len(draws) - len(chosen),

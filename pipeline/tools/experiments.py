@@ -206,6 +206,8 @@ def _results(common: Result, state: ExpState, lock: LockFile | None) -> Iterator
             figures = {"state": "not run with these settings"}
         else:
             figures = _figures(state.data.metrics.get(file, {}))
+            if "state" not in figures and lock is not None and not lock.is_as_made(file):
+                figures = {"state": "not the metrics of dvc.lock"}
         folder = paths.split_folder(dataset).as_posix()
         images = state.data.outs.get(folder) if state.data else None
         yield replace(
@@ -245,23 +247,30 @@ def _figures(found: Mapping[str, Any]) -> dict[str, Any]:
     return {name: val[name] for name in FIGURES}
 
 
-def _read_lock(repo: Repo, state: ExpState) -> LockFile | None:
-    """Return the dvc.lock of a state beside its settings; None where it cannot be read.
+def _read_lock(repo: Repo, state: ExpState) -> LockFile:
+    """Return the dvc.lock of a state beside its settings; where it cannot be read, one of no stage.
 
     Changed data and code of the workspace are not looked for: reading all of it would take as long as
     `dvc status`.
     """
-    folder = Path(repo.root_dir).relative_to(repo.scm.root_dir)
+    here = Path(repo.root_dir)
+    folder = here.relative_to(repo.scm.root_dir)
+
+    def read(path: str) -> bytes | None:
+        try:
+            if state.rev == WORKSPACE:
+                return (here / path).read_bytes()
+            with repo.scm.get_fs(state.rev).open((folder / path).as_posix(), "rb") as stream:
+                return bytes(stream.read())
+        except OSError:
+            return None
+
+    params = _params(state)
     try:
-        if state.rev == WORKSPACE:
-            text = (Path(repo.root_dir) / paths.LOCK).read_text(encoding="utf-8")
-        else:
-            name = (folder / paths.LOCK).as_posix()
-            with repo.scm.get_fs(state.rev).open(name, "rb") as stream:
-                text = stream.read().decode()
-    except (OSError, ValueError):
-        return None
-    return LockFile.parse(text, _params(state))
+        text = (read(paths.LOCK.as_posix()) or b"").decode()
+    except UnicodeDecodeError:
+        text = ""
+    return LockFile.parse(text, params, read) or LockFile({}, params)
 
 
 def _params(state: ExpState) -> dict[str, Any]:

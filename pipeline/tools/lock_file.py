@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -23,13 +23,20 @@ class LockFile:
     Attributes:
         stages: Of dvc.lock, by name: each with its `deps`, `outs` and `params`.
         params: What params.yaml holds.
+        read: Gives the bytes of an output that lies beside them, by its path; None of what is not looked at.
     """
 
     stages: Mapping[str, Any]
     params: Mapping[str, Any]
+    read: Callable[[str], bytes | None] = lambda path: None
 
     @classmethod
-    def parse(cls, text: str, params: Mapping[str, Any]) -> "LockFile | None":
+    def parse(
+        cls,
+        text: str,
+        params: Mapping[str, Any],
+        read: Callable[[str], bytes | None] = lambda path: None,
+    ) -> "LockFile | None":
         """Read a dvc.lock as DVC writes it; None where it cannot be read."""
         stages: dict[str, Any] = {}
         try:
@@ -37,7 +44,7 @@ class LockFile:
                 stages |= _read_block(block)
         except (NotYaml, AttributeError, TypeError):
             return None
-        return cls(stages, params) if stages else None
+        return cls(stages, params, read) if stages else None
 
     def knows(self, path: str) -> bool:
         """Tell whether a stage made a file."""
@@ -69,6 +76,13 @@ class LockFile:
                 waiting.append(dep["path"])
         return True
 
+    def is_as_made(self, path: str) -> bool:
+        """Tell whether a file that lies there is what its stage made."""
+        content = self.read(path)
+        if content is None:
+            return True
+        return hashlib.md5(content, usedforsecurity=False).hexdigest() == self._hash_made(path)
+
     def inputs_of(self, path: str) -> str | None:
         """Return a digest of what the stage that made a file read, and no code; None where none made it."""
         stage = self._maker(path)
@@ -81,14 +95,14 @@ class LockFile:
     def _maker(self, path: str) -> Mapping[str, Any] | None:
         """Return the stage whose output is a path."""
         for stage in self.stages.values():
-            if any(out["path"] == path for out in stage.get("outs", ())):
+            if any(_plain(out["path"]) == _plain(path) for out in stage.get("outs", ())):
                 found: Mapping[str, Any] = stage
                 return found
         return None
 
     def _hash_made(self, path: str) -> str | None:
         outs = (self._maker(path) or {}).get("outs", ())
-        return next((one.get("md5") for one in outs if one["path"] == path), None)
+        return next((one.get("md5") for one in outs if _plain(one["path"]) == _plain(path)), None)
 
     def _has(self, key: str, value: Any) -> bool:
         """Tell whether params.yaml has a value under a dotted key."""
@@ -128,4 +142,11 @@ def warn_of_other_settings(dataset: str, backbone: str | None) -> None:
 
 def _params(stage: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the settings by dotted key with which a stage ran."""
-    yield from stage.get("params", {}).get(paths.PARAMS.as_posix(), {}).items()
+    for file, values in stage.get("params", {}).items():
+        if _plain(file) == paths.PARAMS.as_posix():
+            yield from values.items()
+
+
+def _plain(path: str) -> str:
+    """Return a path from the project's folder, where a stage works in a folder of it."""
+    return path.removeprefix("../")

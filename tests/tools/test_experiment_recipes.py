@@ -87,6 +87,28 @@ def test_seeds_that_only_one_recipe_has_are_left_out_so_that_it_compares() -> No
     assert "(1 more) as committed" in render_recipes(collect_recipes(results))
 
 
+def test_seeds_that_overlap_are_compared_on_those_that_both_have() -> None:
+    results = [
+        result(accuracy, settings=settings | ({"head.seed": seed} if seed != 7 else {}))
+        for settings, seeds in (({}, (7, 8, 9)), (LOGISTIC, (7, 8, 10)))
+        for seed, accuracy in zip(seeds, (0.8, 0.9, 0.1), strict=True)
+    ]
+    found = [(one.seeds, one.more, one.compares, one.is_best) for one in collect_recipes(results)]
+    assert found == [(2, 1, True, True)] * 2
+
+
+def test_what_decides_no_figure_makes_no_recipe_and_numbers_are_equal_as_numbers() -> None:
+    settings: list[dict[str, Any]] = [
+        {"report.heat_maps": True, "extract.ray.cpus": 2}, {"head.l2": 0}, {"head.l2": 0.0},
+        {"head.units": [1, 2]}, {"head.units": [1, 2]}, {"reporting.x": 1},
+    ]  # fmt: skip
+    results = [result(0.5, settings=one | {"head.seed": n}) for n, one in enumerate(settings)]
+    found = [(one.settings, one.seeds) for one in collect_recipes([HEAD, *results])]
+    assert sorted(found, key=str) == [
+        ({"head.l2": 0}, 2), ({"head.units": [1, 2]}, 2), ({"reporting.x": 1}, 1), ({}, 2),
+    ]  # fmt: skip
+
+
 def test_what_has_no_figures_takes_none_from_others() -> None:
     results = [HEAD, result(0.9, settings=SECOND), result(None, settings=LOGISTIC)]
     found = [(one.seeds, one.more, one.compares) for one in collect_recipes(results)]

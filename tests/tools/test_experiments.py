@@ -271,6 +271,10 @@ def test_what_changes_in_the_workspace_is_seen() -> None:
     params, metrics = Path("params.yaml"), Path("metrics/pets/lite.json")
     old = params.read_text(), metrics.read_text()
     try:
+        other = json.loads(old[1])
+        other["val"]["accuracy"] = 0.99
+        metrics.write_text(json.dumps(other))
+        assert states() == {"herbs": "done", "pets": "not the metrics of dvc.lock"}
         metrics.write_text("{")
         assert states() == {"herbs": "done", "pets": "damaged metrics"}
         params.write_text(yaml.safe_dump(SETTINGS | {"head": {"units": 9, "kind": "mlp"}}))

@@ -1,5 +1,6 @@
 """Which files a dvc.lock says were made with the settings at hand, and of what."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,31 @@ def test_features_of_other_settings_than_now_are_warned_of(
     warn_of_other_settings("pets", None)
     assert "features/pets/lite.h5 was made with other settings than params.yaml has" in caplog.text
     assert "data/split/pets was made with other settings" in caplog.text
+
+
+def test_figures_that_are_not_what_was_made_are_told() -> None:
+    def holding(content: bytes | None) -> LockFile:
+        made = stage(
+            {METRICS: hashlib.md5(b"figures", usedforsecurity=False).hexdigest()},
+            {"models/pets/lite": "m1"},
+        )
+        found = lock(**{"evaluate@pets-lite": made})
+        return LockFile(found.stages, found.params, lambda path: content)
+
+    assert holding(b"figures").is_as_made(METRICS)
+    assert holding(None).is_as_made(METRICS)
+    assert not holding(b"better figures").is_as_made(METRICS)
+
+
+def test_a_stage_that_works_in_a_folder_is_one_of_those_behind() -> None:
+    weights = stage({"../data/weights/lite.json": "w1"}, {})
+    weights["params"] = {"../params.yaml": {"report": {"heat_maps": False}}}
+    extract = stage({"features/pets/lite.h5": "f1"}, {"data/weights/lite.json": "w1"})
+    stages = {"weights@lite": weights, "extract@pets-lite": extract}
+    assert lock(**stages).is_current(METRICS)
+    assert not lock(PARAMS | {"report": {"heat_maps": True}}, **stages).is_current(METRICS)
+    weights["outs"][0]["md5"] = "w2"
+    assert not lock(**stages).is_current(METRICS)
 
 
 def test_inputs_are_told_apart_by_hash_and_code_is_none() -> None:
