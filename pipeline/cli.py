@@ -383,7 +383,7 @@ def experiments(
         answers = list(compare_experiments(results, compare, other, dataset, backbone))
         print(render_json(answers) if as_json else "\n".join(map(str, answers)))
         return
-    recipes = collect_recipes(chosen)
+    recipes = collect_recipes(chosen) if over_seeds else []
     width = shutil.get_terminal_size((120, 24)).columns
     if as_json:
         print(render_json(recipes if over_seeds else chosen))

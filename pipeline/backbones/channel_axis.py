@@ -57,7 +57,10 @@ def _search(place: Any, axes: Sequence[int], input_axis: int, seen: set[str]) ->
         return list(axes).index(input_axis if kind == "Parameter" else FIRST)
     sources = [one.get_source_output() for one in node.inputs()]
     if kind == "Transpose":
-        order = sources[1].get_node().data
+        turned = sources[1].get_node()
+        if turned.get_type_name() != "Constant":
+            return None
+        order = turned.data
         return _search(sources[0], [int(order[axis]) for axis in axes], input_axis, seen)
     for source in sources:
         if _keeps_axes(kind, node, source):
@@ -80,7 +83,6 @@ def _keeps_axes(kind: str, node: Any, source: Any) -> bool:
 def _is_constant(place: Any) -> bool:
     """Tell whether a value is the network's own, as it is or converted."""
     node = place.get_node()
-    inputs = node.inputs()
-    return node.get_type_name() == "Constant" or (
-        node.get_type_name() == "Convert" and _is_constant(inputs[0].get_source_output())
-    )
+    if node.get_type_name() == "Convert":
+        return _is_constant(node.input(0).get_source_output())
+    return bool(node.get_type_name() == "Constant")

@@ -121,7 +121,7 @@ def find_difference(found: NDArray[Any], expected: NDArray[Any], near: float) ->
         return f"its shape is {found.shape}, expected {expected.shape}"
     found, expected = found.astype(np.float64), expected.astype(np.float64)
     if not np.isfinite(expected).all():
-        return "on noise it gives values that are no finite numbers"
+        return "on noise that gives values that are no finite numbers"
     difference, reach = float(np.abs(found - expected).max()), float(np.abs(expected).max())
     if difference <= near * reach:
         return ""

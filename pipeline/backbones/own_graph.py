@@ -60,9 +60,10 @@ def read_graph(path: Path, input_size: int) -> Any:
         try:
             graph = reader.convert(reader.load(str(model)))
         except Exception as error:  # noqa: BLE001 (OpenVINO's have no class in common)
-            beside = path.is_file() and "onversion rule" not in openvino_fault(error)
+            fault = openvino_fault(error)
+            beside = path.is_file() and "conversion rule" not in fault
             hint = "; where its weights lie beside it, name the folder" if beside else ""
-            raise ValueError(f"{openvino_fault(error)}{hint}") from None
+            raise ValueError(f"{fault}{hint}") from None
     if len(graph.inputs) != 1:
         raise ValueError(f"it has {len(graph.inputs)} inputs, expected one: images")
     found = graph.input().get_partial_shape()

@@ -10,14 +10,8 @@ from typing import Any
 from pipeline.tools.experiments import DONE, HEAD, ORDERS, WORKSPACE, Result, merit
 
 SEEDS = ("split.seed", "augment.seed", "head.seed")
-UNDECIDING = (
-    "extract.ray",
-    "extract.runner",
-    "features",
-    "report",
-    "runners",
-    "synsets",
-)  # of no figure
+# Keys and sections that decide no figure.
+UNDECIDING = ("extract.ray", "extract.runner", "features", "report", "runners", "synsets")
 Key = tuple[tuple[str, ...], str | None]  # the seeds that differ from HEAD's, and the images
 Keys = frozenset[Key]
 Draws = Mapping[Key, Result]

@@ -72,11 +72,11 @@ def render_csv(rows: Sequence[Row], kind: type[Row]) -> str:
     """Return CSV, a row a result or recipe, in full precision; what is not there is empty."""
     stream = io.StringIO()
     names = [field.name for field in fields(kind)]
-    table = csv.DictWriter(stream, names, extrasaction="ignore", lineterminator="\n")
+    table = csv.DictWriter(stream, names, lineterminator="\n")
     table.writeheader()
     for one in rows:
         values = asdict(one) | {"settings": describe_settings(one.settings)}
-        table.writerow(values | {"experiments": " ".join(values.get("experiments", ()))})
+        table.writerow({k: " ".join(v) if isinstance(v, tuple) else v for k, v in values.items()})
     return stream.getvalue().removesuffix("\n")
 
 

@@ -17,7 +17,7 @@ from scmrepo.exceptions import SCMError
 
 from pipeline import paths
 from pipeline.errors import ExperimentsError, did_you_mean
-from pipeline.tools.lock_file import LockFile
+from pipeline.tools.lock_file import LockFile, read_stages
 
 WORKSPACE, HEAD = "workspace", "HEAD"
 DONE = "done"
@@ -91,14 +91,15 @@ def read_results(commits: int = 1, *, all_commits: bool = False) -> list[Result]
             states = repo.experiments.show(revs=[HEAD], num=commits, all_commits=all_commits)
             if not states:
                 raise _no_repository("there is no commit yet")
-            locks = {one.rev: _read_lock(repo, one) for _, _, one, _ in _experiments(states)}
+            done = [one for _, _, one, progress in _experiments(states) if progress == DONE]
+            locks = {one.rev: _read_lock(repo, one) for one in done}
     except (DvcException, SCMError) as error:
         raise _no_repository(str(error)) from None
     return results_of(states, locks)
 
 
 def results_of(
-    states: Sequence[ExpState], locks: Mapping[str, LockFile | None] = MappingProxyType({})
+    states: Sequence[ExpState], locks: Mapping[str, LockFile] = MappingProxyType({})
 ) -> list[Result]:
     """Turn what DVC knows into results.
 
@@ -265,12 +266,11 @@ def _read_lock(repo: Repo, state: ExpState) -> LockFile:
         except OSError:
             return None
 
-    params = _params(state)
     try:
         text = (read(paths.LOCK.as_posix()) or b"").decode()
     except UnicodeDecodeError:
         text = ""
-    return LockFile.parse(text, params, read) or LockFile({}, params)
+    return LockFile(read_stages(text), _params(state), read)
 
 
 def _params(state: ExpState) -> dict[str, Any]:

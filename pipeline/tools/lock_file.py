@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,7 +13,8 @@ from pipeline.yaml_reader import NotYaml, read_yaml
 
 log = logging.getLogger(__name__)
 STAGE = re.compile(r"^  (?=\S)", re.MULTILINE)  # before the name of each
-CODE = "pipeline"  # deps in this folder are no inputs
+# The code that a stage depends on: most of the text, and of no interest here.
+CODE = re.compile(r"^    - path: (?:\.\./)?pipeline/.*\n(?:      .*\n)*", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class LockFile:
     """A dvc.lock, and the params.yaml beside it.
 
     Attributes:
-        stages: Of dvc.lock, by name: each with its `deps`, `outs` and `params`.
+        stages: Of `read_stages`.
         params: What params.yaml holds.
         read: Gives the bytes of an output that lies beside them, by its path; None of what is not looked at.
     """
@@ -29,22 +30,6 @@ class LockFile:
     stages: Mapping[str, Any]
     params: Mapping[str, Any]
     read: Callable[[str], bytes | None] = lambda path: None
-
-    @classmethod
-    def parse(
-        cls,
-        text: str,
-        params: Mapping[str, Any],
-        read: Callable[[str], bytes | None] = lambda path: None,
-    ) -> "LockFile | None":
-        """Read a dvc.lock as DVC writes it; None where it cannot be read."""
-        stages: dict[str, Any] = {}
-        try:
-            for block in STAGE.split(text)[1:]:
-                stages |= _read_block(block)
-        except (NotYaml, AttributeError, TypeError):
-            return None
-        return cls(stages, params, read) if stages else None
 
     def knows(self, path: str) -> bool:
         """Tell whether a stage made a file."""
@@ -69,7 +54,7 @@ class LockFile:
             seen.add(one)
             if not all(self._has(key, value) for key, value in _params(stage)):
                 return False
-            for dep in stage.get("deps", ()):
+            for dep in _deps(stage):
                 made = self._hash_made(dep["path"])
                 if made not in (None, dep.get("md5")):
                     return False
@@ -88,8 +73,7 @@ class LockFile:
         stage = self._maker(path)
         if stage is None:
             return None
-        deps = {one["path"]: one.get("md5") for one in stage.get("deps", ())}
-        read = sorted((one, md5) for one, md5 in deps.items() if one.split("/")[0] != CODE)
+        read = sorted((one["path"], one.get("md5")) for one in _deps(stage))
         return hashlib.sha256(repr(read).encode()).hexdigest()[:16]
 
     def _maker(self, path: str) -> Mapping[str, Any] | None:
@@ -114,6 +98,20 @@ class LockFile:
         return bool(found == value)
 
 
+def read_stages(text: str) -> dict[str, Any]:
+    """Return the stages of a dvc.lock as DVC writes it, by name: `deps` without code, `outs` and `params`.
+
+    Nothing where it cannot be read.
+    """
+    stages: dict[str, Any] = {}
+    try:
+        for block in STAGE.split(CODE.sub("", text))[1:]:
+            stages |= _read_block(block)
+    except (NotYaml, AttributeError, TypeError):
+        return {}
+    return stages
+
+
 @lru_cache(maxsize=4096)
 def _read_block(text: str) -> dict[str, Any]:
     """Return a stage under its name; most are the same in many experiments, and to read YAML takes long."""
@@ -127,12 +125,12 @@ def warn_of_other_settings(dataset: str, backbone: str | None) -> None:
     """
     try:
         params = read_yaml(paths.PARAMS.read_text(encoding="utf-8"))
-        lock = LockFile.parse(paths.LOCK.read_text(encoding="utf-8"), params)
+        lock = LockFile(read_stages(paths.LOCK.read_text(encoding="utf-8")), params)
     except (OSError, ValueError):
         return
     made = paths.features_file(dataset, backbone) if backbone else paths.split_folder(dataset)
     name = made.as_posix()
-    if lock is not None and lock.knows(name) and not lock.is_current(name):
+    if lock.knows(name) and not lock.is_current(name):
         log.warning(
             "%s was made with other settings than params.yaml has now (dvc.lock): what follows mixes both; "
             "run `dvc repro` first",
@@ -145,6 +143,10 @@ def _params(stage: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for file, values in stage.get("params", {}).items():
         if _plain(file) == paths.PARAMS.as_posix():
             yield from values.items()
+
+
+def _deps(stage: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return stage.get("deps") or ()  # a stage may depend on code alone
 
 
 def _plain(path: str) -> str:

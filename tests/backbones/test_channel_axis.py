@@ -60,6 +60,12 @@ CASES: dict[str, tuple[Maker, int | None]] = {
         ),
         1,
     ),
+    "turned by what is computed": (
+        lambda ops, x: ops.transpose(
+            convolve(ops, x), ops.add(ops.constant([0, 1, 2, 2]), ops.constant([0, 1, 1, -1]))
+        ),
+        None,
+    ),
     "a change of shape": (lambda ops, x: ops.relu(reshape(ops, convolve(ops, x))), None),
     "products of maps": (lambda ops, x: attend(ops, convolve(ops, x)), None),
     "a constant alone": (lambda ops, _: ops.relu(ops.constant(np.ones((1, 3, 8, 8), np.float32))), None),

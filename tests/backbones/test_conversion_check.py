@@ -172,7 +172,7 @@ def save_logarithm(folder: Path) -> None:
     ("save", "fault"),
     [
         (save_resized, "on noise they differ by up to"),
-        (save_logarithm, "on noise it gives values that are no finite numbers"),
+        (save_logarithm, "on noise that gives values that are no finite numbers"),
     ],
 )
 def test_a_saved_model_that_openvino_computes_otherwise_is_refused(
