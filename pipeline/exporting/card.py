@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.heads.saving import HeadInfo
+from pipeline.rounding import percent
 
 MARK = "<!-- Written by `bottleneck export`, which may replace it. -->"
 
 PIXELS = """Pixels are uint8, RGB, {size} x {size}, batch first; the network scales them itself. They are the
-square in the middle of the upright photo, 7/8 of its shorter side, shrunk by linear interpolation:
+square in the middle of the upright photo, 7/8 of its shorter side, shrunk by linear interpolation (make
+one of 16 bits a channel 8 bits deep first: Pillow cuts off what is brighter than 255):
 
 ```python
 import cv2
@@ -146,8 +148,10 @@ def _metric_lines(facts: CardFacts) -> Iterator[str]:
     yield "| images | accuracy | 95 % interval | log loss |\n| --- | --- | --- | --- |"
     for split, one in facts.metrics.items():
         if "n" in one:
-            bounds = f"{one['accuracy_low']:.1%} to {one['accuracy_high']:.1%}"
-            yield f"| {one['n']:,} of {split} | {one['accuracy']:.1%} | {bounds} | {one['log_loss']:.3f} |"
+            accuracy, low, high = (
+                percent(one[name]) for name in ("accuracy", "accuracy_low", "accuracy_high")
+            )
+            yield f"| {one['n']:,} of {split} | {accuracy} | {low} to {high} | {one['log_loss']:.3f} |"
 
 
 def _precision_line(info: HeadInfo) -> str:

@@ -62,7 +62,7 @@ def run(dataset: str, backbone: str, params: Params, to: Path, *, force: bool = 
         head = saved.head()
         path_format.write(build_network(network, head), saved.info.classes, fresh)
         difference = _largest_difference(path_format, fresh, network, head)
-        facts = _gather_facts(to, dataset, backbone, settings, saved.info, difference)
+        facts = _gather_facts(to, dataset, backbone, params, saved.info, difference)
         (folder / card.name).write_text(write_card(facts), encoding="utf-8")
         _flush(folder)
         size = size_of(fresh)
@@ -204,15 +204,17 @@ def _gather_facts(
     to: Path,
     dataset: str,
     backbone: str,
-    settings: BackboneParams,
+    params: Params,
     info: HeadInfo,
     difference: float,
 ) -> CardFacts:
     # Not what the stage evaluate wrote: it may be of an earlier head.
     predictions = read_head_predictions(paths.model_folder(dataset, backbone))
+    settings = _only_network(backbone, params.backbone(backbone))
     own = backbones.describe_own()
     network = backbones.CATALOGUE.get(settings.network or backbone, own)
-    known = datasets.CATALOGUE.get(dataset)
+    is_own = params.dataset(dataset).source == "archive"  # of which the catalogue says nothing
+    known = None if is_own else datasets.CATALOGUE.get(dataset)
     source = str(_read_json(paths.weights_record(backbone)).get("source", ""))
     licence = LICENCES.get(source.split(",")[0], f"{settings.weights}, under its own licence")
     return CardFacts(

@@ -5,6 +5,10 @@ from typing import Any
 
 # A copy of params.yaml: what stands there may be the user's own. A test compares the two.
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "datasets": {
+        "cats_vs_dogs": {"source": "drawn", "archive": None},
+        "flowers": {"source": "drawn", "archive": None},
+    },
     "split": {
         "val_fraction": 0.2,
         "test_fraction": 0.0,

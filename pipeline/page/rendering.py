@@ -19,12 +19,12 @@ from pipeline.page.defaults import BACKBONE_DEFAULTS, DEFAULTS
 from pipeline.page.ranking import rank_heads
 from pipeline.page.revision import Revision
 from pipeline.params import Params
+from pipeline.rounding import decimal, percent
 from pipeline.urls import plain_url
 
 View = Mapping[str, Any]
 
 TEMPLATES = Path(__file__).parent / "templates"
-NARROW_SPACE = "\u202f"
 # Settings that change nothing on the page: where features are kept, what only studies read, who computes.
 DECIDE_NOTHING: Any = {
     "features": True, "runners": True, "synsets": True, "extract": {"runner", "ray"},
@@ -106,7 +106,7 @@ def make_environment(more: Sequence[Path] = ()) -> Environment:
         bytecode_cache=_kept_templates(),
     )
     environment.filters |= {
-        "percent": _percent, "thousands": _thousands, "fixed": _fixed, "small": _small,
+        "percent": percent, "decimal": decimal, "thousands": _thousands, "fixed": _fixed, "small": _small,
         "csv_line": csv_line,
     }  # fmt: skip
     return environment
@@ -153,10 +153,6 @@ def _as_yaml(value: object) -> str:
         texts = [_as_yaml(one) for one in value]
         return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     return plain_url(str(value))
-
-
-def _percent(share: float, digits: int = 1) -> str:
-    return f"{share * 100:.{digits}f}{NARROW_SPACE}%"
 
 
 def _thousands(count: int) -> str:

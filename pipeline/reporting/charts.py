@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.reporting.findings import ConfidenceBin
+from pipeline.rounding import percent
 
 Column = NDArray[np.float64]
 Curves = Mapping[str, Mapping[str, Column]]
@@ -292,12 +293,12 @@ def _point_of(frame: Frame, one: ConfidenceBin) -> str:
     low, high = frame.down(one.low), frame.down(one.high)
     ends = "".join(f"M{x - CAP:.1f} {end}h{2 * CAP}" for end in (low, high))
     told = (
-        f"{one.confidence:.1%} sure, {one.accuracy:.1%} right on {one.n:,} images "
-        f"({one.low:.1%} to {one.high:.1%})"
+        f"{percent(one.confidence)} sure, {percent(one.accuracy)} right on {one.n:,} images "
+        f"({percent(one.low)} to {percent(one.high)})"
     )
     return (
         f'<g class="series-0"><path class="curve" d="M{x} {low}V{high}{ends}"></path>'
-        f'<circle cx="{x}" cy="{y}" r="4.5"></circle><title>{told}</title></g>'
+        f'<circle cx="{x}" cy="{y}" r="4.5"></circle><title>{escape(told)}</title></g>'
     )
 
 

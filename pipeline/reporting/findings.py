@@ -62,7 +62,8 @@ class Learning:
         best: The epoch with the lowest log loss on val, from 1; of equals, the first.
         lowest: That log loss, nats.
         last: The log loss on val after the last epoch.
-        rises: Has it risen since by more than a twentieth, while that of train has fallen?
+        rises: Has it risen since by more than a twentieth?
+        overfits: Has it, while that of train has fallen?
     """
 
     epochs: int
@@ -70,6 +71,7 @@ class Learning:
     lowest: float
     last: float
     rises: bool
+    overfits: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,12 +139,14 @@ def find_learning(train: Column, val: Column) -> Learning:
         val: The same on val.
     """
     best = int(val.argmin())
+    rises = bool(val[-1] > (1 + RISE) * val[best])
     return Learning(
         epochs=len(val),
         best=best + 1,
         lowest=float(val[best]),
         last=float(val[-1]),
-        rises=bool(val[-1] > (1 + RISE) * val[best] and train[-1] < train[best]),
+        rises=rises,
+        overfits=rises and bool(train[-1] < train[best]),
     )
 
 

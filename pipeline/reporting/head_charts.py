@@ -24,7 +24,8 @@ from pipeline.reporting.findings import (
     join_confidence_bins,
 )
 from pipeline.reporting.results import HeadResult
-from pipeline.reporting.story import percent, tell_calibration, tell_history
+from pipeline.reporting.story import tell_calibration, tell_history
+from pipeline.rounding import decimal, percent
 
 Column = NDArray[np.float64]
 Curve = Mapping[str, Column]
@@ -62,7 +63,7 @@ def choose_curves(
 def _histories(head: HeadResult, learning: Learning) -> list[Chart]:
     """Return the charts of log loss and accuracy by epoch."""
     key = [(SPLIT_NAMES[split], LINES[split]) for split in LINES if split in head.history]
-    after = learning.best if learning.rises else None
+    after = learning.best if learning.overfits else None
     charts = []
     for measure, title in (("log_loss", "Log loss by epoch"), ("accuracy", "Accuracy by epoch")):
         ends = ", ".join(
@@ -129,4 +130,4 @@ def _listed(head: HeadResult, figure: str, name: str) -> str:
         return "no class that some but not all images are of"
     weakest = min(areas, key=lambda one: (areas[one], one))
     mean = sum(areas.values()) / len(areas)
-    return f"mean {name} {mean:.3f}, the least {areas[weakest]:.3f} of {weakest}"
+    return f"mean {name} {decimal(mean)}, the least {decimal(areas[weakest])} of {weakest}"

@@ -7,8 +7,8 @@ from statistics import NormalDist
 from pipeline.comparison import SIGNIFICANT
 from pipeline.metrics import wilson_interval
 from pipeline.reporting.findings import Baseline, ConfidenceBin, Learning, Mix
+from pipeline.rounding import percent
 
-NARROW_SPACE = "\u202f"
 WIDE_INTERVAL = 0.2  # a wider one leaves open whether a head is good
 NAMED_CLASSES = 3
 
@@ -109,14 +109,15 @@ def tell_learning(learning: Learning | None) -> str:
         return ""
     if learning.rises:
         best = f"epoch {learning.best} of {learning.epochs}"
-        return f"the log loss on val was lowest after {best} and rose again"
-    return f"the log loss on val did not rise again in {learning.epochs} epochs"
+        alike = "" if learning.overfits else ", as did that on train"
+        return f"the log loss on val was lowest after {best} and rose again{alike}"
+    return f"after {learning.epochs} epochs the log loss on val was at its lowest, or near it"
 
 
 def tell_history(learning: Learning) -> str:
     """Say what the curves of learning show."""
     lowest = f"lowest after epoch {learning.best} ({learning.lowest:.3f})"
-    if learning.rises:
+    if learning.overfits:
         return (
             f"On val the log loss is {lowest}. In the shaded epochs after it, train still improves and val "
             f"does not ({learning.last:.3f} at the end): overfitting, or chance where val has few images or "
@@ -150,8 +151,3 @@ def tell_calibration(bins: Sequence[ConfidenceBin]) -> str:
         verdict = "promises too much" if over else "is better than it says"
     where = "In the only bin" if len(bins) == 1 else f"In {over + under} of {len(bins)} bins"
     return f"{text}. {where} the difference is beyond chance: it {verdict}."
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """Return a share as a percentage."""
-    return f"{share * 100:.{digits}f}{NARROW_SPACE}%"

@@ -27,7 +27,8 @@ def count_rows(
         Nested counts, as docs name them: `images` (found = used + duplicate + quarantined),
         `splits`, `own_splits` (used images in folders of the archive's own that tell a split,
         unless all tell train: `split.respect_folders` would change nothing then),
-        `quarantined`, `duplicates`; `leaks`, the groups of near-duplicates that lie in several
+        `quarantined`, `duplicates` (groups of near-duplicates, and how many of them have several
+        labels); `leaks`, the groups of near-duplicates that lie in several
         splits, as the archive's own folders may have them, and `leaks_prevented`, those that
         would, had each image been split for itself; and `balance`, the images of the smallest class
         over those of the largest, 0..1.
@@ -39,8 +40,8 @@ def count_rows(
     if not own.keys() - {"train"}:
         own.clear()
     groups = Counter(row.group for row in used)
+    labels = Counter(group for group, _ in {(row.group, row.label) for row in used})
     leaks, leaks_prevented = _count_leaks(used, settings)
-    conflicting = sum(row.reason.startswith("conflicting labels") for row in rows)
     quarantined = Counter(row.reason.split(":")[0] for row in rows if row.status == QUARANTINED)
     return {
         "images": {
@@ -54,7 +55,7 @@ def count_rows(
         "quarantined": dict(quarantined),
         "duplicates": {
             "near_groups": sum(number > 1 for number in groups.values()),
-            "conflicting": conflicting,
+            "conflicting": sum(number > 1 for number in labels.values()),
         },
         "balance": _compare_classes(used),
         "leaks": leaks,

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.rounding import decimal
 from pipeline.tools.experiment_recipes import Recipe
 from pipeline.tools.experiments import DONE, Result
 
@@ -129,8 +130,8 @@ def _cells(one: Result) -> list[str]:
     """Return the texts of a row; where there are no figures, the state stands before the settings."""
     figures, state = ["-", "-", "-", "-"], f"({one.state}) "
     if one.state == DONE:
-        interval = f"{one.accuracy_low:.3f} to {one.accuracy_high:.3f}"
-        accuracy, log_loss = f"{one.accuracy:.3f}", f"{one.log_loss:.4f}"
+        interval = f"{_share(one.accuracy_low)} to {_share(one.accuracy_high)}"
+        accuracy, log_loss = _share(one.accuracy), f"{one.log_loss:.4f}"
         figures, state = [f"{one.n:,}", accuracy, interval, log_loss], ""
     settings = describe_settings(one.settings, LONGEST_VALUE)
     return [f" {_mark(one)} {one.experiment}", one.backbone or "-", *figures, f"{state}{settings}"]
@@ -140,8 +141,8 @@ def _recipe_cells(one: Recipe) -> list[str]:
     """Return the texts of a row; before the settings stands what is not in its figures."""
     figures = ["-", "-", "-", "-", "-"]
     if one.accuracy is not None:
-        span = f"{one.accuracy_lowest:.3f} to {one.accuracy_highest:.3f}"
-        accuracy, log_loss = f"{one.accuracy:.3f}", f"{one.log_loss:.4f}"
+        span = f"{_share(one.accuracy_lowest)} to {_share(one.accuracy_highest)}"
+        accuracy, log_loss = _share(one.accuracy), f"{one.log_loss:.4f}"
         figures = [f"{one.n:,}", f"{one.wrong:,}", accuracy, span, log_loss]
     notes = {
         "(other archive or labels)": one.other_inputs,
@@ -151,6 +152,10 @@ def _recipe_cells(one: Recipe) -> list[str]:
     settings = describe_settings(one.settings, LONGEST_VALUE) or AS_COMMITTED
     told = " ".join([*(note for note, holds in notes.items() if holds), settings])
     return [f" {_mark(one)} {one.backbone}", str(one.seeds), *figures, told]
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else decimal(value)
 
 
 def _value(value: Any, longest: int | None) -> str:

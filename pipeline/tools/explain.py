@@ -10,6 +10,7 @@ from pipeline.explanations.explainer import Explainer, open_explainer
 from pipeline.files import atomic_write
 from pipeline.images import Pixels
 from pipeline.params import Params
+from pipeline.rounding import decimal
 from pipeline.tools.explanation_pictures import draw_row, stack_rows
 from pipeline.tools.predict import Answer
 
@@ -42,7 +43,7 @@ def draw_answer(answer: Answer, explainer: Explainer) -> Pixels:
     """Return a row: the image, and its heat map, with the class and its probability."""
     pixels = explainer.see(Path(answer.file).read_bytes())
     evidence = explainer.class_maps(pixels).evidence(explainer.classes.index(answer.label))
-    title = f"{answer.label} {answer.probabilities[answer.label]:.4f}"
+    title = f"{answer.label} {decimal(answer.probabilities[answer.label], 4)}"
     return draw_row(pixels, evidence, title, Path(answer.file).name)
 
 

@@ -23,6 +23,7 @@ from pipeline.heads.saving import SavedHead, read_head
 from pipeline.images import decode_grey
 from pipeline.parallel import Progress, closing, map_ordered, no_progress
 from pipeline.params import Params
+from pipeline.rounding import decimal
 from pipeline.signatures import READABLE, explain_fault
 from pipeline.tools.familiarity import Familiarity
 
@@ -90,7 +91,7 @@ def format_answer(answer: Answer, top: int | None, *, as_json: bool) -> str:
     shown = dict(islice(answer.probabilities.items(), top))
     if as_json:
         return json.dumps({**asdict(answer), "probabilities": shown})
-    ranked = "  ".join(f"{name} {value:.4f}" for name, value in shown.items())
+    ranked = "  ".join(f"{name} {decimal(value, 4)}" for name, value in shown.items())
     remark = "  unlike anything trained on" if answer.unlike else ""
     return f"{answer.file}: {answer.label}  ({ranked}){remark}"
 

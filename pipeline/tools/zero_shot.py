@@ -17,6 +17,7 @@ from pipeline.imagenet.classifier import (
 )
 from pipeline.metrics import wilson_interval
 from pipeline.params import Params
+from pipeline.rounding import decimal
 from pipeline.tools.words import count_of
 
 OTHERS = "others"  # what an image shows that is not of the only class that is known
@@ -40,9 +41,8 @@ class Share:
         return cls(n=n, right=count, share=count / n, low=low, high=high)
 
     def __str__(self) -> str:
-        return (
-            f"{self.share:.3f} ({self.low:.3f} to {self.high:.3f}) of {count_of(self.n, 'image')}"
-        )
+        interval = f"{decimal(self.low)} to {decimal(self.high)}"
+        return f"{decimal(self.share)} ({interval}) of {count_of(self.n, 'image')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

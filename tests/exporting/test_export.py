@@ -24,6 +24,7 @@ from pipeline.features import read_features
 from pipeline.images import decode_square
 from pipeline.params import Params
 from pipeline.predictions_file import read_predictions
+from pipeline.rounding import percent
 from pipeline.stages import extract, train
 from tests.damages import largest_file
 from tests.documents import python_in
@@ -146,9 +147,28 @@ def test_names_of_classes_are_in_onnx(params: Params) -> None:
 
 def test_the_card_of_a_network_of_ones_own_says_so(params: Params) -> None:
     saved = export.read_saved("pets", BACKBONE)
-    settings = params.backbone(BACKBONE).model_copy(update={"network": "own", "scaling": "tf"})
-    facts = export._gather_facts(Path("a.keras"), "pets", BACKBONE, settings, saved.info, 0.0)
+    settings = params.backbone(BACKBONE).model_copy(
+        update={"network": "own", "weights": "a.keras", "scaling": "tf"}
+    )
+    params = params.model_copy(update={"backbones": {BACKBONE: settings}})
+    facts = export._gather_facts(Path("a.keras"), "pets", BACKBONE, params, saved.info, 0.0)
     assert facts.network == "a network of one's own"
+
+
+@pytest.mark.parametrize(
+    ("source", "licence"), [("archive", "not known here"), ("kaggle", "Creative Commons")]
+)
+def test_the_licence_is_that_of_images_which_the_catalogue_describes(
+    params: Params, source: str, licence: str
+) -> None:
+    saved = export.read_saved("pets", BACKBONE)
+    paths.model_folder("pets", BACKBONE).parent.rename(
+        paths.model_folder("flowers", BACKBONE).parent
+    )
+    own = params.datasets["pets"].model_copy(update={"source": source})
+    params = params.model_copy(update={"datasets": {"flowers": own}})
+    facts = export._gather_facts(Path("a.keras"), "flowers", BACKBONE, params, saved.info, 0.0)
+    assert licence in facts.data_licence
 
 
 def test_the_card_tells_what_is_known(params: Params) -> None:
@@ -158,7 +178,7 @@ def test_the_card_tells_what_is_known(params: Params) -> None:
     figures = json.loads(paths.metrics_file("pets", BACKBONE).read_text())["val"]
     for part in (
         "big cat, dog, naïve fox", header.fingerprint, f"| {figures['n']} of val |",
-        f"{figures['accuracy_low']:.1%} to", "EfficientNet-Lite0", "mlp", "Fitted to 36 images",
+        f"{percent(figures['accuracy_low'])} to", "EfficientNet-Lite0", "mlp", "Fitted to 36 images",
         "always names one of its classes", "All is computed in float32.",
     ):  # fmt: skip
         assert part in card

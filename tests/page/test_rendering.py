@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.page import rendering
-from pipeline.page.rendering import _flat, _lowest_of_scale, _percent, _settings, make_environment
+from pipeline.page.rendering import _flat, _lowest_of_scale, _settings, make_environment
 from tests.project import make_params
 
 
@@ -39,11 +39,6 @@ def test_what_no_stage_reads_is_no_setting_of_the_results() -> None:
 def test_settings_show_no_query_of_a_url() -> None:
     tree = {"archive": "https://me:hush@example.org/x.zip?download=hush"}
     assert list(_flat(tree)) == [("archive", "https://example.org/x.zip")]
-
-
-def test_a_share_is_a_percentage_with_a_narrow_space() -> None:
-    assert _percent(0.9876) == "98.8\u202f%"
-    assert _percent(0.9876, 0) == "99\u202f%"
 
 
 def test_templates_are_compiled_once_and_anew_when_they_change(

@@ -78,7 +78,7 @@ def test_whoever_points_at_a_figure_is_told_it() -> None:
         CHARTS["history"]()
     )
     assert titles_of(CHARTS["calibration"]())[0] == (
-        "60.0% sure, 50.0% right on 2 images (10.0% to 90.0%)"
+        "60.0\u202f% sure, 50.0\u202f% right on 2 images (10.0\u202f% to 90.0\u202f%)"
     )
     assert titles_of(CHARTS["histogram"]())[0] == "7 to 16: 3 images"
     assert titles_of(CHARTS["roc"]()) == ["cat", "dog"]

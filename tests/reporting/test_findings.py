@@ -56,20 +56,20 @@ def test_the_baseline_is_the_largest_class_and_chance_is_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("train", "val", "best", "rises"),
+    ("train", "val", "best", "rises", "overfits"),
     [
-        ([0.9, 0.5, 0.3], [0.9, 0.6, 0.8], 2, True),
-        ([0.9, 0.5, 0.3], [0.9, 0.6, 0.61], 2, False),  # a rise of less than a twentieth
-        ([0.9, 0.5, 0.7], [0.9, 0.6, 0.8], 2, False),  # train gets worse too: it diverges
-        ([0.9, 0.5, 0.3], [0.9, 0.6, 0.5], 3, False),
-        ([0.9], [0.9], 1, False),
+        ([0.9, 0.5, 0.3], [0.9, 0.6, 0.8], 2, True, True),
+        ([0.9, 0.5, 0.3], [0.9, 0.6, 0.61], 2, False, False),  # a rise of less than a twentieth
+        ([0.9, 0.5, 0.7], [0.9, 0.6, 0.8], 2, True, False),  # train gets worse too: it diverges
+        ([0.9, 0.5, 0.3], [0.9, 0.6, 0.5], 3, False, False),
+        ([0.9], [0.9], 1, False, False),
     ],
 )
 def test_overfitting_is_a_rise_on_val_while_train_falls(
-    train: list[float], val: list[float], best: int, rises: bool
+    train: list[float], val: list[float], best: int, rises: bool, overfits: bool
 ) -> None:
     learning = find_learning(np.array(train), np.array(val))
-    assert (learning.best, learning.rises) == (best, rises)
+    assert (learning.best, learning.rises, learning.overfits) == (best, rises, overfits)
     assert (learning.lowest, learning.last) == (min(val), val[-1])
 
 

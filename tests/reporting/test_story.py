@@ -18,7 +18,7 @@ from pipeline.reporting.story import (
     tell_story,
 )
 
-OVERFITTED = Learning(epochs=15, best=5, lowest=0.2, last=0.4, rises=True)
+OVERFITTED = Learning(epochs=15, best=5, lowest=0.2, last=0.4, rises=True, overfits=True)
 OUTCOME = Outcome(
     right=388,
     n=393,
@@ -106,13 +106,15 @@ def test_classes_without_images_are_named_three_at_most() -> None:
 def test_a_head_that_knows_no_epochs_has_no_word_of_learning() -> None:
     assert tell_learning(None) == ""
     assert tell_learning(replace(OVERFITTED, epochs=1)) == ""
-    said = "the log loss on val did not rise again in 15 epochs"
-    assert tell_learning(replace(OVERFITTED, rises=False)) == said
+    said = "after 15 epochs the log loss on val was at its lowest, or near it"
+    assert tell_learning(replace(OVERFITTED, rises=False, overfits=False)) == said
+    said = "the log loss on val was lowest after epoch 5 of 15 and rose again, as did that on train"
+    assert tell_learning(replace(OVERFITTED, overfits=False)) == said
 
 
 def test_the_words_under_the_history_agree_with_its_shading() -> None:
     assert "shaded epochs" in tell_history(OVERFITTED)
-    assert "shaded" not in tell_history(replace(OVERFITTED, rises=False))
+    assert "shaded" not in tell_history(replace(OVERFITTED, overfits=False))
 
 
 @pytest.mark.parametrize(

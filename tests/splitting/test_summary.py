@@ -41,11 +41,19 @@ def test_images_are_counted_by_split_status_and_reason() -> None:
         "splits": {"train": 3, "val": 2, "test": 1},
         "own_splits": {},
         "quarantined": {"damaged": 2, "0 bytes": 1, "conflicting labels": 1},
-        "duplicates": {"near_groups": 0, "conflicting": 1},
+        "duplicates": {"near_groups": 0, "conflicting": 0},
         "balance": 1.0,
         "leaks": 0,
         "leaks_prevented": 0,
     }
+
+
+def test_a_group_of_several_labels_is_conflicting() -> None:
+    rows = [
+        row(1, group="a"), row(2, group="a", label="dog"), row(3, group="a"), row(4, group="b"),
+        row(5, group="b"), unused(6, QUARANTINED, "conflicting labels: cat, dog"),
+    ]  # fmt: skip
+    assert count_rows(rows, SETTINGS)["duplicates"] == {"near_groups": 2, "conflicting": 1}
 
 
 def test_classes_of_used_images_are_counted_in_every_split() -> None:

@@ -4,7 +4,9 @@
   const part = name => document.getElementById(`viewer-${name}`);
   const element = (tag, text, className) =>
     Object.assign(document.createElement(tag), { textContent: text ?? "", className: className ?? "" });
-  const percent = share => `${(share / 100).toFixed(share < 9950 ? 1 : 2)}\u202f%`;
+  // Of 10,000; what is neither none nor all is never shown as such.
+  const percent = share =>
+    share < 5 ? "<0.1\u202f%" : share > 9999 ? ">99.99\u202f%" : `${(share / 100).toFixed(share < 9950 ? 1 : 2)}\u202f%`;
   const parsed = new Map();
   const imagesFor = id => {
     if (!parsed.has(id)) parsed.set(id, JSON.parse(document.getElementById(id).textContent));
