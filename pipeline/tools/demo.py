@@ -19,10 +19,12 @@ from pipeline.features import Block
 from pipeline.heads.rows import Float, block_slices, to_unit_length
 from pipeline.params import Params
 from pipeline.reporting.thumbnails import THUMBNAIL_PIXELS, shrink
+from pipeline.tools.page_access import find_refusal, names_of_this_machine
 from pipeline.tools.predict import Answer, Predictor, find_fault, open_predictor
 
 NEAREST = 6  # training images that are shown
 SHOWN = 10  # classes, at most
+LARGEST_FILE = "100mb"  # that may be dropped
 UNLIKE = "Unlike anything trained on: a head must choose one of its classes, whatever it is shown."
 # What the page may load: from this server alone, so that no font or script is fetched from elsewhere.
 POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
@@ -136,19 +138,27 @@ def run(dataset: str, backbone: str, params: Params, host: str, port: int) -> No
         demo = Demo(dataset, backbone, params)
         with listen(host, port) as listening:
             print(f"http://{host}:{port} shows the page; Ctrl-C ends it", flush=True)
-            config = uvicorn.Config(make_app(demo), log_level="warning")
+            config = uvicorn.Config(make_app(demo, host), log_level="warning")
             uvicorn.Server(config).run(sockets=[listening])
 
 
-def make_app(demo: Demo) -> Any:
-    """Return the page as an ASGI application that forbids it to load anything from elsewhere."""
+def make_app(demo: Demo, host: str) -> Any:
+    """Return the page as an ASGI application that answers no other page, and loads nothing from elsewhere.
+
+    Args:
+        demo: What it shows.
+        host: Where it is served.
+    """
     import gradio
     from fastapi import FastAPI
+    from fastapi.responses import PlainTextResponse
 
     page = make_page(demo)
-    app = gradio.mount_gradio_app(FastAPI(), page, path="/")
+    app = gradio.mount_gradio_app(FastAPI(), page, path="/", max_file_size=LARGEST_FILE)
     # What it does when it serves a page by itself: before, it takes any file of this machine for an upload.
     page.has_launched = page.is_running = True
+
+    names = names_of_this_machine(host)
 
     async def confined(scope: Any, receive: Any, send: Any) -> None:
         async def send_with_policy(message: Any) -> None:
@@ -157,7 +167,9 @@ def make_app(demo: Demo) -> Any:
                 message = {**message, "headers": [*message.get("headers", ()), policy]}
             await send(message)
 
-        await app(scope, receive, send_with_policy)
+        refusal = find_refusal(scope.get("headers", ()), names) if scope["type"] == "http" else None
+        answer = PlainTextResponse(f"{refusal}\n", 403) if refusal else app
+        await answer(scope, receive, send_with_policy)
 
     return confined
 

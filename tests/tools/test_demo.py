@@ -90,7 +90,9 @@ def address(demo: tool.Demo, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     pytest.importorskip("gradio", reason="gradio is not installed: make install-demo")
     uvicorn = pytest.importorskip("uvicorn", reason="gradio is not installed: make install-demo")
     with tool.quiet_gradio(), tool.listen("127.0.0.1", 0) as listening:
-        server = uvicorn.Server(uvicorn.Config(tool.make_app(demo), log_level="warning"))
+        server = uvicorn.Server(
+            uvicorn.Config(tool.make_app(demo, "127.0.0.1"), log_level="warning")
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         while not server.started and thread.is_alive():
@@ -118,6 +120,19 @@ def test_the_page_answers_and_loads_nothing_from_elsewhere(address: str) -> None
     Path("notes.jpg").write_text("no image")
     with pytest.raises(gradio_client.exceptions.AppError, match="cannot read this image: "):
         client.predict(gradio_client.handle_file("notes.jpg"), api_name="/look")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_another_page_of_the_browser_is_refused(address: str) -> None:
+    import requests
+
+    for headers in ({"Host": "evil.example:7860"}, {"Origin": "http://evil.example"}):
+        upload = f"{address}/gradio_api/upload"
+        with Path("new.jpg").open("rb") as stream:
+            answer = requests.post(upload, files={"files": stream}, headers=headers, timeout=30)
+        assert (answer.status_code, answer.text.startswith("asked ")) == (403, True)
+    assert not list(Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*.jpg"))
 
 
 @pytest.mark.slow
