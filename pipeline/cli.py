@@ -615,11 +615,12 @@ def gc(
 ) -> None:
     """Drop the features that neither the workspace nor HEAD nor the last experiments use."""
     from pipeline import paths
-    from pipeline.tools.store_maintenance import collect_garbage, features_in_use
+    from pipeline.tools.store_maintenance import collect_garbage, features_in_use, list_shards
 
     verb = "would drop" if dry_run else "dropped"
+    shards = list_shards(paths.store_folder())  # first: what is computed meanwhile stays
     used = features_in_use(experiments)
-    for one in _or_empty(collect_garbage(paths.store_folder(), used, dry_run=dry_run)):
+    for one in _or_empty(collect_garbage(shards, used, dry_run=dry_run)):
         dropped = f"{verb} {one.features:,} features, {one.bytes:,} bytes"
         print(f"{one.fingerprint}: {dropped}; {one.kept:,} features stay")
 

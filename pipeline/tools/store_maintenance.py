@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -169,29 +169,42 @@ def _kept_under(header: Header) -> set[str]:
     return {header.fingerprint, *(one.key for one in whole.of_each_layer())}
 
 
+def list_shards(root: Path) -> dict[Path, list[Path]]:
+    """Return the folders of the fingerprints, and which shards each has now.
+
+    Args:
+        root: The folder of all fingerprints.
+    """
+    return {folder: _shard_files(folder) for folder in _folders(root)}
+
+
 def collect_garbage(
-    root: Path, used: dict[str, set[bytes]], *, dry_run: bool
+    shards: Mapping[Path, Sequence[Path]], used: Mapping[str, set[bytes]], *, dry_run: bool
 ) -> Iterator[GcResult]:
     """Drop what is not in use: whole fingerprints, shards, and rows of shards.
 
     A shard with some rows in use is written anew without the others before it goes, so a
     process that reads meanwhile finds every feature in the one or in the other. The folder of a
     fingerprint stays: another process may be about to write to it. The shared store is left alone.
+
+    Args:
+        shards: Of `list_shards`, before `used` was gathered: what was computed since may be for images
+            that nobody knew of then.
+        used: Of `features_in_use`.
+        dry_run: Only say what would go.
     """
-    for folder in _folders(root):
+    for folder, files in shards.items():
         wanted = used.get(folder.name, set())
-        shards = [
-            shard for path in _shard_files(folder) if (shard := _sound(path, False)) is not None
-        ]
-        masks = [_rows_in_use(shard.keys, wanted) for shard in shards]
+        sound = [shard for path in files if (shard := _sound(path, False)) is not None]
+        masks = [_rows_in_use(shard.keys, wanted) for shard in sound]
         kept = int(sum(mask.sum() for mask in masks))
         dropped = sum(len(mask) for mask in masks) - kept
         saved = sum(
             int(_size(shard.path) * (1 - mask.mean()))
-            for shard, mask in zip(shards, masks, strict=True)
+            for shard, mask in zip(sound, masks, strict=True)
         )
         if not dry_run:
-            _drop(folder, shards, masks)
+            _drop(folder, sound, masks)
         yield GcResult(fingerprint=folder.name, features=dropped, kept=kept, bytes=saved)
 
 

@@ -19,7 +19,13 @@ from pipeline.params import load_params
 from pipeline.store.fingerprint import Fingerprint, join_fingerprints
 from pipeline.store.store import Store, keys_of
 from pipeline.tools import store_maintenance
-from pipeline.tools.store_maintenance import collect_garbage, features_in_use, inspect_store, share
+from pipeline.tools.store_maintenance import (
+    collect_garbage,
+    features_in_use,
+    inspect_store,
+    list_shards,
+    share,
+)
 from tests import project
 from tests.project import BACKBONE, draw_image, place
 
@@ -120,14 +126,14 @@ def test_garbage_goes_and_what_is_in_use_stays_readable(tmp_path: Path) -> None:
 
     planned = {
         one.fingerprint: (one.features, one.kept)
-        for one in collect_garbage(tmp_path, used, dry_run=True)
+        for one in collect_garbage(list_shards(tmp_path), used, dry_run=True)
     }
     assert planned == {PRINT.key: (14, 6), other.key: (9, 0)}
     assert not Store(tmp_path, PRINT).find(keys).missing.any(), "a dry run drops nothing"
 
     done = {
         one.fingerprint: (one.features, one.kept)
-        for one in collect_garbage(tmp_path, used, dry_run=False)
+        for one in collect_garbage(list_shards(tmp_path), used, dry_run=False)
     }
     assert done == planned
     after = Store(tmp_path, PRINT)
@@ -137,13 +143,24 @@ def test_garbage_goes_and_what_is_in_use_stays_readable(tmp_path: Path) -> None:
     assert [summary.fingerprint for summary in inspect_store(tmp_path)] == [PRINT.key]
 
 
+def test_what_is_computed_while_it_is_asked_what_is_in_use_stays(tmp_path: Path) -> None:
+    old = fill(tmp_path, 5)
+    listed = list_shards(tmp_path)
+    new, other = fill(tmp_path, 7, first=100), Fingerprint(parts={"backbone": "other"})
+    fill(tmp_path, 9, other)
+    assert [one.features for one in collect_garbage(listed, {}, dry_run=False)] == [5]
+    assert Store(tmp_path, PRINT).find(old).missing.all()
+    assert not Store(tmp_path, PRINT).find(new).missing.any()
+    assert list((tmp_path / other.key).glob("*.h5"))
+
+
 def test_what_is_dropped_here_stays_in_the_shared_store(tmp_path: Path) -> None:
     keys = fill(tmp_path / "own", 30)
     (tmp_path / "team").mkdir()
     url = str(tmp_path / "team")
     assert share(tmp_path / "own", url) == f"{url}: shards fetched: 0, added: 1"
     shared = sorted((path.name, path.read_bytes()) for path in (tmp_path / "team").rglob("*.*"))
-    list(collect_garbage(tmp_path / "own", {}, dry_run=False))
+    list(collect_garbage(list_shards(tmp_path / "own"), {}, dry_run=False))
     assert Store(tmp_path / "own", PRINT).find(keys).missing.all()
     assert shared == sorted(
         (path.name, path.read_bytes()) for path in (tmp_path / "team").rglob("*.*")
@@ -160,7 +177,7 @@ def test_a_writer_finds_its_folder_whenever_garbage_is_collected(tmp_path: Path)
 
     def collect() -> None:
         while not stop.is_set():
-            list(collect_garbage(tmp_path, {}, dry_run=False))
+            list(collect_garbage(list_shards(tmp_path), {}, dry_run=False))
 
     collector = threading.Thread(target=collect)
     collector.start()
@@ -220,7 +237,7 @@ def test_what_a_run_that_was_stopped_has_computed_of_the_workspaces_images_is_in
     assert used == {fingerprint.key: {key.tobytes() for key in keys_of(wanted)}}
     kept = {
         one.fingerprint: one.kept
-        for one in collect_garbage(paths.store_folder(), used, dry_run=False)
+        for one in collect_garbage(list_shards(paths.store_folder()), used, dry_run=False)
     }
     assert kept == {fingerprint.key: 4, PRINT.key: 0}
 
@@ -243,7 +260,7 @@ def test_a_shard_found_damaged_while_garbage_is_collected_is_quarantined(
     data[-3] ^= 1
     shard.write_bytes(data)
     used = {PRINT.key: {keys[-1].tobytes()}}
-    assert [one.kept for one in collect_garbage(tmp_path, used, dry_run=False)] == [1]
+    assert [one.kept for one in collect_garbage(list_shards(tmp_path), used, dry_run=False)] == [1]
     assert "wrong checksum in row 19" in caplog.text
     assert Store(tmp_path, PRINT).find(keys).missing.all()
 
