@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from pipeline.heads.loading import load_features, rows_by_split
+from pipeline.current_features import load_current_features
+from pipeline.heads.loading import rows_by_split
 from pipeline.params import change_head
 from pipeline.studies.heads import measure_head
 from pipeline.studies.results import Result
@@ -15,10 +16,10 @@ def run(task: Task) -> Iterator[Result]:
     """Fit a head of each kind to train, that of params.yaml first, and ask each for val.
 
     Raises:
-        FeaturesError: As `load_features`.
+        FeaturesError: As `load_current_features`.
         HeadError: A head cannot be fitted.
     """
-    rows = rows_by_split(load_features(task.dataset, task.backbone))
+    rows = rows_by_split(load_current_features(task.dataset, task.backbone))
     own = task.params.head.kind
     kinds = (own, *(kind for kind in KINDS if kind != own))
     for kind in task.progress(iter(kinds), len(kinds)):

@@ -9,7 +9,6 @@ from pipeline.reporting.charts import (
     BOTTOM,
     CAP,
     LEFT,
-    SERIES_COLOURS,
     TOP,
     WIDTH,
     Axis,
@@ -188,17 +187,26 @@ def draw_learning(curves: Mapping[str, Mapping[int, float]]) -> str:
     frame = Frame(
         x=NamedAxis(
             label="training images a class", low=0, high=max(1, len(sizes) - 1), step=1,
-            names=[f"{size:,}" for size in sizes] or [""],
+            names=[*(f"{size:,}" for size in sizes), ""],
         ),
         y=axis_over("val accuracy, %", min(every), max(every)),
     )  # fmt: skip
-    parts = [
-        draw_curve(
-            frame, [(sizes.index(size), 100 * curve[size]) for size in sorted(curve)], number, name
-        )
-        for number, (name, curve) in enumerate(list(curves.items())[:SERIES_COLOURS])
-    ]
+    parts = []
+    for number, (name, curve) in enumerate(curves.items()):
+        points = [(sizes.index(size), 100 * curve[size]) for size in sorted(curve)]
+        parts.append(draw_curve(frame, points, number, name))
+        parts += [_point(frame, number, name, one) for one in points]
     return draw_svg(frame, parts)
+
+
+def _point(frame: Frame, number: int, name: str, point: tuple[float, float]) -> str:
+    """Draw a point of a curve, which alone is seen where it has no other, and tell its share."""
+    x, y = frame.across(point[0]), frame.down(point[1])
+    told = f"{name}: {point[1]:.2f} %"
+    return (
+        f'<g class="series-{number}"><circle cx="{x}" cy="{y}" r="{RADIUS / 1.5}"></circle>'
+        f"<title>{escape(told)}</title></g>"
+    )
 
 
 def as_file(svg: str) -> str:

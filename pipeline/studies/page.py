@@ -1,6 +1,6 @@
 """The studies' page: what they found about each dataset, in the look of the report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,7 +70,7 @@ def describe(dataset: str, entries: Sequence[Entry], advice: "AdviceParams") -> 
     ways = find_ways(entries)
     sections = [
         _ways(dataset, ways),
-        _learning(of_study.get("learning_curve", ())),
+        *_learning(of_study.get("learning_curve", ())),
         _frontier(of_study.get("frontier", ())),
         _copies(of_study.get("augmentation", ())),
         _case(of_study.get("advice", ()), ways, advice),
@@ -136,22 +136,24 @@ def _ways(dataset: str, ways: Sequence[Entry]) -> Section | None:
     )
 
 
-def _learning(entries: Sequence[Entry]) -> Section | None:
-    if not entries:
-        return None
-    curves: dict[str, dict[int, float]] = {}
-    for name, one in zip(name_entries(entries), entries, strict=True):
-        curves.setdefault(name, {})[round(one.images_a_class)] = one.accuracy
-    return Section(
-        title="How many images it takes",
-        words=[
-            "Means over the seeds, each of which draws other images. Sizes stand at equal distances."
-        ],
-        svg=draw_learning(curves),
-        alt="Accuracy by training images a class; the table has the numbers",
-        entries=entries,
-        key=list(curves),
-    )
+def _learning(entries: Sequence[Entry]) -> Iterator[Section]:
+    """Yield a section a backbone: more of them than there are colours have no room in one picture."""
+    backbones = dict.fromkeys(one.backbone for one in entries)
+    for backbone in backbones:
+        own = [one for one in entries if one.backbone == backbone]
+        curves: dict[str, dict[int, float]] = {}
+        for name, one in zip(name_entries(own), own, strict=True):
+            curves.setdefault(name, {})[round(one.images_a_class)] = one.accuracy
+        yield Section(
+            title=f"How many images it takes{f', {backbone}' if len(backbones) > 1 else ''}",
+            words=[
+                "Means over the seeds, each of which draws other images. Sizes stand at equal distances."
+            ],
+            svg=draw_learning(curves),
+            alt="Accuracy by training images a class; the table has the numbers",
+            entries=own,
+            key=list(curves),
+        )
 
 
 def _frontier(entries: Sequence[Entry]) -> Section | None:

@@ -1,6 +1,7 @@
 """The table of a study's results: one row a model that was tried, in one form for all studies."""
 
 import csv
+import hashlib
 import io
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -9,7 +10,8 @@ from typing import Any
 
 from pipeline import paths
 from pipeline.errors import StudyError
-from pipeline.files import atomic_write_text, sha256_of
+from pipeline.files import atomic_write_text
+from pipeline.manifest import read_used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +26,8 @@ class Result:
         accuracy: Share of them that was right.
         log_loss: Mean over them, in nats.
         seconds: What it took on this machine, all that no other model shares; None: not measured.
-        split: Which images were val: the first 16 digits of the sha256 of the dataset's manifest; empty
-            where it is not known.
+        split: Which images were train and val, and under which labels: the first 16 digits of a sha256 of
+            that; empty where it is not known.
     """
 
     recipe: str
@@ -53,7 +55,11 @@ def write_results(path: Path, results: Iterable[Result]) -> None:
 def split_now(dataset: str) -> str:
     """Return what `Result.split` is as the dataset's images are split now; empty where they are not."""
     manifest = paths.manifest_file(dataset)
-    return sha256_of(manifest)[:16] if manifest.is_file() else ""
+    if not manifest.is_file():
+        return ""
+    # Not of the file: what is set aside, or has another name, is as good as the same.
+    images = sorted((row.sha256, row.split, row.label) for row in read_used(manifest))
+    return hashlib.sha256(repr(images).encode()).hexdigest()[:16]
 
 
 def read_results(path: Path) -> list[Result]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from pipeline import paths
 from pipeline.errors import ParamsError
@@ -18,6 +18,15 @@ from pipeline.params import (
     load_settings,
 )
 
+
+def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Refuse a value that stands twice: it would be tried twice, and count as more seeds."""
+    if len(set(values)) < len(values):
+        raise ValueError(f"expected each value once, found {list(values)}")
+    return values
+
+
+EachOnce = AfterValidator(_each_once)
 Blocks = Annotated[int, Field(ge=1, le=1000)] | Literal["all"]
 
 
@@ -55,7 +64,7 @@ class FinetuneParams(Section):
         seed: Of the order of images.
     """
 
-    blocks: tuple[Blocks, ...] = Field(min_length=1, strict=False)
+    blocks: Annotated[tuple[Blocks, ...], EachOnce] = Field(min_length=1, strict=False)
     epochs: int = Field(ge=1, le=10_000)
     least_steps: int = Field(ge=1, le=1_000_000)
     batch_size: int = Field(ge=1, le=4096)
@@ -73,7 +82,9 @@ class LearningCurveParams(Section):
         blocks: How many of the last blocks learn where it is fine-tuned.
     """
 
-    images_a_class: tuple[Annotated[int, Field(ge=1)], ...] = Field(strict=False)
+    images_a_class: Annotated[tuple[Annotated[int, Field(ge=1)], ...], EachOnce] = Field(
+        strict=False
+    )
     seeds: int = Field(ge=1, le=100)
     blocks: Blocks
 
@@ -87,7 +98,9 @@ class AugmentationParams(Section):
         seeds: How many heads are fitted to each, from the head's seed on.
     """
 
-    copies: tuple[Annotated[int, Field(ge=1, le=20)], ...] = Field(min_length=1, strict=False)
+    copies: Annotated[tuple[Annotated[int, Field(ge=1, le=20)], ...], EachOnce] = Field(
+        min_length=1, strict=False
+    )
     alone: int = Field(ge=1, le=20)
     seeds: int = Field(ge=1, le=100)
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.backbones.backbone import Backbone
 from pipeline.backbones.keras_settings import pinned_keras
+from pipeline.current_features import load_current_features
 from pipeline.errors import StudyError
 from pipeline.exporting.network import add_head
 from pipeline.extraction.extractor import Extractor
 from pipeline.heads.head import Head
-from pipeline.heads.loading import load_features, rows_by_split
+from pipeline.heads.loading import rows_by_split
 from pipeline.heads.rows import Rows
 from pipeline.params import BackboneParams
 from pipeline.store.shards import Features
@@ -53,20 +54,20 @@ class Tuner:
 
     Raises:
         BackboneError: The backbone cannot be built.
-        FeaturesError: As `load_features`.
-        StudyError: The features are of other images than the dataset's tables.
+        FeaturesError: As `load_current_features`.
+        StudyError: The features are of other copies than the dataset's tables.
     """
 
     def __init__(self, task: Task) -> None:
         self._task, self._settings = task, task.settings.finetune
         self._images = read_images(task.dataset)
-        features = load_features(task.dataset, task.backbone)
+        features = load_current_features(task.dataset, task.backbone)
         for split, images in self._images.items():
             known = [row.sha256.encode() for row in images.rows]
             if features.splits[split].sha256.tolist() != known:
                 raise StudyError(
-                    f"the features of {task.dataset} by {task.backbone} are of other images than its "
-                    f"manifest names in {split}: run the stage extract again."
+                    f"the features of {task.dataset} by {task.backbone} are of other copies than there are "
+                    f"now in {split}: run `dvc repro extract@{task.dataset}-{task.backbone}` first."
                 )
         self.rows: Mapping[str, Rows] = rows_by_split(features)
         self._backbone = _alone(task)

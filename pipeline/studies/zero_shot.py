@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pipeline.current_features import load_current_features
 from pipeline.errors import BackboneError
 from pipeline.features import FeatureSet
-from pipeline.heads.loading import load_features
 from pipeline.imagenet.classifier import (
     Classifier,
     Synsets,
@@ -29,10 +29,10 @@ def run(task: Task) -> Iterator[Result]:
     """Ask the classifier for val; where there is none, or ImageNet knows no class, say so: no row.
 
     Raises:
-        FeaturesError: As `load_features`.
+        FeaturesError: As `load_current_features`.
         ParamsError: As `find_synsets`.
     """
-    features = load_features(task.dataset, task.backbone)
+    features = load_current_features(task.dataset, task.backbone)
     try:
         synsets = find_synsets(features.header.classes, task.params.synsets)
         classifier = read_classifier(json.loads(features.header.fingerprint_parts))

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from pipeline.current_features import load_current_features
 from pipeline.errors import HeadError, ParamsError, did_you_mean
 from pipeline.files import atomic_write_csv
 from pipeline.heads.folds import draw_share
 from pipeline.heads.kind import known_kinds
-from pipeline.heads.loading import load_features, rows_by_split
+from pipeline.heads.loading import rows_by_split
 from pipeline.heads.rows import Rows
 from pipeline.heads.training import Recipe
 from pipeline.parallel import Progress, no_progress
@@ -22,9 +23,9 @@ def load_rows(dataset: str, backbone: str) -> Rows:
     """Return the rows of train and val together.
 
     Raises:
-        FeaturesError: As `load_features`.
+        FeaturesError: As `load_current_features`.
     """
-    rows = rows_by_split(load_features(dataset, backbone))
+    rows = rows_by_split(load_current_features(dataset, backbone))
     return rows["train"].join(rows["val"])
 
 

@@ -166,7 +166,7 @@ def check_dvc_files(fault: str | None, rwlock: Path) -> Iterator[Check]:
         fault: What DVC says where it cannot list its stages.
         rwlock: The file in which DVC notes what it reads and writes.
     """
-    if fault is not None and paths.DVC_LOCK.name in fault:
+    if fault is not None and paths.LOCK.name in fault:
         todo = "as after an interrupted run of DVC: `git checkout dvc.lock`, then `dvc repro`"
         yield judge("dvc.lock", fault, todo)
     try:

@@ -3,9 +3,10 @@
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from pipeline import paths
@@ -24,12 +25,14 @@ class LockFile:
     Attributes:
         stages: Of `read_stages`.
         params: What params.yaml holds.
+        study_params: What studies/params.yaml holds.
         read: Gives the bytes of an output that lies beside them, by its path; None of what is not looked at.
     """
 
     stages: Mapping[str, Any]
     params: Mapping[str, Any]
     read: Callable[[str], bytes | None] = lambda path: None
+    study_params: Mapping[str, Any] = field(default_factory=dict)
 
     def knows(self, path: str) -> bool:
         """Tell whether a stage made a file."""
@@ -52,7 +55,7 @@ class LockFile:
             if stage is None or one in seen:
                 continue
             seen.add(one)
-            if not all(self._has(key, value) for key, value in _params(stage)):
+            if not self._has_all(stage.get("params", {})):
                 return False
             for dep in _deps(stage):
                 made = self._hash_made(dep["path"])
@@ -88,14 +91,15 @@ class LockFile:
         outs = (self._maker(path) or {}).get("outs", ())
         return next((one.get("md5") for one in outs if _plain(one["path"]) == _plain(path)), None)
 
-    def _has(self, key: str, value: Any) -> bool:
-        """Tell whether params.yaml has a value under a dotted key."""
-        found: Any = self.params
-        for part in key.split("."):
-            if not isinstance(found, Mapping) or part not in found:
-                return False
-            found = found[part]
-        return bool(found == value)
+    def _has_all(self, params: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Tell whether the files of settings have what a stage ran with; others are not looked at."""
+        trees = {paths.PARAMS.as_posix(): self.params, paths.STUDIES.as_posix(): self.study_params}
+        return all(
+            _has(trees[_plain(file)], key, value)
+            for file, values in params.items()
+            if _plain(file) in trees
+            for key, value in values.items()
+        )
 
 
 def read_stages(text: str) -> dict[str, Any]:
@@ -124,8 +128,7 @@ def warn_of_other_settings(dataset: str, backbone: str | None) -> None:
     Only dvc.lock is asked; who runs stages without DVC is told nothing of these.
     """
     try:
-        params = read_yaml(paths.PARAMS.read_text(encoding="utf-8"))
-        lock = LockFile(read_stages(paths.LOCK.read_text(encoding="utf-8")), params)
+        lock = LockFile(_read_lock(paths.LOCK), _read(paths.PARAMS))
     except (OSError, ValueError):
         return
     made = paths.features_file(dataset, backbone) if backbone else paths.split_folder(dataset)
@@ -138,11 +141,41 @@ def warn_of_other_settings(dataset: str, backbone: str | None) -> None:
         )
 
 
-def _params(stage: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the settings by dotted key with which a stage ran."""
-    for file, values in stage.get("params", {}).items():
-        if _plain(file) == paths.PARAMS.as_posix():
-            yield from values.items()
+def warn_of_other_results() -> None:
+    """Say so where results of studies were made by DVC, with other settings than now."""
+    try:
+        params, study_params = (_read(path) for path in (paths.PARAMS, paths.STUDIES))
+        stages = {**_read_lock(paths.LOCK), **_read_lock(paths.STUDIES_LOCK)}
+    except (OSError, ValueError):
+        return
+    lock = LockFile(stages, params, lambda path: Path(path).read_bytes(), study_params)
+    made = [path.as_posix() for path in sorted(paths.STUDIES_RESULTS.rglob("*.csv"))]
+    if others := [
+        one for one in made if lock.knows(one) and lock.is_as_made(one) and not lock.is_current(one)
+    ]:
+        log.warning(
+            "%d results were made with other settings than params.yaml and studies/params.yaml have now "
+            "(studies/dvc.lock): %s. `dvc repro studies/dvc.yaml` makes them anew",
+            len(others), "; ".join(others),
+        )  # fmt: skip
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = read_yaml(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _read_lock(path: Path) -> dict[str, Any]:
+    return read_stages(path.read_text(encoding="utf-8"))
+
+
+def _has(tree: Any, key: str, value: Any) -> bool:
+    """Tell whether a tree of settings has a value under a dotted key."""
+    for part in key.split("."):
+        if not isinstance(tree, Mapping) or part not in tree:
+            return False
+        tree = tree[part]
+    return bool(tree == value)
 
 
 def _deps(stage: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from pipeline import heads, paths, selection
+from pipeline.current_features import load_current_features
 from pipeline.errors import HeadError
 from pipeline.extraction.code import digest_sources
 from pipeline.files import atomic_write_text
-from pipeline.heads.loading import load_features, rows_by_split
+from pipeline.heads.loading import rows_by_split
 from pipeline.heads.rows import Rows
 from pipeline.heads.training import Recipe, fit_head, measure
 from pipeline.parallel import Progress, no_progress
@@ -61,10 +62,10 @@ def run(
         progress: Shows how many heads are tried.
 
     Raises:
-        FeaturesError: As `load_features`.
+        FeaturesError: As `load_current_features`.
         HeadError: There are too few images to hold some out, or no head can be fitted.
     """
-    rows = rows_by_split(load_features(dataset, backbone))
+    rows = rows_by_split(load_current_features(dataset, backbone))
     train, table = rows["train"], paths.sweep_file(dataset, backbone)
     keys = _make_keys(make_recipes(sweep, base), train, sweep)
     rows_there = {row["key"]: row for row in _read_table(table)}

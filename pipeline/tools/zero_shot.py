@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.current_features import load_current_features
 from pipeline.features import FeatureSet
-from pipeline.heads.loading import load_features
 from pipeline.imagenet.classifier import (
     Classifier,
     Synsets,
@@ -72,11 +72,11 @@ def run(dataset: str, backbone: str, params: Params) -> ZeroShot:
 
     Raises:
         ParamsError: There is no such dataset or backbone, or `synsets` names what ImageNet has not.
-        FeaturesError: The features are missing or damaged.
+        FeaturesError: As `load_current_features`.
         BackboneError: The weights hold no classifier for these features, or ImageNet has no class.
     """
     params.dataset(dataset), params.backbone(backbone)
-    features = load_features(dataset, backbone)
+    features = load_current_features(dataset, backbone)
     synsets = find_synsets(features.header.classes, params.synsets)
     return measure(
         features, read_classifier(json.loads(features.header.fingerprint_parts)), synsets

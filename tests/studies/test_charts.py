@@ -49,6 +49,12 @@ def test_a_curve_a_way_goes_through_its_sizes_and_their_names_stand_below() -> N
     svg = draw_learning({"x": {5: 0.5, 1000: 0.9}, "y": {20: 0.7}})
     assert [">5<" in svg, ">20<" in svg, ">1,000<" in svg] == [True] * 3
     assert len(re.findall(r'class="curve solid series-\d"', svg)) == 2
+    assert re.findall(r"<title>(.: .*?)</title>", svg) == ["x: 50.00 %", "x: 90.00 %", "y: 70.00 %"]
+
+
+def test_a_curve_of_one_size_is_a_point() -> None:
+    svg = draw_learning({"x": {5: 0.5}})
+    assert (svg.count("<circle"), svg.count(">5<")) == (1, 1)
 
 
 def test_a_file_of_its_own_has_its_colours_and_says_what_it_is() -> None:

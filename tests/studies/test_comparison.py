@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import paths
+from pipeline.manifest import QUARANTINED, USED, ImageRow, write_manifest
 from pipeline.studies.comparison import QUOTATIONS, Entry, gather, mark_front, merge_seeds, to_csv
 from pipeline.studies.results import Result, split_now, write_results
 from tests.project import BACKBONE, make_params
@@ -68,14 +69,29 @@ def test_results_of_another_split_are_named_and_left_out(
     monkeypatch.chdir(tmp_path)
     manifest = paths.manifest_file("pets")
     manifest.parent.mkdir(parents=True)
-    manifest.write_text("now")
+    row = ImageRow(
+        sha256="ab" * 32,
+        member="a.jpg",
+        bytes=1,
+        label="a",
+        status=USED,
+        split="val",
+        path="val/a/a.jpg",
+    )
+    write_manifest(manifest, [row])
     for name, split in (("bottleneck", split_now("pets")), ("advice", "0" * 16), ("finetune", "")):
         write_results(paths.results_file(name, "pets", BACKBONE), [result("mlp", 0.9, split=split)])
     found = gather("pets", make_params(), SETTINGS)
     assert {one.study for one in found.entries} == {"bottleneck", "finetune"}
     assert found.of_other_split == [f"advice pets {BACKBONE}"]
     assert found.missing
-    manifest.write_text("later")
+    again = [
+        row._replace(member="b.jpg"),
+        row._replace(status=QUARANTINED, sha256="cd" * 32, split="", path=""),
+    ]
+    write_manifest(manifest, again)
+    assert gather("pets", make_params(), SETTINGS) == found, "the same images are val"
+    write_manifest(manifest, [row._replace(label="b", path="val/b/a.jpg")])
     assert f"bottleneck pets {BACKBONE}" in gather("pets", make_params(), SETTINGS).of_other_split
 
 

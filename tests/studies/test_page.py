@@ -58,6 +58,17 @@ def test_what_is_quoted_stands_beside_the_dataset_that_it_is_of_alone() -> None:
     assert "quoted" not in describe("flowers", EVERY, ADVICE)[0].svg
 
 
+def test_curves_of_several_backbones_have_a_picture_each() -> None:
+    curves = [
+        entry("learning_curve", recipe, 0.8, backbone=backbone)
+        for backbone in ("lite", "large", "own")
+        for recipe in ("scratch", "bottleneck", "fine-tuned, last block")
+    ]
+    sections = describe("pets", curves, ADVICE)
+    assert [one.title.rpartition(", ")[2] for one in sections] == ["lite", "large", "own"]
+    assert all(len(one.key) == one.svg.count('class="curve') == 3 for one in sections)
+
+
 def test_a_section_is_there_where_its_study_has_results() -> None:
     assert len(describe("pets", EVERY, ADVICE)) == 5
     assert [one.title for one in describe("pets", EVERY[3:4], ADVICE)] == [

@@ -26,6 +26,11 @@ def test_the_project_comes_with_settings_of_every_study() -> None:
             {"frontier": {"candidates": {"a": {"layers": None}}}},
             r"frontier\.candidates\.a\.layers: unknown key\. .*Did you mean 'layer'\?",
         ),
+        (
+            {"augmentation": {"copies": [2, 1, 2]}},
+            r"augmentation\.copies: .*each value once, found \[2, 1, 2\]",
+        ),
+        ({"finetune": {"blocks": ["all", "all"]}}, r"finetune\.blocks: .*each value once"),
         ({"frontier": {"candidates": {"a b": {}}}}, r"frontier\.candidates\.a b"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.backbones.backbone import Backbone
-from pipeline.errors import StudyError
+from pipeline.errors import FeaturesError, StudyError
 from pipeline.extraction import extractor
 from pipeline.heads.training import Recipe, fit_head, measure
 from pipeline.params import Params
@@ -131,10 +131,13 @@ def test_the_study_has_a_row_for_each_depth(tiny_project: Params) -> None:
     assert {(result.images_a_class, result.n, result.seed) for result in results} == {(8, 8, 7)}
 
 
-def test_features_of_other_images_are_refused(tiny_project: Params) -> None:
-    place_coloured({"train": 7, "val": 4})
+def test_features_of_other_images_or_copies_are_refused(tiny_project: Params) -> None:
     try:
-        with pytest.raises(StudyError, match="of other images than its manifest names in train"):
+        place_coloured({"train": 7, "val": 4})
+        with pytest.raises(FeaturesError, match="is of the images as they were"):
+            Tuner(task_of(tiny_project, TINY))
+        place_coloured({"train": 8, "val": 4}, copies=2)
+        with pytest.raises(StudyError, match="are of other copies than there are now in train"):
             Tuner(task_of(tiny_project, TINY))
     finally:
         place_coloured({"train": 8, "val": 4})

@@ -33,7 +33,7 @@ def test_a_backbone_without_a_classifier_has_no_row_and_it_is_said(
     features = feature_set(("cat", "dog"), [0, 1], [0, 1], answers=[0, 1, 0, 1])
     parts = json.dumps({"layer": "block5_add", "pooling": "avg"})
     features = replace(features, header=replace(features.header, fingerprint_parts=parts))
-    monkeypatch.setattr(zero_shot, "load_features", lambda *_: features)
+    monkeypatch.setattr(zero_shot, "load_current_features", lambda *_: features)
     with caplog.at_level(logging.WARNING):
         assert list(zero_shot.run(task_for("pets", "b"))) == []
     assert "zero_shot, pets b: no row. these features are of layer 'block5_add'" in caplog.text

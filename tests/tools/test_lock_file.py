@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.tools.lock_file import LockFile, read_stages, warn_of_other_settings
+from pipeline.tools.lock_file import (
+    LockFile,
+    read_stages,
+    warn_of_other_results,
+    warn_of_other_settings,
+)
 
 PARAMS = {"split": {"seed": 7}, "head": {"units": 8, "kind": "mlp"}, "report": {"heat_maps": False}}
 METRICS = "metrics/pets/lite.json"
@@ -107,6 +112,45 @@ def test_features_of_other_settings_than_now_are_warned_of(
     warn_of_other_settings("pets", None)
     assert "features/pets/lite.h5 was made with other settings than params.yaml has" in caplog.text
     assert "data/split/pets was made with other settings" in caplog.text
+
+
+def test_results_of_studies_of_other_settings_than_now_are_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def write(name: str, tree: Any) -> None:
+        Path(name).write_text(yaml.safe_dump(tree))
+
+    monkeypatch.chdir(tmp_path)
+    warn_of_other_results()  # nothing is there
+    results = Path("studies/results/pets/lite/bottleneck.csv")
+    results.parent.mkdir(parents=True)
+    results.write_text("made")
+    made = stage(
+        {results.as_posix(): hashlib.md5(b"made", usedforsecurity=False).hexdigest()},
+        {"features/pets/lite.h5": "f1"},
+    )
+    made["params"] = {"params.yaml": {"head": PARAMS["head"]}, "studies/params.yaml": {"seeds": 3}}
+    write("dvc.lock", {"stages": lock().stages})
+    write("studies/dvc.lock", {"stages": {"bottleneck@pets-lite": made}})
+    write("params.yaml", PARAMS)
+    write("studies/params.yaml", {"seeds": 3, "epochs": 1})
+    warn_of_other_results()
+    assert caplog.text == ""
+    others = (
+        ("params.yaml", PARAMS | {"head": {}}), ("params.yaml", PARAMS | {"split": {"seed": 8}}),
+        ("studies/params.yaml", {"seeds": 4}),
+    )  # fmt: skip
+    for file, tree in others:
+        before = Path(file).read_text()
+        write(file, tree)
+        warn_of_other_results()
+        assert results.as_posix() in caplog.text
+        Path(file).write_text(before)
+        caplog.clear()
+    results.write_text("made by hand")
+    write("studies/params.yaml", {"seeds": 4})
+    warn_of_other_results()
+    assert caplog.text == "", "what no stage made is not told"
 
 
 def test_figures_that_are_not_what_was_made_are_told() -> None:
