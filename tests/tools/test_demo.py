@@ -105,13 +105,15 @@ def address(demo: tool.Demo, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of gradio and what it is made of
-def test_the_page_answers_and_loads_nothing_from_elsewhere(address: str) -> None:
+def test_the_page_answers_and_loads_nothing_from_elsewhere(address: str, tmp_path: Path) -> None:
     import gradio_client
     import requests
 
     page = requests.get(address, timeout=30)
     assert page.headers["Content-Security-Policy"].startswith("default-src 'self'")
-    client = gradio_client.Client(address, verbose=False, analytics_enabled=False)
+    client = gradio_client.Client(
+        address, verbose=False, analytics_enabled=False, download_files=tmp_path / "downloads"
+    )
     label, remark, pictures = client.predict(gradio_client.handle_file("new.jpg"), api_name="/look")
     assert label["label"] == "cat"
     assert {one["label"] for one in label["confidences"]} == {"cat", "dog"}
