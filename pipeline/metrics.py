@@ -154,7 +154,7 @@ def class_figures(predictions: Predictions) -> dict[str, Column]:
     }
 
 
-def wilson_interval(correct: int, n: int, z: float = Z_95) -> tuple[float, float]:
+def wilson_interval(correct: float, n: int, z: float = Z_95) -> tuple[float, float]:
     """Return the score interval of a share, 0..1, for `correct` of `n >= 1`: 95 %, or `z` deviations wide.
 
     Unlike the resampling of images it has a width when all are correct: 12 of 12 may well be a

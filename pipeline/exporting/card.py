@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.heads.saving import HeadInfo
+from pipeline.images import AREA_FACTOR, CROP
 from pipeline.rounding import percent
 
 MARK = "<!-- Written by `bottleneck export`, which may replace it. -->"
 
 PIXELS = """Pixels are uint8, RGB, {size} x {size}, batch first; the network scales them itself. They are the
-square in the middle of the upright photo, 7/8 of its shorter side, shrunk by linear interpolation (make
-one of 16 bits a channel 8 bits deep first: Pillow cuts off what is brighter than 255):
+square in the middle of the upright photo, 7/8 of its shorter side, shrunk by linear interpolation, or by
+averaging where there is much to shrink (make one of 16 bits a channel 8 bits deep first: Pillow cuts off what
+is brighter than 255):
 
 ```python
 import cv2
@@ -27,7 +29,9 @@ square = photo.crop((left, top, left + side, top + side))
 if square.has_transparency_data:
     square = square.convert("RGBA")
     square = Image.alpha_composite(Image.new("RGBA", square.size, "white"), square)
-small = Image.fromarray(cv2.resize(np.asarray(square.convert("RGB")), ({size}, {size})))
+method = cv2.INTER_AREA if side >= {large} else cv2.INTER_LINEAR
+small = cv2.resize(np.asarray(square.convert("RGB")), ({size}, {size}), interpolation=method)
+small = Image.fromarray(small)
 small.info["exif"] = photo.info.get("exif", b"")
 pixels = np.asarray(ImageOps.exif_transpose(small))[None]
 ```
@@ -128,8 +132,12 @@ def _loading(facts: CardFacts) -> str:
     code = f"```python\n{LOADING[facts.ending].format(name=facts.name)}```\n"
     if facts.ending == "":
         return f"It takes the bytes of JPEG, PNG, GIF and BMP files.\n\n{code}"
-    least = round(facts.input_size * 8 / 7)
-    return f"{PIXELS.format(size=facts.input_size, least=least)}\n{code}"
+    return f"{describe_pixels(facts.input_size)}\n{code}"
+
+
+def describe_pixels(size: int) -> str:
+    """Say which pixels a model of this input size takes, with the lines that prepare them."""
+    return PIXELS.format(size=size, least=round(size / CROP), large=AREA_FACTOR * size)
 
 
 def _data_lines(facts: CardFacts) -> Iterator[str]:

@@ -133,7 +133,7 @@ def merge_seeds(study: str, backbone: str, results: Iterable[Result]) -> Iterato
     for some in kinds.values():
         first, count = some[0], len(some)
         accuracy = sum(one.accuracy for one in some) / count
-        low, high = wilson_interval(round(accuracy * first.n), first.n)
+        low, high = wilson_interval(accuracy * first.n, first.n)
         seconds = [one.seconds for one in some if one.seconds is not None]
         yield Entry(
             study=study,

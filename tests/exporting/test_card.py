@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.exporting.card import PIXELS
+from pipeline.exporting.card import describe_pixels
 from pipeline.images import decode_square
 from tests.sample_images import scene
 
@@ -29,8 +29,7 @@ def lines_of_the_document() -> str:
 
 
 def lines_of_the_card() -> str:
-    text = PIXELS.format(size=SIZE, least=round(SIZE * 8 / 7))
-    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0]
+    return re.findall(r"```python\n(.*?)```", describe_pixels(SIZE), re.DOTALL)[0]
 
 
 @pytest.mark.parametrize("lines", [lines_of_the_document, lines_of_the_card])
@@ -39,6 +38,8 @@ def lines_of_the_card() -> str:
     [
         pytest.param(PHOTO, "JPEG", {}, id="JPEG"),
         pytest.param(PHOTO, "JPEG", {"exif": TURNED}, id="turned"),
+        pytest.param(PHOTO.resize((900, 820)), "PNG", {}, id="much to shrink"),
+        pytest.param(PHOTO.resize((5000, 4800)), "JPEG", {}, id="more than JPEG shrinks"),
         pytest.param(PHOTO.convert("CMYK"), "JPEG", {}, id="CMYK"),
         pytest.param(PHOTO.convert("1"), "PNG", {}, id="one bit"),
         pytest.param(PHOTO.quantize(16), "PNG", {}, id="palette"),
