@@ -122,14 +122,14 @@ def per_class_rows(predictions: Predictions) -> list[Row]:
 
     Returns:
         Rows of `class`, `n` (its images; of the last row, all) and what `class_figures` names,
-        of six decimals. The last row has the plain means over the classes, absent ones too.
+        of six decimals. The last row has the plain means over the classes that have images.
     """
     figures, sizes = class_figures(predictions), _class_sizes(predictions)
     rows: list[Row] = []
     for index, name in enumerate(predictions.classes):
         of_class = {figure: rounded(column[index]) for figure, column in figures.items()}
         rows.append({"class": name, "n": int(sizes[index]), **of_class})
-    means = {figure: rounded(column.mean()) for figure, column in figures.items()}
+    means = {figure: rounded(column[sizes > 0].mean()) for figure, column in figures.items()}
     return [*rows, {"class": MACRO_AVERAGE, "n": len(predictions), **means}]
 
 

@@ -65,3 +65,12 @@ def test_templates_need_no_place_to_be_kept(
     shutil.rmtree(tmp_path / "__pycache__")
     (tmp_path / "__pycache__").write_text("in the way")
     assert make_environment().get_template("a").render() == "1"
+
+
+@pytest.mark.parametrize(("n", "figures"), [(3, 6), (0, 0)])
+def test_a_class_without_images_has_no_figures(n: int, figures: int) -> None:
+    names = ("precision", "recall", "specificity", "f1", "roc_auc", "average_precision")
+    row = {"class": "cat", "n": n} | dict.fromkeys(names, 0.5)
+    text = '{% from "macros.html.j2" import class_row with context %}{{ class_row(row) }}'
+    html = make_environment().from_string(text).render(row=row)
+    assert (html.count("0.500"), html.count(">–<")) == (figures, 6 - figures)
