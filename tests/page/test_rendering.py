@@ -73,4 +73,4 @@ def test_a_class_without_images_has_no_figures(n: int, figures: int) -> None:
     row = {"class": "cat", "n": n} | dict.fromkeys(names, 0.5)
     text = '{% from "macros.html.j2" import class_row with context %}{{ class_row(row) }}'
     html = make_environment().from_string(text).render(row=row)
-    assert (html.count("0.500"), html.count(">–<")) == (figures, 6 - figures)
+    assert (html.count("0.500"), html.count(">\u2013<")) == (figures, 6 - figures)
