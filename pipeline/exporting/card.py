@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pipeline.heads.saving import HeadInfo
 from pipeline.images import AREA_FACTOR, CROP
@@ -70,8 +69,8 @@ LOADING = {".keras": KERAS, "": SAVED_MODEL, ".onnx": ONNX, ".tflite": TFLITE}
 LIMITS = """It always names one of its classes, whatever it is shown: of photos that show none of them, what
 it says means nothing (`bottleneck predict` marks those that are unlike anything trained on; this model does
 not). It is for photos like those that it was trained and measured on; on others, from another camera,
-place or season, measure it before you rely on it. The network in front learned from ImageNet and has its
-biases. Do not use it alone to decide about people."""
+place or season, measure it before you rely on it. The network in front has the biases of the images that
+it learned from, as those of ImageNet. Do not use it alone to decide about people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +86,6 @@ class CardFacts:
         data_licence: Of the dataset's photos, where that is known.
         input_size: Pixels.
         info: Of the head.
-        images: `metrics/<dataset>/data.json`; empty where it is not there.
         metrics: Of each split, the figures of the head's predictions.
         difference: The largest one between the model, run on noise, and the head in float64.
     """
@@ -100,7 +98,6 @@ class CardFacts:
     data_licence: str
     input_size: int
     info: HeadInfo
-    images: Mapping[str, Any]
     metrics: Mapping[str, Mapping[str, float]]
     difference: float
 
@@ -119,7 +116,7 @@ def write_card(facts: CardFacts) -> str:
         "## What it is made of\n\n"
         f"* Network: {facts.network}, {facts.input_size} pixels.\n"
         f"* Weights: {facts.weights}.\n"
-        f"* Head: {info.kind}, features scaled: {info.scaling}, temperature {info.temperature:g}"
+        f"* Head: {info.kind}, features scaled: {info.scaling}, scores divided by {info.temperature:g}"
         f"{f'; {settings}' if settings else ''}.\n"
         f"* Fingerprint of the features that it was trained on: `{info.fingerprint}`.\n"
         f"* Run on noise, this file's probabilities and those of the head differ by at most "
@@ -142,17 +139,13 @@ def describe_pixels(size: int) -> str:
 
 def _data_lines(facts: CardFacts) -> Iterator[str]:
     where = "train" if facts.info.fit_on == "train" else "every split"
-    yield f"* Fitted to {facts.info.rows:,} images of {where} and their augmented copies."
-    if facts.images:
-        images, splits = facts.images["images"], facts.images["splits"]
-        counts = ", ".join(f"{count:,} {name}" for name, count in splits.items())
-        yield f"* {images['used']:,} images used ({counts}), of {images['found']:,} found."
+    yield f"* Fitted to {facts.info.rows:,} images of {where}; augmented copies are not counted."
     yield f"* Licence of the images: {facts.data_licence}."
 
 
 def _metric_lines(facts: CardFacts) -> Iterator[str]:
     if facts.info.fit_on == "all":
-        yield "These are the figures of its twin, fitted to train alone; it was fitted to val and test too.\n"
+        yield "These are the figures of its twin, fitted to train alone; it was fitted to every split.\n"
     yield "| images | accuracy | 95 % interval | log loss |\n| --- | --- | --- | --- |"
     for split, one in facts.metrics.items():
         if "n" in one:

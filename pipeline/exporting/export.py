@@ -226,7 +226,6 @@ def _gather_facts(
         data_licence=known.licence if known else "that of their owner, which is not known here",
         input_size=settings.input_size,
         info=info,
-        images=_read_json(paths.data_metrics_file(dataset)),
         metrics=compute_metrics(MeasuredRows.of(predictions)),
         difference=difference,
     )

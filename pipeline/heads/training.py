@@ -217,7 +217,7 @@ def _find_temperature(rows: Rows, recipe: Recipe, chosen: Mapping[str, float]) -
 
 
 def _fit_factor(scores: Float, labels: NDArray[np.int64]) -> float:
-    """Return the factor of scores `(n, k)`, 0.001 to 1,000, with the least log loss, by Newton's method."""
+    """Return the factor of scores `(n, k)` with the least log loss, by Newton's method."""
     scores = scores - scores.max(axis=1, keepdims=True)
     right = scores[np.arange(len(labels)), labels].mean()
     factor = 1 / max(float(scores.std()), 1e-9)  # the loss is convex in it: any start will do

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,6 +30,7 @@ from pipeline.heads.head import Head
 from pipeline.heads.saving import read_head
 from pipeline.metrics import Figures, MeasuredRows, compute_metrics
 from pipeline.params import AnyBackbone, ExtractParams, Params, change_head, load_params
+from pipeline.predictions import Predictions
 from pipeline.tools.api_records import TEXTS, Features, TrainedHead
 from pipeline.tools.predict import Answer as Answer
 from pipeline.tools.predict import predict_files
@@ -72,8 +74,11 @@ def load_head(dataset: str, backbone: str | None = None, *, root: Root = None) -
     with _project(root) as (_, params):
         folder = paths.model_folder(dataset, _choose(params, dataset, backbone))
         saved = read_head(folder)
-        metrics = compute_metrics(MeasuredRows.of(read_head_predictions(folder)))
-    return _trained(saved.info.classes, saved.head(), metrics, saved.info.fingerprint)
+        images: dict[str, list[str]] = {}
+        metrics = compute_metrics(MeasuredRows.of(_noting(read_head_predictions(folder), images)))
+    learned = images if saved.info.fit_on == "all" else {"train": images.get("train", [])}
+    fitted_to = frozenset(chain.from_iterable(learned.values()))
+    return _trained(saved.info.classes, saved.head(), metrics, saved.info.fingerprint, fitted_to)
 
 
 def fit_head(features: Features, kind: str | None = None, **settings: object) -> TrainedHead:
@@ -82,7 +87,8 @@ def fit_head(features: Features, kind: str | None = None, **settings: object) ->
     Args:
         features: What it learns from, originals and copies.
         kind: `mlp`, `linear`, `logistic`, `lda`, `knn` or `centroid`; None: that of params.yaml.
-        **settings: Keys of the section `head` that shall differ from params.yaml, as `units=256`.
+        **settings: Keys of the section `head` that shall differ from params.yaml, as `units=256`; not
+            `fit_on`, for a head is fitted to the features that are given.
 
     Raises:
         ParamsError: params.yaml cannot be read, or a setting is unknown or out of range.
@@ -92,11 +98,17 @@ def fit_head(features: Features, kind: str | None = None, **settings: object) ->
     """
     if not len(features):
         raise HeadError("there is no image to learn from: these features have no row.")
+    if "fit_on" in settings:
+        raise ParamsError(
+            f"fit_on={settings['fit_on']!r}: a head is fitted to the features that are given; expected other "
+            "keys of the section head."
+        )
     changes = settings if kind is None else {"kind": kind, **settings}
     with _project(features.root) as (_, params):
         changed = change_head(params.head, changes)
     outcome = heads.fit_head(features.rows(), heads.Recipe.of(changed))
-    return _trained(features.classes, outcome.head, {}, features.fingerprint)
+    fitted_to = frozenset(features.parent.tolist())
+    return _trained(features.classes, outcome.head, {}, features.fingerprint, fitted_to)
 
 
 def predict(
@@ -193,8 +205,20 @@ def _features(root: Path, header: Header, split: str, block: Block) -> Features:
     )
 
 
+def _noting(blocks: Iterable[Predictions], images: dict[str, list[str]]) -> Iterator[Predictions]:
+    """Pass predictions on, and note the sha256 of the images of each split."""
+    for block in blocks:
+        for split, sha256 in zip(block.splits, block.sha256, strict=True):
+            images.setdefault(split, []).append(sha256)
+        yield block
+
+
 def _trained(
-    classes: tuple[str, ...], head: Head, metrics: Mapping[str, Figures], fingerprint: str
+    classes: tuple[str, ...],
+    head: Head,
+    metrics: Mapping[str, Figures],
+    fingerprint: str,
+    fitted_to: frozenset[str],
 ) -> TrainedHead:
     own = head.settings.model_dump(mode="json")
     settings = {**own, "scaling": head.scaler.scaling}
@@ -205,6 +229,7 @@ def _trained(
         metrics=metrics,
         head=head,
         fingerprint=fingerprint,
+        fitted_to=fitted_to,
     )
 
 

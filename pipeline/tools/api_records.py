@@ -152,9 +152,11 @@ class TrainedHead:
         kind: `mlp`, `linear`, ... (docs/heads.md).
         settings: Of that kind, as the section `head` of params.yaml has them, and its `scaling`.
         metrics: Of each split, how good its predictions were when it was trained, as `dvc metrics show`
-            has it; empty for a head of `fit_head`, which `measure` measures.
+            has it (with head.fit_on all those of its twin, which was fitted to train alone); empty for a
+            head of `fit_head`, which `measure` measures.
         head: What computes.
         fingerprint: Of the features that it was trained on.
+        fitted_to: The sha256 of the images that it was trained on, without copies.
     """
 
     classes: tuple[str, ...]
@@ -163,6 +165,7 @@ class TrainedHead:
     metrics: Mapping[str, Figures] = field(repr=False)
     head: Head = field(repr=False)
     fingerprint: str = field(repr=False)
+    fitted_to: frozenset[str] = field(repr=False)
 
     def probabilities(self, features: NDArray[Any]) -> NDArray[np.float64]:
         """Return float64 `(n, k)`, each row a distribution over the classes.
@@ -191,7 +194,8 @@ class TrainedHead:
         """Return the figures of `metrics` on some images: accuracy, log loss, ...; copies are left out.
 
         Raises:
-            HeadError: They are of other classes, or their features of another fingerprint, or there are none.
+            HeadError: They are of other classes, or their features of another fingerprint, or there are none;
+                or the head was fitted to some of them though they are not of train.
         """
         if features.classes != self.classes:
             raise HeadError(
@@ -207,6 +211,13 @@ class TrainedHead:
         if not len(asked):
             raise HeadError(
                 "there is no image to ask about: these features have no row of an original."
+            )
+        seen = sum(sha256 in self.fitted_to for sha256 in asked.sha256.tolist())
+        if seen and features.split != "train":
+            raise HeadError(
+                f"this head was fitted to {seen:,} of these {len(asked):,} images of {features.split}, with "
+                "head.fit_on all or before another split: how it does on them says nothing. `metrics` has "
+                "the figures of when it was trained; `dvc repro` fits a head to the split of now."
             )
         predictions = Predictions(
             splits=("val",) * len(asked),

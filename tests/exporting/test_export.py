@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 from pipeline import cli, paths
 from pipeline.errors import ExportError, HeadError
 from pipeline.exporting import export, formats
-from pipeline.exporting.card import MARK
+from pipeline.exporting.card import MARK, write_card
 from pipeline.exporting.formats import FORMATS
 from pipeline.features import read_features
 from pipeline.images import decode_square
@@ -169,6 +170,13 @@ def test_the_licence_is_that_of_images_which_the_catalogue_describes(
     params = params.model_copy(update={"datasets": {"flowers": own}})
     facts = export._gather_facts(Path("a.keras"), "flowers", BACKBONE, params, saved.info, 0.0)
     assert licence in facts.data_licence
+
+
+def test_the_card_of_a_head_fitted_to_all_says_so(params: Params) -> None:
+    info = replace(export.read_saved("pets", BACKBONE).info, fit_on="all", rows=99)
+    card = write_card(export._gather_facts(Path("a.keras"), "pets", BACKBONE, params, info, 0.0))
+    assert "Fitted to 99 images of every split; augmented copies are not counted." in card
+    assert "figures of its twin, fitted to train alone; it was fitted to every split." in card
 
 
 def test_the_card_tells_what_is_known(params: Params) -> None:

@@ -15,8 +15,9 @@ import pipeline
 from pipeline import paths
 from pipeline.errors import FeaturesError, HeadError, ImageError, ParamsError
 from pipeline.heads.loading import load_features, rows_by_split
-from pipeline.params import Params
+from pipeline.params import Params, change_head
 from pipeline.predictions_file import read_predictions
+from pipeline.stages import train as train_stage
 from pipeline.tools import api
 from pipeline.tools.predict import predict_files
 from tests.fakes import MeanColour, use_mean_colour
@@ -159,6 +160,37 @@ def test_features_of_another_fingerprint_are_not_measured(root: Path) -> None:
     for head in (pipeline.load_head("pets", root=root), pipeline.fit_head(features["train"])):
         with pytest.raises(HeadError, match=r"these, of 0123456789ab, are of another network or"):
             head.measure(val)
+
+
+def test_images_that_the_head_was_fitted_to_are_not_measured_as_val(root: Path) -> None:
+    features = pipeline.load_features("pets", root=root)
+    train, val = features["train"], features["val"]
+    moved = replace(train.take(train.copy == 0), split="val")
+    for head in (pipeline.load_head("pets", root=root), pipeline.fit_head(train, "centroid")):
+        assert head.measure(val)["n"] == len(val)
+        assert head.measure(train)["n"] == 24
+        with pytest.raises(HeadError, match=r"fitted to 24 of these 24 images of val"):
+            head.measure(moved)
+
+
+def test_a_head_fitted_to_all_is_measured_by_its_twin_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "project"
+    params = make_trained(root, monkeypatch)
+    head = change_head(params.head, {"fit_on": "all"})
+    train_stage.run("pets", BACKBONE, params.model_copy(update={"head": head}))
+    trained = pipeline.load_head("pets", root=root)
+    val = pipeline.load_features("pets", root=root)["val"]
+    assert trained.metrics["val"]["n"] == len(val)
+    with pytest.raises(
+        HeadError, match=r"fitted to 12 of these 12 images of val, with head\.fit_on all"
+    ):
+        trained.measure(val)
+    with pytest.raises(
+        ParamsError, match=r"fit_on='all': a head is fitted to the features that are"
+    ):
+        pipeline.fit_head(val, fit_on="all")
 
 
 def test_nothing_to_learn_from_is_told(root: Path) -> None:
