@@ -9,6 +9,14 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "cats_vs_dogs": {"source": "drawn", "archive": None},
         "flowers": {"source": "drawn", "archive": None},
     },
+    "backbones": {
+        "efficientnet_lite0": {
+            "layer": None,
+            "pooling": "avg",
+            "input_size": 224,
+            "weights": "imagenet",
+        },
+    },
     "split": {
         "val_fraction": 0.2,
         "test_fraction": 0.0,
@@ -46,10 +54,4 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "seed": 7,
     },
     "report": {"heat_maps": False},
-}
-BACKBONE_DEFAULTS: Mapping[str, Any] = {
-    "layer": None,
-    "pooling": "avg",
-    "input_size": 224,
-    "weights": "imagenet",
 }

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
 from pipeline.files import csv_line
-from pipeline.page.defaults import BACKBONE_DEFAULTS, DEFAULTS
+from pipeline.page.defaults import DEFAULTS
 from pipeline.page.ranking import rank_heads
 from pipeline.page.revision import Revision
 from pipeline.params import Params
@@ -128,8 +128,7 @@ def _lowest_of_scale(bounds: Sequence[float]) -> float:
 def _settings(params: Params) -> list[Setting]:
     """Return every setting of what the page shows, with the default of those that have another value."""
     exclude = DECIDE_NOTHING if params.report.heat_maps else DECIDE_NOTHING | {"report": True}
-    backbones = dict.fromkeys(params.backbones, BACKBONE_DEFAULTS)
-    defaults = dict(_flat({**DEFAULTS, "backbones": backbones}))
+    defaults = dict(_flat(DEFAULTS))
     found = []
     for key, value in _flat(params.model_dump(exclude=exclude)):
         default = defaults.get(key)

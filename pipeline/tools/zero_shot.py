@@ -55,6 +55,7 @@ class ZeroShot:
             the other classes, which are right where they are not taken for it.
         accuracy: Over all original images that were asked, of all splits.
         val: Over those of val, which heads are measured on; None where there are none.
+        left_out: Images of val that take no part, for ImageNet does not have their class.
         unknown: Images of each class that ImageNet does not have.
     """
 
@@ -64,6 +65,7 @@ class ZeroShot:
     recall: dict[str, Share]
     accuracy: Share
     val: Share | None
+    left_out: int
     unknown: dict[str, int]
 
 
@@ -113,6 +115,7 @@ def measure(features: FeatureSet, classifier: Classifier, synsets: Synsets) -> Z
         recall={name: Share.of(right[row]) for name, row in rows.items() if row.any()},
         accuracy=Share.of(right[asked]),
         val=Share.of(right[val]) if val.any() else None,
+        left_out=int(((split_of == "val") & ~asked).sum()),
         unknown={
             name: int((label == place).sum())
             for place, name in enumerate(classes)
@@ -135,7 +138,8 @@ def format_result(result: ZeroShot) -> str:
         lines.append(f"  {name:{width}}  {share}{remark}")
     lines.append(f"accuracy {result.accuracy}")
     if result.val:
-        lines.append(f"val      {result.val}")
+        others = f", {count_of(result.left_out, 'other')} left out" if result.left_out else ""
+        lines.append(f"val      {result.val}{others}")
     if result.unknown:
         images = ", ".join(f"{name} ({n:,})" for name, n in result.unknown.items())
         lines.append(

@@ -58,6 +58,7 @@ def test_originals_of_known_classes_are_counted_and_unknown_ones_said() -> None:
     result = measure(features, classifier(), SYNSETS)
     recall = {name: (one.right, one.n) for name, one in result.recall.items()}
     assert recall == {"cat": (2, 3), "dog": (2, 3)}
+    assert result.left_out == 0, "the rat is of train"
     assert (result.accuracy.right, result.accuracy.n) == (4, 6)
     assert result.val is not None
     assert (result.val.right, result.val.n) == (2, 3)
@@ -66,7 +67,14 @@ def test_originals_of_known_classes_are_counted_and_unknown_ones_said() -> None:
     said = format_result(result)
     assert re.search(r"cat +0\.667 \(.*\) of 3 images, 2 classes of ImageNet", said)
     assert "rat (1)" in said
-    assert json.loads(to_json(result))["recall"]["dog"]["share"] == pytest.approx(2 / 3)
+    assert "left out" not in said
+    result = measure(
+        feature_set(("cat", "dog", "rat"), [0], [0, 1, 2], answers=[0, 0, 1, 0]),
+        classifier(),
+        SYNSETS,
+    )
+    assert re.search(r"\nval +1\.000 .* of 2 images, 1 other left out\n", format_result(result))
+    assert json.loads(to_json(result))["recall"]["dog"]["share"] == 1
 
 
 def test_of_a_class_alone_the_others_are_right_where_they_are_not_taken_for_it() -> None:

@@ -54,7 +54,7 @@
 
   const neighbourList = (image, data) => {
     const row = element("div", "", "nearest");
-    row.append(element("p", "Nearest in train"));
+    row.append(element("p", "Nearest in train, by the network's features"));
     for (const id of image.neighbours) {
       const other = data.images[id], kept = document.getElementById(`p-${id}`);
       if (!other || !kept) return [];
