@@ -9,8 +9,10 @@ from types import MappingProxyType
 from pipeline.errors import ArchiveError
 from pipeline.signatures import suffix_of
 
-# Columns and rows that stand beside the classes' own.
-RESERVED = frozenset({"split", "sha256", "path", "label", "file", "unlike", "macro average"})
+# Columns and rows that stand beside the classes' own, and the label that sets an image aside.
+RESERVED = frozenset(
+    {"split", "sha256", "path", "label", "file", "unlike", "macro average", "quarantine"}
+)
 SPLIT_FOLDERS = MappingProxyType(
     {
         "train": "train", "training": "train",

@@ -150,7 +150,7 @@ def test_layout_is_understood(
         ),
         (
             ["d/label/1.jpg", "d/b/1.jpg"],
-            r"called 'label': .* none of file, label, macro average, path, sha256, split, unlike",
+            r"called 'label': .* none of file, label, macro average, path, quarantine, sha256",
         ),
         (["d/unlike/1.jpg", "d/b/1.jpg"], "a class cannot be called 'unlike'"),
         (["d/a\u2028b/1.jpg", "d/b/1.jpg"], r"a class cannot be called 'a\\u2028b'"),

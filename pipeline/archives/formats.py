@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO, NamedTuple
 
-from pipeline.errors import ArchiveError
+from pipeline.errors import ArchiveError, advice_for
 from pipeline.signatures import is_lfs_pointer
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -89,7 +89,9 @@ def damage_named(where: str, doing: str = "unpack") -> Iterator[None]:
         if error.errno is None:  # gzip's own
             raise ArchiveError(f"{where} is damaged: {error}. Get it again.") from error
         verb = doing if error.errno in _FULL else "read"
-        raise ArchiveError(f"cannot {verb} {where}: {error.strerror}.") from error
+        file = f" ({error.filename})" if error.filename not in (None, where) else ""
+        advice = f"; {todo}" if (todo := advice_for(error)) else ""
+        raise ArchiveError(f"cannot {verb} {where}: {error.strerror}{file}{advice}.") from error
     except _DAMAGE as error:
         raise ArchiveError(f"{where} is damaged or cut short: {error}. Get it again.") from error
 

@@ -1,5 +1,6 @@
 """Source `archive`: the user's own archive file, folder or URL."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -36,8 +37,19 @@ def fetch_archive(dataset: str, archive: str, working: Path) -> tuple[Path, str]
         raise type(error)(f"{error} (params.yaml, datasets.{dataset}.archive)") from error
 
 
+def plain_path(path: Path) -> Path:
+    """Return a path without `..`, as DVC reads it; where a link makes that another place, the real one."""
+    plain = Path(os.path.normpath(path))
+    meant = not path.exists() or (plain.exists() and plain.samefile(path))
+    return plain if meant else path.resolve()
+
+
 def _take(path: Path, working: Path) -> Path:
     """Copy a file, or pack a folder, into the working folder."""
+    if (plain := plain_path(path)) != Path(os.path.normpath(path)):
+        raise SourceError(
+            f"{str(path)!r} leads over a link to {str(plain)!r}, where DVC notices no change: write that."
+        )
     if not (path.is_file() or path.is_dir()):  # a device would never end
         raise SourceError(
             f"there is no archive {str(path)!r}; expected a .zip, .tar or .tgz file, a folder, or a URL."

@@ -16,7 +16,7 @@ from pipeline.manifest import CONFLICTING, QUARANTINED, SPLITS, USED, ImageRow
 from pipeline.splitting.assignment import LabelledImage
 
 HEADER = ["image", "label"]
-QUARANTINE = "quarantine"  # the class, in a dataset that has one of this name
+QUARANTINE = "quarantine"  # which no class may be called
 GONE = "; take out the line if the image is gone"
 BY_HAND = "set aside by hand"
 MOST_FAULTS = 20  # that a message lists
@@ -174,7 +174,7 @@ def _resolve(rows: Sequence[ImageRow], corrections: Corrections) -> dict[str, st
             faults.append((line.line, fault))
         else:
             first[sha256] = line
-            labels[sha256] = line.label if line.label in classes else None
+            labels[sha256] = None if line.label == QUARANTINE else line.label
             names |= {_without_split(_new_path(paths[sha256], sha256, line.label)): sha256}
     if unknown:
         faults += _describe_unknown(unknown, names, rows)
@@ -204,7 +204,15 @@ def _describe_unknown(
         file = PurePosixPath(name)
         for known in {file.name, file.stem}:
             by_file[known].append(name)
+    conflicting = {row.sha256 for row in rows if row.reason.startswith(CONFLICTING)}
     for line in lines:
+        if line.image in conflicting:
+            yield (
+                line.line,
+                f"{line.image!r} stands under several labels, so that it is set aside already: give it "
+                "a class, or take out the line",
+            )
+            continue
         found = by_file.get(PurePosixPath(line.image).name) or by_file.get(line.image.lower(), [])
         near = list(dict.fromkeys(found))
         hint = f". Did you mean {' or '.join(map(repr, near[:3]))}?" if near else GONE

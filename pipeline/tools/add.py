@@ -2,6 +2,7 @@
 
 import json
 import re
+import stat
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from pipeline.labels import SPLIT_FOLDERS, Labelled, label_members
 from pipeline.manifest import SPLITS
 from pipeline.params import NAME, Params, load_params, parse_params
 from pipeline.signatures import format_of, is_image
+from pipeline.sources.archive import plain_path
 from pipeline.urls import is_url
 from pipeline.yaml_reader import read_yaml
 
@@ -72,8 +74,15 @@ def run(path: str, name: str | None, *, dry_run: bool) -> str:
     findings = examine(archive, name)
     text = insert_dataset(paths.PARAMS.read_bytes().decode(), name, str(archive))
     if not dry_run:
-        atomic_write_text(paths.PARAMS, text)
+        _replace_text(paths.PARAMS.resolve(), text)  # of a link, the file that it leads to
     return "\n".join(_describe(name, archive, findings, params, dry_run=dry_run))
+
+
+def _replace_text(path: Path, text: str) -> None:
+    """Replace what a file holds, and leave its rights."""
+    rights = path.stat().st_mode
+    atomic_write_text(path, text)
+    path.chmod(stat.S_IMODE(rights))
 
 
 def make_name(file: str) -> str:
@@ -155,7 +164,7 @@ def _check_path(path: str) -> Path:
             "a URL is not looked into: write it into params.yaml by hand (docs/adding-a-dataset.md), "
             "or download the file and add that"
         )
-    archive = Path(path).expanduser().absolute()
+    archive = plain_path(Path(path).expanduser().absolute())
     if not (archive.is_file() or archive.is_dir()):
         raise SourceError(
             f"there is no {str(archive)!r}; expected a folder, or a .zip, .tar, .tar.gz or .tgz file."

@@ -51,6 +51,8 @@ INSTALL, INSTALL_JAX = "run `make install`", "run `make gpu`, or pip install jax
 LOG_IN = "make a token at https://www.kaggle.com/settings and put it into ~/.kaggle/access_token"
 
 LIST_STAGES = (sys.executable, "-m", "dvc", "stage", "list", "--name-only")  # reads dvc.lock
+DATA_STATUS = (sys.executable, "-m", "dvc", "data", "status", "--json")
+RESULTS = ("data/", "features/", "models/")  # which git does not know, so that they were made here
 GIGA = 10**9
 RAY_SECONDS = 60.0  # to start one takes some ten
 
@@ -105,6 +107,7 @@ def examine_machine() -> Iterator[Check]:
     yield check_store(store_sizes(paths.store_folder()))
     if params is not None:
         yield from check_dvc_files(_fault(LIST_STAGES), paths.DVC_RWLOCK)
+        yield from check_cache(_results_not_in_cache())
         yield from check_shared_store(params.features.store)
         yield from check_ray(params)
         yield from check_archives(params.datasets)
@@ -174,6 +177,17 @@ def check_dvc_files(fault: str | None, rwlock: Path) -> Iterator[Check]:
     except ValueError:
         yield judge(
             "DVC's notes", f"{rwlock} is damaged, as after an interrupted run of DVC", "remove it"
+        )
+
+
+def check_cache(lacking: Sequence[str]) -> Iterator[Check]:
+    """Judge what lies here and not in DVC's cache, as where that had no room; nothing if all is there."""
+    if lacking:
+        yield judge(
+            "DVC's cache",
+            f"it does not hold {count_of(len(lacking), 'result')} of dvc.lock, the first {lacking[0]}",
+            "as where its disk was full, though DVC ended well: make room (docs/troubleshooting.md), then "
+            "`dvc repro`; until then `dvc push` leaves them out",
         )
 
 
@@ -402,6 +416,16 @@ def ask_ray(settings: RayParams) -> Probe:
 
 def _giga(size: int) -> str:
     return f"{size / GIGA:.1f} GB" if size >= GIGA / 10 else f"{size / 1e6:.0f} MB"
+
+
+def _results_not_in_cache() -> list[str]:
+    """Return the results of dvc.lock that lie here and not in DVC's cache; none where DVC cannot tell."""
+    try:
+        done = subprocess.run(DATA_STATUS, capture_output=True, check=True)  # noqa: S603 (fixed)
+        found: list[str] = json.loads(done.stdout).get("not_in_cache", [])
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        return []
+    return sorted(one for one in found if one.startswith(RESULTS) and Path(one).exists())
 
 
 def _fault(command: Sequence[str], *, last: bool = False) -> str | None:

@@ -25,6 +25,16 @@ def only_file(folder: Path) -> Path:
     return path
 
 
+def test_a_path_that_dvc_reads_as_another_is_refused(tmp_path: Path, pets: bytes) -> None:
+    (tmp_path / "far" / "sub").mkdir(parents=True)
+    (tmp_path / "near").symlink_to(tmp_path / "far" / "sub")
+    for folder in ("far", "."):
+        (tmp_path / folder / "pets.zip").write_bytes(pets)
+    with pytest.raises(SourceError, match=r"leads over a link to '.*/far/pets\.zip'.*: write that"):
+        obtain("pets", "archive", str(tmp_path / "near" / ".." / "pets.zip"), tmp_path / "raw")
+    obtain("pets", "archive", str(tmp_path / "far" / ".." / "pets.zip"), tmp_path / "raw")
+
+
 @pytest.mark.parametrize(
     "name", ["pets.zip", "my own pets.zip", "Kätzchen und 狗.zip", "pets", "#1 50%.zip"]
 )

@@ -154,10 +154,18 @@ def test_a_class_is_not_left_without_images_in_a_split(tmp_path: Path) -> None:
         correct(tmp_path, "dog/4.jpg,cat")
 
 
-def test_a_class_called_quarantine_is_meant_where_there_is_one(tmp_path: Path) -> None:
-    rows = [*ROWS, row(5, "quarantine"), row(6, "quarantine", "val")]
-    corrected, _ = correct(tmp_path, "cat/0.jpg,quarantine", rows=rows)
-    assert (corrected[0].status, corrected[0].label) == (USED, "quarantine")
+def test_what_stands_under_two_labels_need_not_be_set_aside(tmp_path: Path) -> None:
+    other = ImageRow(
+        label="cat",
+        sha256=key(8),
+        status=QUARANTINED,
+        reason=f"{CONFLICTING}cat, dog",
+        member="cat/8.jpg",
+    )
+    with pytest.raises(
+        CorrectionsError, match="under several labels, so that it is set aside already"
+    ):
+        correct(tmp_path, f"{key(8)},quarantine", rows=[*ROWS, other])
 
 
 @pytest.mark.parametrize(

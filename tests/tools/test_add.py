@@ -46,8 +46,28 @@ def test_a_folder_is_named_in_params_and_counted(params: Params) -> None:
     assert said.endswith("next: dvc repro")
     added = load_params().datasets["insects"]
     assert added.source == "archive"
-    assert added.archive == str(Path("../insects").absolute())
+    assert added.archive == str(Path.cwd().parent / "insects"), "without .., as DVC reads it"
     assert list(load_params().datasets) == ["pets", "insects"]
+
+
+def test_a_path_over_a_link_is_written_as_where_it_leads(params: Params, tmp_path: Path) -> None:
+    draw_folders(tmp_path / "far" / "pets", {"bee": 11, "wasp": 12})
+    (tmp_path / "far" / "sub").mkdir()
+    Path("near").symlink_to(tmp_path / "far" / "sub")
+    add.run("near/../pets", "far", dry_run=False)
+    assert load_params().datasets["far"].archive == str(tmp_path / "far" / "pets")
+
+
+def test_a_linked_params_file_stays_linked_and_keeps_its_rights(
+    params: Params, tmp_path: Path
+) -> None:
+    real = paths.PARAMS.rename(tmp_path / "own.yaml")
+    real.chmod(0o664)
+    paths.PARAMS.symlink_to(real)
+    add.run("../insects", None, dry_run=False)
+    assert paths.PARAMS.is_symlink()
+    assert "insects" in real.read_text()
+    assert real.stat().st_mode & 0o777 == 0o664
 
 
 def test_files_that_are_images_by_name_alone_are_told(params: Params) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from pipeline.tools.doctor import (
     Probe,
     check_archives,
     check_backbone,
+    check_cache,
     check_command,
     check_devices,
     check_disk,
@@ -188,6 +190,26 @@ def test_a_lock_that_dvc_left_in_half_is_told(
     Path("dvc.lock").write_text(whole[:left])
     (check,) = check_dvc_files(doctor._fault(doctor.LIST_STAGES), rwlock)
     assert re.search(r"^no  dvc\.lock: .*dvc\.lock.*`git checkout dvc\.lock`", str(check))
+
+
+@pytest.mark.slow
+def test_results_that_are_in_no_cache_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+    assert doctor._results_not_in_cache() == [], "where there is no DVC"
+    subprocess.run([*doctor.LIST_STAGES[:3], "init", "--no-scm", "--quiet"], check=True)
+    Path("dvc.yaml").write_text(
+        "stages: {one: {cmd: mkdir data && echo 1 > data/a && echo 2 > b, outs: [data/a, b]}}"
+    )
+    subprocess.run([*doctor.LIST_STAGES[:3], "repro", "--quiet"], check=True)
+    assert list(check_cache(doctor._results_not_in_cache())) == []
+    shutil.rmtree(".dvc/cache")
+    (check,) = check_cache(doctor._results_not_in_cache())
+    assert "does not hold 1 result of dvc.lock, the first data/a" in check.text
+    Path("data/a").unlink()
+    assert doctor._results_not_in_cache() == [], "as in a fresh clone"
 
 
 def test_notes_that_dvc_left_in_half_are_told_and_none_are_well(tmp_path: Path) -> None:
