@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -173,7 +172,7 @@ def test_the_licence_is_that_of_images_which_the_catalogue_describes(
 
 
 def test_the_card_of_a_head_fitted_to_all_says_so(params: Params) -> None:
-    info = replace(export.read_saved("pets", BACKBONE).info, fit_on="all", rows=99)
+    info = export.read_saved("pets", BACKBONE).info.model_copy(update={"fit_on": "all", "rows": 99})
     card = write_card(export._gather_facts(Path("a.keras"), "pets", BACKBONE, params, info, 0.0))
     assert "Fitted to 99 images of every split; augmented copies are not counted." in card
     assert "figures of its twin, fitted to train alone; it was fitted to every split." in card
