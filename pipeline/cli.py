@@ -332,7 +332,8 @@ def demo(
     params = _params()
     from pipeline.tools import demo as tool
 
-    tool.run(dataset, _chosen(backbone, params), params, host, port)
+    with _sigterm_as_ctrl_c():  # what was dropped on it is deleted
+        tool.run(dataset, _chosen(backbone, params), params, host, port)
 
 
 @app.command(rich_help_panel="Tools")

@@ -13,7 +13,8 @@ MARK = "<!-- Written by `bottleneck export`, which may replace it. -->"
 PIXELS = """Pixels are uint8, RGB, {size} x {size}, batch first; the network scales them itself. They are the
 square in the middle of the upright photo, 7/8 of its shorter side, shrunk by linear interpolation, or by
 averaging where there is much to shrink (make one of 16 bits a channel 8 bits deep first: Pillow cuts off what
-is brighter than 255):
+is brighter than 255; a JPEG whose shorter side has {low} to {high} pixels comes out a little sharper than in
+training, where three eighths of its size are decoded instead of a half):
 
 ```python
 import cv2
@@ -134,7 +135,9 @@ def _loading(facts: CardFacts) -> str:
 
 def describe_pixels(size: int) -> str:
     """Say which pixels a model of this input size takes, with the lines that prepare them."""
-    return PIXELS.format(size=size, least=round(size / CROP), large=AREA_FACTOR * size)
+    least = round(size / CROP)
+    low, high = -(-8 * least // 3), 4 * least - 1
+    return PIXELS.format(size=size, least=least, large=AREA_FACTOR * size, low=low, high=high)
 
 
 def _data_lines(facts: CardFacts) -> Iterator[str]:
@@ -145,7 +148,9 @@ def _data_lines(facts: CardFacts) -> Iterator[str]:
 
 def _metric_lines(facts: CardFacts) -> Iterator[str]:
     if facts.info.fit_on == "all":
-        yield "These are the figures of its twin, fitted to train alone; it was fitted to every split.\n"
+        yield (
+            "These are the figures of its twin, fitted to train alone; this model is fitted to every split.\n"
+        )
     yield "| images | accuracy | 95 % interval | log loss |\n| --- | --- | --- | --- |"
     for split, one in facts.metrics.items():
         if "n" in one:

@@ -214,10 +214,13 @@ class TrainedHead:
             )
         seen = sum(sha256 in self.fitted_to for sha256 in asked.sha256.tolist())
         if seen and features.split != "train":
+            saved = (
+                " `metrics` has the figures of when it was trained; after another split `dvc repro` fits a "
+                "head anew, and with head.fit_on all there are no others."
+            )
             raise HeadError(
-                f"this head was fitted to {seen:,} of these {len(asked):,} images of {features.split}, with "
-                "head.fit_on all or before another split: how it does on them says nothing. `metrics` has "
-                "the figures of when it was trained; `dvc repro` fits a head to the split of now."
+                f"this head was fitted to {seen:,} of these {len(asked):,} images of {features.split}: how "
+                f"it does on them says nothing of others.{saved if self.metrics else ''}"
             )
         predictions = Predictions(
             splits=("val",) * len(asked),

@@ -186,8 +186,8 @@ def check_cache(lacking: Sequence[str]) -> Iterator[Check]:
         yield judge(
             "DVC's cache",
             f"it does not hold {count_of(len(lacking), 'result')} of dvc.lock, the first {lacking[0]}",
-            "as where its disk was full, though DVC ended well: make room (docs/troubleshooting.md), then "
-            "`dvc repro`; until then `dvc push` leaves them out",
+            "as where its disk was full, though DVC ended well (docs/troubleshooting.md), a stage was run by "
+            "hand, or the cache is elsewhere now: run `dvc repro`; until then `dvc push` leaves them out",
         )
 
 

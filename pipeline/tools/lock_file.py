@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -46,23 +46,16 @@ class LockFile:
         Args:
             path: Of an output, as dvc.yaml names it.
         """
-        if not self.knows(path):
-            return False
-        waiting, seen = [path], set()
-        while waiting:
-            one = waiting.pop()
-            stage = self._maker(one)
-            if stage is None or one in seen:
-                continue
-            seen.add(one)
-            if not self._has_all(stage.get("params", {})):
-                return False
-            for dep in _deps(stage):
-                made = self._hash_made(dep["path"])
-                if made not in (None, dep.get("md5")):
-                    return False
-                waiting.append(dep["path"])
-        return True
+        return self.has_settings_of(path) and all(
+            self._hash_made(dep["path"]) in (None, dep.get("md5"))
+            for stage in self._stages_behind(path)
+            for dep in _deps(stage)
+        )
+
+    def has_settings_of(self, path: str) -> bool:
+        """Tell whether the stages that a file comes from, if there are any, ran with these settings."""
+        stages = list(self._stages_behind(path))
+        return bool(stages) and all(self._has_all(one.get("params", {})) for one in stages)
 
     def is_as_made(self, path: str) -> bool:
         """Tell whether a file that lies there is what its stage made."""
@@ -78,6 +71,17 @@ class LockFile:
             return None
         read = sorted((one["path"], one.get("md5")) for one in _deps(stage))
         return hashlib.sha256(repr(read).encode()).hexdigest()[:16]
+
+    def _stages_behind(self, path: str) -> Iterator[Mapping[str, Any]]:
+        """Yield the stage that made a file, and those that made what it read, and so on."""
+        waiting, seen = [path], set()
+        while waiting:
+            one = waiting.pop()
+            stage = self._maker(one)
+            if stage is not None and one not in seen:
+                seen.add(one)
+                yield stage
+                waiting += [dep["path"] for dep in _deps(stage)]
 
     def _maker(self, path: str) -> Mapping[str, Any] | None:
         """Return the stage whose output is a path."""
@@ -151,12 +155,14 @@ def warn_of_other_results() -> None:
     lock = LockFile(stages, params, lambda path: Path(path).read_bytes(), study_params)
     made = [path.as_posix() for path in sorted(paths.STUDIES_RESULTS.rglob("*.csv"))]
     if others := [
-        one for one in made if lock.knows(one) and lock.is_as_made(one) and not lock.is_current(one)
+        one
+        for one in made
+        if lock.knows(one) and lock.is_as_made(one) and not lock.has_settings_of(one)
     ]:
         log.warning(
-            "%d results were made with other settings than params.yaml and studies/params.yaml have now "
-            "(studies/dvc.lock): %s. `dvc repro studies/dvc.yaml` makes them anew",
-            len(others), "; ".join(others),
+            "made with other settings than params.yaml and studies/params.yaml have now (studies/dvc.lock): "
+            "%s. `dvc repro studies/dvc.yaml` makes them anew",
+            "; ".join(others),
         )  # fmt: skip
 
 

@@ -21,7 +21,8 @@ def names_of_this_machine(host: str) -> set[str]:
     Args:
         host: Where it is served, as the user gave it.
     """
-    return {"localhost", host.lower(), socket.gethostname().lower()}
+    name = socket.gethostname().lower()
+    return {"localhost", host.lower(), name, name.partition(".")[0], f"{name}.local"}
 
 
 def find_refusal(headers: Headers, names: Collection[str]) -> str | None:
@@ -35,8 +36,8 @@ def find_refusal(headers: Headers, names: Collection[str]) -> str | None:
     host, origin = found.get(b"host", ""), found.get(b"origin")
     if not _is_here(host, names):
         return (
-            f"asked as {host or 'nobody'}: open this page by an address in numbers, as localhost, or start "
-            "the demo with --host and this name"
+            f"asked as {host or 'nobody'}: open this page by an address in numbers, as localhost, or by this "
+            "machine's own name"
         )
     if origin is not None and origin.partition("://")[2].lower() != host.lower():
         return f"asked by a page of {origin}: only this page itself may ask"

@@ -175,7 +175,9 @@ def test_the_card_of_a_head_fitted_to_all_says_so(params: Params) -> None:
     info = export.read_saved("pets", BACKBONE).info.model_copy(update={"fit_on": "all", "rows": 99})
     card = write_card(export._gather_facts(Path("a.keras"), "pets", BACKBONE, params, info, 0.0))
     assert "Fitted to 99 images of every split; augmented copies are not counted." in card
-    assert "figures of its twin, fitted to train alone; it was fitted to every split." in card
+    assert (
+        "figures of its twin, fitted to train alone; this model is fitted to every split." in card
+    )
 
 
 def test_the_card_tells_what_is_known(params: Params) -> None:

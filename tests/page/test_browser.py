@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from pipeline import paths
+from pipeline.page.rendering import make_environment
 from tests.browser import Visit, open_browser
 from tests.dag import light_stages, stage_calls
 from tests.fakes import use_maps_of_colours
@@ -194,6 +195,30 @@ def test_the_comparison_is_sorted_by_keyboard_and_says_how(pets: Any) -> None:
         ]
         assert len(losses) == 2
         assert losses == sorted(losses, reverse=direction == "descending")
+
+
+def test_what_is_shown_as_more_or_less_sorts_by_its_value(browser: Any, tmp_path: Path) -> None:
+    names = ("precision", "recall", "specificity", "f1", "roc_auc", "average_precision")
+    values = {
+        "none": (0, 0.0),
+        "most": (3, 0.9997),
+        "all": (3, 1.0),
+        "least": (3, 0.0003),
+        "half": (3, 0.5),
+    }
+    text = (
+        '{% from "macros.html.j2" import class_row with context %}<table class="sortable"><thead><tr>'
+        '<th>Class</th>{% for _ in "1234567" %}<th class="number">x</th>{% endfor %}</tr></thead><tbody>'
+        "{% for row in rows %}{{ class_row(row) }}{% endfor %}</tbody></table>"
+        '<script>{% include "tables.js" %}</script>'
+    )
+    rows = [{"class": one, "n": n} | dict.fromkeys(names, v) for one, (n, v) in values.items()]
+    file = tmp_path / "table.html"
+    file.write_text(make_environment().from_string(text).render(rows=rows), encoding="utf-8")
+    page = Visit(browser, file).page
+    page.locator("th button").nth(6).click()
+    found = page.locator("tbody th").all_inner_texts()
+    assert found == ["all", "most", "half", "least", "none"]
 
 
 def test_every_link_within_the_page_leads_somewhere(browser: Any, report: Path) -> None:

@@ -147,6 +147,10 @@ def test_results_of_studies_of_other_settings_than_now_are_warned_of(
         assert results.as_posix() in caplog.text
         Path(file).write_text(before)
         caplog.clear()
+    again = stage({"features/pets/lite.h5": "f2"}, {"data/split/pets": "s2"})
+    write("dvc.lock", {"stages": lock(**{"extract@pets-lite": again}).stages})
+    warn_of_other_results()
+    assert caplog.text == "", "other images are no other settings"
     results.write_text("made by hand")
     write("studies/params.yaml", {"seeds": 4})
     warn_of_other_results()

@@ -14,7 +14,7 @@ ANSWERED = (
 )
 REFUSED = (
     ({}, "asked as nobody"),
-    ({"host": "evil.example:7860"}, "asked as evil.example:7860: .*--host"),
+    ({"host": "evil.example:7860"}, "asked as evil.example:7860: .*own name"),
     ({"host": "evil.example", "origin": "http://evil.example"}, "asked as evil"),
     ({"host": "127.0.0.1.evil.example"}, "asked as 127"),
     ({"host": "localhost@evil.example"}, "asked as localhost@"),
