@@ -17,7 +17,7 @@ def test_blas_has_one_thread_inside_and_as_many_as_before_outside() -> None:
     np.ones((2, 2)) @ np.ones((2, 2))
     with threadpool_limits(2, user_api="blas"):
         before = blas_threads()
-        assert before == {2}, "or nothing would be shown"
+        assert 2 in before, "or nothing would be shown"
         with one_blas_thread():
             assert blas_threads() == {1}
         assert blas_threads() == before
