@@ -19,7 +19,7 @@ def load_current_features(dataset: str, backbone: str) -> FeatureSet:
     if not manifest.is_file():
         return features
     now = {row.sha256: (row.split, row.label) for row in read_used(manifest)}
-    then = dict(_originals(features))
+    then = _originals(features)
     changed = sum(now.get(one) != then.get(one) for one in now.keys() | then.keys())
     if changed:
         raise FeaturesError(
@@ -30,11 +30,13 @@ def load_current_features(dataset: str, backbone: str) -> FeatureSet:
     return features
 
 
-def _originals(features: FeatureSet) -> list[tuple[str, tuple[str, str]]]:
-    """Return sha256, split and label of each image that is no copy."""
-    classes, found = features.header.classes, []
-    for split, block in features.splits.items():
-        kept = block.copy == 0
-        pairs = zip(block.sha256[kept].tolist(), block.labels[kept].tolist(), strict=True)
-        found += [(key.decode(), (split, classes[label])) for key, label in pairs]
-    return found
+def _originals(features: FeatureSet) -> dict[str, tuple[str, str]]:
+    """Return sha256 to split and label of each image that is no copy."""
+    return {
+        key.decode(): (split, features.header.classes[label])
+        for split, block in features.splits.items()
+        for key, label, copy in zip(
+            block.sha256.tolist(), block.labels.tolist(), block.copy.tolist(), strict=True
+        )
+        if copy == 0
+    }

@@ -11,10 +11,12 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     },
     "backbones": {
         "efficientnet_lite0": {
+            "network": None,
             "layer": None,
             "pooling": "avg",
             "input_size": 224,
             "weights": "imagenet",
+            "scaling": None,
         },
     },
     "split": {

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,6 +27,7 @@ from pipeline.heads import training as heads
 from pipeline.heads.folder import read_head_predictions
 from pipeline.heads.head import Head
 from pipeline.heads.saving import read_head
+from pipeline.manifest import SPLITS
 from pipeline.metrics import Figures, MeasuredRows, compute_metrics
 from pipeline.params import AnyBackbone, ExtractParams, Params, change_head, load_params
 from pipeline.predictions import Predictions
@@ -74,11 +74,13 @@ def load_head(dataset: str, backbone: str | None = None, *, root: Root = None) -
     with _project(root) as (_, params):
         folder = paths.model_folder(dataset, _choose(params, dataset, backbone))
         saved = read_head(folder)
-        images: dict[str, list[str]] = {}
-        metrics = compute_metrics(MeasuredRows.of(_noting(read_head_predictions(folder), images)))
-    learned = images if saved.info.fit_on == "all" else {"train": images.get("train", [])}
-    fitted_to = frozenset(chain.from_iterable(learned.values()))
-    return _trained(saved.info.classes, saved.head(), metrics, saved.info.fingerprint, fitted_to)
+        splits = {"train"} if saved.info.fit_on == "train" else set(SPLITS)
+        fitted_to: set[str] = set()
+        blocks = _noting(read_head_predictions(folder), splits, fitted_to)
+        metrics = compute_metrics(MeasuredRows.of(blocks))
+    return _trained(
+        saved.info.classes, saved.head(), metrics, saved.info.fingerprint, frozenset(fitted_to)
+    )
 
 
 def fit_head(features: Features, kind: str | None = None, **settings: object) -> TrainedHead:
@@ -205,11 +207,13 @@ def _features(root: Path, header: Header, split: str, block: Block) -> Features:
     )
 
 
-def _noting(blocks: Iterable[Predictions], images: dict[str, list[str]]) -> Iterator[Predictions]:
-    """Pass predictions on, and note the sha256 of the images of each split."""
+def _noting(
+    blocks: Iterable[Predictions], splits: set[str], images: set[str]
+) -> Iterator[Predictions]:
+    """Pass predictions on, and note the sha256 of the images of some splits."""
     for block in blocks:
-        for split, sha256 in zip(block.splits, block.sha256, strict=True):
-            images.setdefault(split, []).append(sha256)
+        pairs = zip(block.splits, block.sha256, strict=True)
+        images.update(sha256 for split, sha256 in pairs if split in splits)
         yield block
 
 
