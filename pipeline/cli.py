@@ -327,13 +327,16 @@ def demo(
         str, typer.Option(help="0.0.0.0 lets other machines in; by default none.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 7860,
+    proxy: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Web server that hands on to this one.")
+    ] = None,
 ) -> None:
     """Show a page on this machine that says what an image shows, dropped or from the camera."""
     params = _params()
     from pipeline.tools import demo as tool
 
     with _sigterm_as_ctrl_c():  # what was dropped on it is deleted
-        tool.run(dataset, _chosen(backbone, params), params, host, port)
+        tool.run(dataset, _chosen(backbone, params), params, host, port, proxy)
 
 
 @app.command(rich_help_panel="Tools")

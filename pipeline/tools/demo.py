@@ -118,7 +118,9 @@ def _cosines(features: NDArray[Any], feature: NDArray[Any]) -> Float:
     return np.concatenate(blocks) if blocks else np.zeros(0)
 
 
-def run(dataset: str, backbone: str, params: Params, host: str, port: int) -> None:
+def run(
+    dataset: str, backbone: str, params: Params, host: str, port: int, proxy: str | None = None
+) -> None:
     """Show the page until it is stopped by Ctrl-C; what is dropped on it is deleted then.
 
     Args:
@@ -127,27 +129,32 @@ def run(dataset: str, backbone: str, params: Params, host: str, port: int) -> No
         params: All settings.
         host: Address to listen on: 127.0.0.1 is this machine alone, 0.0.0.0 all that reach it.
         port: To listen on.
+        proxy: Name of a web server that hands on to this one, as people type it.
 
     Raises:
-        PipelineError: gradio is not installed, or the address cannot be listened on.
+        PipelineError: gradio is not installed, the address cannot be listened on, or `proxy` is no name.
         ParamsError, HeadError: As for `Demo`.
     """
+    if proxy is not None and (not proxy or set(proxy) & set(":/")):
+        raise PipelineError(f"--proxy {proxy}: expected a name alone, as pets.example.org")
     with quiet_gradio():
         import uvicorn
 
         demo = Demo(dataset, backbone, params)
         with listen(host, port) as listening:
-            print(f"http://{host}:{port} shows the page; Ctrl-C ends it", flush=True)
-            config = uvicorn.Config(make_app(demo, host), log_level="warning")
+            shown = f"[{host}]" if ":" in host else host
+            print(f"http://{shown}:{port} shows the page; Ctrl-C ends it", flush=True)
+            config = uvicorn.Config(make_app(demo, host, proxy), log_level="warning")
             uvicorn.Server(config).run(sockets=[listening])
 
 
-def make_app(demo: Demo, host: str) -> Any:
+def make_app(demo: Demo, host: str, proxy: str | None = None) -> Any:
     """Return the page as an ASGI application that answers no other page, and loads nothing from elsewhere.
 
     Args:
         demo: What it shows.
         host: Where it is served.
+        proxy: As for `run`.
     """
     import gradio
     from fastapi import FastAPI
@@ -158,7 +165,7 @@ def make_app(demo: Demo, host: str) -> Any:
     # What it does when it serves a page by itself: before, it takes any file of this machine for an upload.
     page.has_launched = page.is_running = True
 
-    names = names_of_this_machine(host)
+    names, proxy = names_of_this_machine(host), proxy and proxy.lower()
 
     async def confined(scope: Any, receive: Any, send: Any) -> None:
         async def send_with_policy(message: Any) -> None:
@@ -167,7 +174,8 @@ def make_app(demo: Demo, host: str) -> Any:
                 message = {**message, "headers": [*message.get("headers", ()), policy]}
             await send(message)
 
-        refusal = find_refusal(scope.get("headers", ()), names) if scope["type"] == "http" else None
+        asked = scope["type"] == "http"
+        refusal = find_refusal(scope.get("headers", ()), names, proxy) if asked else None
         answer = PlainTextResponse(f"{refusal}\n", 403) if refusal else app
         await answer(scope, receive, send_with_policy)
 
@@ -238,7 +246,8 @@ def listen(host: str, port: int) -> socket.socket:
         PipelineError: Another program listens there, or this machine has no such address.
     """
     try:
-        return socket.create_server((host, port))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
     except OSError as error:
         raise PipelineError(
             f"cannot listen on {host}, port {port} ({error.strerror}): choose others by --host and --port."

@@ -16,6 +16,7 @@ from pipeline import paths
 from pipeline.errors import ImageError, PipelineError
 from pipeline.features import Block
 from pipeline.heads.loading import load_features
+from pipeline.params import load_params
 from pipeline.tools import demo as tool
 from pipeline.tools.predict import predict_files
 from tests.project import BACKBONE
@@ -82,6 +83,19 @@ def test_a_port_that_is_taken_is_named() -> None:
         port = other.getsockname()[1]
         with pytest.raises(PipelineError, match=rf"127\.0\.0\.1, port {port} .*--port"):
             tool.listen("127.0.0.1", port)
+
+
+def test_an_address_of_version_6_can_be_listened_on() -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with tool.listen("::1", 0) as listening:
+        assert listening.getsockname()[0] == "::1"
+
+
+@pytest.mark.parametrize("proxy", ["", "https://pets.example", "pets.example:443"])
+def test_what_is_no_name_of_a_proxy_is_refused(proxy: str) -> None:
+    with pytest.raises(PipelineError, match=r"--proxy .*expected a name alone"):
+        tool.run("pets", BACKBONE, load_params(), "127.0.0.1", 0, proxy)
 
 
 @pytest.fixture

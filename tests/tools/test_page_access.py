@@ -41,3 +41,31 @@ def test_what_another_page_asks_is_refused(headers: dict[str, str], reason: str)
     assert said is not None
     assert said.startswith(reason.partition(": .*")[0])
     assert reason.rpartition(".*")[2] in said
+
+
+PROXIED = (
+    {"host": "pets.example"},
+    {"host": "pets.example", "origin": "https://pets.example"},
+    {
+        "host": "localhost:7860",
+        "origin": "https://PETS.example:8443",
+    },  # the host is put in its place
+    {"host": "localhost:7860", "origin": "http://localhost:7860"},
+)
+
+
+@pytest.mark.parametrize("headers", PROXIED)
+def test_what_a_named_proxy_hands_on_is_answered(headers: dict[str, str]) -> None:
+    assert find_refusal(as_asgi(headers), NAMES, "pets.example") is None
+
+
+@pytest.mark.parametrize(("headers", "reason"), REFUSED)
+def test_beside_a_proxy_the_same_is_refused(headers: dict[str, str], reason: str) -> None:
+    assert find_refusal(as_asgi(headers), NAMES, "pets.example") == find_refusal(
+        as_asgi(headers), NAMES
+    )
+
+
+def test_without_its_name_a_proxy_is_another_page() -> None:
+    refusals = [find_refusal(as_asgi(headers), NAMES) for headers in PROXIED[:3]]
+    assert all(refusals)
