@@ -151,14 +151,16 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         with _held(fresh):
             shutil.rmtree(fresh)
     fresh.mkdir(parents=True)
-    try:
-        with _held(fresh), _naming(path, fresh):
-            yield fresh
-        if path.exists():
-            shutil.rmtree(path)
-        fresh.replace(path)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+    with _held(fresh):  # to the end: who finds it free takes it for left over, and removes it
+        try:
+            with _naming(path, fresh):
+                yield fresh
+            if path.exists():
+                shutil.rmtree(path)
+            fresh.replace(path)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
 
 
 @contextmanager
@@ -166,10 +168,13 @@ def _held(folder: Path) -> Iterator[None]:
     """Hold a folder against other runs; the system lets go of it when this process ends."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InUse(
+                f"another run is writing {folder}: wait for it, then run this again."
+            ) from None
         yield
-    except BlockingIOError:
-        raise InUse(f"another run is writing {folder}: wait for it, then run this again.") from None
     finally:
         os.close(handle)
 

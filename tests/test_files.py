@@ -1,8 +1,10 @@
 """A file is put in place whole or not at all."""
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -129,6 +131,33 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
         fail()
     assert _names(tmp_path) == ["folder"]
     assert _names(tmp_path / "folder") == []
+
+
+def test_a_folder_is_held_until_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "folder").mkdir()
+    remove = shutil.rmtree
+
+    def remove_while_another_begins(path: Path, **more: bool) -> None:
+        monkeypatch.undo()
+        with pytest.raises(InUse), atomic_folder(tmp_path / "folder"):
+            pass
+        remove(path, **more)
+
+    with atomic_folder(tmp_path / "folder") as fresh:
+        (fresh / "new").touch()
+        monkeypatch.setattr("shutil.rmtree", remove_while_another_begins)
+    assert _names(tmp_path) == ["folder"]
+    assert _names(tmp_path / "folder") == ["new"]
+
+
+def test_a_process_that_cannot_be_started_meanwhile_is_no_other_run(tmp_path: Path) -> None:
+    with (
+        pytest.raises(BlockingIOError, match="no more processes"),
+        atomic_folder(tmp_path / "folder"),
+    ):
+        raise BlockingIOError(errno.EAGAIN, "no more processes")
 
 
 def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path: Path) -> None:
