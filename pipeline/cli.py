@@ -253,6 +253,7 @@ def predict(
             )
     from pipeline.parallel import no_progress
     from pipeline.tools.image_list import list_images
+    from pipeline.tools.lock_file import warn_of_other_head
     from pipeline.tools.predict import format_answer, predict_files, write_csv
     from pipeline.tools.progress import tracker
 
@@ -263,6 +264,7 @@ def predict(
             file=sys.stderr,
         )
     backbone = _chosen(backbone, params)
+    warn_of_other_head(dataset, backbone)
     # on a terminal the answers themselves show how far it is
     out = sys.stdout or io.StringIO()  # it may be closed
     show = no_progress if out.isatty() else tracker("computed", lambda pair: len(pair[1]))
@@ -299,9 +301,12 @@ def export(
     """Write a trained head with its network as one model, for programs without this project."""
     params = _params()
     from pipeline.exporting import export as tool
+    from pipeline.tools.lock_file import warn_of_other_head
 
+    backbone = _chosen(backbone, params)
+    warn_of_other_head(dataset, backbone)
     with _sigterm_as_ctrl_c(), redirect_stdout(sys.stderr):  # where converters say what they do
-        line = tool.run(dataset, _chosen(backbone, params), params, to, force=force)
+        line = tool.run(dataset, backbone, params, to, force=force)
     print(line)
 
 
@@ -334,9 +339,12 @@ def demo(
     """Show a page on this machine that says what an image shows, dropped or from the camera."""
     params = _params()
     from pipeline.tools import demo as tool
+    from pipeline.tools.lock_file import warn_of_other_head
 
+    backbone = _chosen(backbone, params)
+    warn_of_other_head(dataset, backbone)
     with _sigterm_as_ctrl_c():  # what was dropped on it is deleted
-        tool.run(dataset, _chosen(backbone, params), params, host, port, proxy)
+        tool.run(dataset, backbone, params, host, port, proxy)
 
 
 @app.command(rich_help_panel="Tools")
@@ -395,7 +403,7 @@ def experiments(
         print(render_csv(recipes, Recipe) if over_seeds else render_csv(chosen, Result))
     else:
         print(render_recipes(recipes, width) if over_seeds else render_table(chosen, width))
-    if all(one.base is None for one in chosen):
+    if not all_commits and all(one.base is None for one in results):
         print(NO_EXPERIMENTS, file=sys.stderr)
 
 

@@ -1,6 +1,7 @@
 """What dvc.lock tells of how a file came about: with these settings, and of which inputs."""
 
 import hashlib
+import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,7 +63,13 @@ class LockFile:
         content = self.read(path)
         if content is None:
             return True
-        return hashlib.md5(content, usedforsecurity=False).hexdigest() == self._hash_made(path)
+        return _md5(content) == self._hash_made(path)
+
+    def holds(self, folder: Path) -> bool:
+        """Tell whether a folder of files, none deeper, is what its stage made."""
+        files = sorted(folder.iterdir(), key=lambda file: file.name)
+        listed = [{"md5": _md5(file.read_bytes()), "relpath": file.name} for file in files]
+        return f"{_md5(json.dumps(listed).encode())}.dir" == self._hash_made(folder.as_posix())
 
     def inputs_of(self, path: str) -> str | None:
         """Return a digest of what the stage that made a file read, and no code; None where none made it."""
@@ -145,6 +152,22 @@ def warn_of_other_settings(dataset: str, backbone: str | None) -> None:
         )
 
 
+def warn_of_other_head(dataset: str, backbone: str) -> None:
+    """Say so where the head that lies here is not that of dvc.lock, as after `git checkout` alone."""
+    folder = paths.model_folder(dataset, backbone)
+    try:
+        lock = LockFile(_read_lock(paths.LOCK), {})
+        other = lock.knows(folder.as_posix()) and not lock.holds(folder)
+    except (OSError, ValueError):
+        return
+    if other:
+        log.warning(
+            "%s is not the head that dvc.lock names: `dvc checkout dvc.yaml` brings that one, unless this "
+            "was just trained by hand",
+            folder,
+        )
+
+
 def warn_of_other_results() -> None:
     """Say so where results of studies were made by DVC, with other settings than now."""
     try:
@@ -173,6 +196,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _read_lock(path: Path) -> dict[str, Any]:
     return read_stages(path.read_text(encoding="utf-8"))
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def _has(tree: Any, key: str, value: Any) -> bool:

@@ -10,6 +10,7 @@ import yaml
 from pipeline.tools.lock_file import (
     LockFile,
     read_stages,
+    warn_of_other_head,
     warn_of_other_results,
     warn_of_other_settings,
 )
@@ -112,6 +113,27 @@ def test_features_of_other_settings_than_now_are_warned_of(
     warn_of_other_settings("pets", None)
     assert "features/pets/lite.h5 was made with other settings than params.yaml has" in caplog.text
     assert "data/split/pets was made with other settings" in caplog.text
+
+
+def test_a_head_that_is_not_that_of_the_lock_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("models/pets/lite")
+    folder.mkdir(parents=True)
+    (folder / "head.json").write_text("{}")
+    (folder / "head.safetensors").write_bytes(b"weights")
+    warn_of_other_head("pets", "lite")  # there is no lock
+    # What DVC 3 calls these two files together.
+    hash_of_both = "87c62c8e386ded6c0e14b0f9684530bb.dir"
+    made = stage({folder.as_posix(): hash_of_both}, {})
+    Path("dvc.lock").write_text(yaml.safe_dump({"stages": {"train@pets-lite": made}}))
+    warn_of_other_head("pets", "lite")
+    warn_of_other_head("herbs", "lite")
+    assert caplog.text == ""
+    (folder / "head.json").write_text("{1}")
+    warn_of_other_head("pets", "lite")
+    assert "models/pets/lite is not the head that dvc.lock names: `dvc checkout" in caplog.text
 
 
 def test_results_of_studies_of_other_settings_than_now_are_warned_of(
