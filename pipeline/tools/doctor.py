@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -19,12 +19,14 @@ from pipeline import paths
 from pipeline.backbones.weights import pip_weights_file
 from pipeline.catalogue.backbones import CATALOGUE as NETWORKS
 from pipeline.catalogue.datasets import CATALOGUE
-from pipeline.engines.hardware import find_bfloat16
+from pipeline.engines.choice import choose
+from pipeline.engines.hardware import PACKAGES, Gpu, Hardware, find_bfloat16
 from pipeline.errors import BackboneError, ParamsError, StoreError
 from pipeline.params import (
     BackboneParams,
     DatasetParams,
     ExtractParams,
+    JointBackboneParams,
     Params,
     RayParams,
     load_params,
@@ -107,7 +109,9 @@ def examine_machine() -> Iterator[Check]:
     yield check_store(store_sizes(paths.store_folder()))
     if params is not None:
         yield from check_dvc_files(_fault(LIST_STAGES), paths.DVC_RWLOCK)
-        yield from check_cache(_results_not_in_cache())
+        status = _results_by_status()
+        yield from check_results(status["modified"])
+        yield from check_cache(status["not_in_cache"])
         yield from check_shared_store(params.features.store)
         yield from check_ray(params)
         yield from check_archives(params.datasets)
@@ -120,12 +124,14 @@ def examine_machine() -> Iterator[Check]:
             for name, settings in backbones.items()
         }
         probes = dict(zip(MODULES, pool.map(probe, MODULES.values()), strict=True))
-        yield from check_modules(probes, params)
-        wanted = params.extract if params and not probes["JAX"].gpus else None
-        yield check_processor(find_bfloat16(), wanted)
+        choices = choose_engines(params, hardware_of(probes, params.extract)) if params else {}
+        engines = {engine for engine, _ in choices.values()}
+        yield from check_modules(probes, engines or {"tensorflow"}, params)
+        yield check_processor(find_bfloat16())
         for name, settings in backbones.items():
             faults = [weights_fault(name, one) for one in settings.networks]
-            yield check_backbone(name, *faults, *(one.result() for one in layers[name]))
+            layer_faults = (one.result() for one in layers[name])
+            yield check_backbone(name, choices[name][1], *faults, *layer_faults)
 
 
 def read_params(load: Callable[[], Params]) -> tuple[Params | None, Check]:
@@ -177,6 +183,17 @@ def check_dvc_files(fault: str | None, rwlock: Path) -> Iterator[Check]:
     except ValueError:
         yield judge(
             "DVC's notes", f"{rwlock} is damaged, as after an interrupted run of DVC", "remove it"
+        )
+
+
+def check_results(others: Sequence[str]) -> Iterator[Check]:
+    """Judge results that lie here and are not those of dvc.lock; nothing if there are none."""
+    if others:
+        yield judge(
+            "results",
+            f"{count_of(len(others), 'result')} here, the first {others[0]}, not as in dvc.lock",
+            "as after `git checkout` or `git pull` alone, or a stage that was run by hand: `dvc checkout "
+            "dvc.yaml` (or `dvc pull`) brings those of dvc.lock, `dvc repro` makes those of params.yaml",
         )
 
 
@@ -254,15 +271,61 @@ def check_kaggle(found: str, needed_by: Sequence[str]) -> Check:
     return judge("Kaggle credentials", f"{found}, {whose}", LOG_IN if missing else None)
 
 
-def check_modules(found: Mapping[str, Probe], params: Params | None) -> Iterator[Check]:
-    """Judge what must be imported, and the engines' devices by the precision that is wanted."""
-    settings = params.extract if params else None
-    needed = needed_engines(settings, found) if settings else {"TensorFlow"}
-    others_do = settings and settings.engine == "auto" and any(one.gpus for one in found.values())
+def hardware_of(found: Mapping[str, Probe], settings: ExtractParams) -> Hardware:
+    """Return what `find_hardware` finds, but of what can be imported, and no size of a GPU's memory."""
+    seeing = ("jax", "tensorflow") if settings.engine == "auto" else (settings.engine,)
+    by_module = {module: found[title] for title, module in MODULES.items()}
+    return Hardware(
+        cores=1,
+        engines=tuple(
+            name
+            for name, needed in PACKAGES.items()
+            if all(by_module[module].version for module in needed)
+        ),
+        gpus={name: Gpu(bytes=0) for name in seeing if by_module[name].gpus},
+        bfloat16=find_bfloat16(),
+    )
+
+
+def choose_engines(params: Params, hardware: Hardware) -> dict[str, tuple[str, str | None]]:
+    """Return by backbone the engine that is to run it, and why this machine cannot; None if it can."""
+    return {
+        name: _choose_engine(settings, params.extract, hardware)
+        for name, settings in params.backbones.items()
+    }
+
+
+def _choose_engine(
+    backbone: BackboneParams | JointBackboneParams, settings: ExtractParams, hardware: Hardware
+) -> tuple[str, str | None]:
+    needs_openvino = any(one.needs_openvino for one in backbone.networks)
+    size = max(one.input_size for one in backbone.networks)
+    try:
+        chosen = choose(settings, hardware, size, needs_openvino=needs_openvino)
+    except BackboneError as error:
+        wanted = "tensorflow" if settings.engine == "auto" else settings.engine
+        return "openvino" if needs_openvino else wanted, f"{error}"
+    return chosen.engine, None
+
+
+def check_modules(
+    found: Mapping[str, Probe], engines: Collection[str], params: Params | None
+) -> Iterator[Check]:
+    """Judge what must be imported, and say which GPUs are seen.
+
+    Args:
+        found: What came of importing each module, by its title.
+        engines: Those that are to run the backbones.
+        params: All settings.
+    """
+    needed = {package for engine in engines for package in PACKAGES[engine]}
     spared = {
-        **dict.fromkeys({"TensorFlow", "OpenVINO", "JAX"} - needed, "extract.engine does not name it"),
-        "imgaug": "augment.copies is 0" if params and params.augment.copies == 0 else None,
-    }  # fmt: skip
+        title: "no backbone here runs on it"
+        for title, module in MODULES.items()
+        if module in PACKAGES and module not in needed
+    }
+    if params and params.augment.copies == 0:
+        spared["imgaug"] = "augment.copies is 0"
     for name, one in found.items():
         if one.version is None:
             fault, reason = f"cannot be imported ({one.error})", spared.get(name)
@@ -272,45 +335,25 @@ def check_modules(found: Mapping[str, Probe], params: Params | None) -> Iterator
                 if reason
                 else judge(name, fault, todo)
             )
-        elif name in ("TensorFlow", "JAX"):
-            yield check_devices(name, one, settings if name in needed and not others_do else None)
+        elif MODULES[name] in GPUS:
+            devices = f"GPU: {', '.join(one.gpus)}" if one.gpus else "sees no GPU"
+            yield judge(name, f"{one.version}, {devices}")
         else:
             yield judge(name, one.version)
 
 
-def needed_engines(settings: ExtractParams, found: Mapping[str, Probe]) -> set[str]:
-    """Return which of the engines' packages the settings need."""
-    if settings.engine == "jax":
-        return {"JAX"}
-    on_gpu = settings.engine == "auto" and "JAX" in found and found["JAX"].gpus
-    openvino = settings.engine == "openvino" or (settings.precision == "bfloat16" and not on_gpu)
-    return {"TensorFlow", "OpenVINO"} if openvino else {"TensorFlow"}
-
-
-def check_devices(name: str, found: Probe, settings: ExtractParams | None) -> Check:
-    """Say which GPUs an engine sees, and judge that by the precision that is wanted of it."""
-    devices = f"GPU: {', '.join(found.gpus)}" if found.gpus else "sees no GPU"
-    lacking = settings is not None and settings.precision == "float16" and not found.gpus
-    todo = (
-        "extract.precision float16 needs one: set it to float32 (params.yaml), or see docs/gpu.md"
-    )
-    return judge(name, f"{found.version}, {devices}", todo if lacking else None)
-
-
-def check_processor(bfloat16: str | None, settings: ExtractParams | None) -> Check:
-    """Say whether the processor multiplies bfloat16, and judge it by the precision that is wanted."""
-    wanted = settings is not None and settings.precision == "bfloat16"
+def check_processor(bfloat16: str | None) -> Check:
+    """Say whether the processor multiplies bfloat16; a backbone that needs it is judged by itself."""
     if bfloat16 is None:
-        todo = "extract.precision bfloat16 needs one that has: set it to float32 (params.yaml)"
-        return judge("processor", "no AMX and no AVX512-BF16", todo if wanted else None)
-    offer = (
-        "which extract.precision uses" if wanted else "so extract.precision bfloat16 can be faster"
-    )
+        return judge(
+            "processor", "no AMX and no AVX512-BF16, which extract.precision bfloat16 needs"
+        )
+    offer = "with which extract.precision bfloat16 is faster"
     return judge("processor", f"{bfloat16}, {offer} (docs/benchmarks.md)")
 
 
 def check_backbone(name: str, *faults: str | None) -> Check:
-    """Judge whether a backbone's weights and its layer are there."""
+    """Judge whether a backbone's weights and its layer are there, and this machine can run it."""
     found = "; ".join(fault for fault in faults if fault)
     return Check(name=f"backbone {name}", ok=not found, text=found or "weights and layer are there")
 
@@ -418,14 +461,23 @@ def _giga(size: int) -> str:
     return f"{size / GIGA:.1f} GB" if size >= GIGA / 10 else f"{size / 1e6:.0f} MB"
 
 
-def _results_not_in_cache() -> list[str]:
-    """Return the results of dvc.lock that lie here and not in DVC's cache; none where DVC cannot tell."""
+def _results_by_status() -> dict[str, list[str]]:
+    """Return the results that lie here and are not as dvc.lock has them, or not in DVC's cache.
+
+    None where DVC cannot tell.
+    """
     try:
         done = subprocess.run(DATA_STATUS, capture_output=True, check=True)  # noqa: S603 (fixed)
-        found: list[str] = json.loads(done.stdout).get("not_in_cache", [])
+        found = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.CalledProcessError):
-        return []
-    return sorted(one for one in found if one.startswith(RESULTS) and Path(one).exists())
+        found = {}
+    listed = {**found.get("uncommitted", {}), "not_in_cache": found.get("not_in_cache", [])}
+    return {
+        status: sorted(
+            one for one in listed.get(status, ()) if one.startswith(RESULTS) and Path(one).exists()
+        )
+        for status in ("modified", "not_in_cache")
+    }
 
 
 def _fault(command: Sequence[str], *, last: bool = False) -> str | None:

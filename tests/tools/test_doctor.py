@@ -26,7 +26,6 @@ from pipeline.tools.doctor import (
     check_backbone,
     check_cache,
     check_command,
-    check_devices,
     check_disk,
     check_dvc_files,
     check_kaggle,
@@ -34,10 +33,13 @@ from pipeline.tools.doctor import (
     check_processor,
     check_python,
     check_ray,
+    check_results,
     check_shared_store,
     check_store,
+    choose_engines,
     competitions,
     find_credentials,
+    hardware_of,
     layer_fault,
     probe,
     read_params,
@@ -52,17 +54,25 @@ FOUND, MISSING = (
     Probe(version=None, error="ModuleNotFoundError: No module named 'x'"),
 )
 WITH_GPU = Probe(version="1.2", gpus=("/physical_device:GPU:0",))
-FLOAT16 = make_params({"extract.precision": "float16"}).extract
-BFLOAT16 = make_params({"extract.precision": "bfloat16"}).extract
-AUTO = make_params().extract
 NONE_FOUND = "none found"
-HALF_IN_JAX = {"extract.engine": "jax", "extract.precision": "float16"}
+EVERYTHING = dict.fromkeys(MODULES, FOUND)
 
 
-def only(name: str, found: Probe, changes: dict[str, Any] | None = None) -> Check:
-    """Return what is said of one module."""
-    (check,) = check_modules({name: found}, make_params(changes))
+def only(
+    name: str, found: Probe, engine: str = "openvino", changes: dict[str, Any] | None = None
+) -> Check:
+    """Return what is said of one module where an engine is to run the backbones."""
+    (check,) = check_modules({name: found}, {engine}, make_params(changes))
     return check
+
+
+def chosen(found: dict[str, Probe], **settings: Any) -> tuple[str, str | None]:
+    """Return the engine for a backbone, and what is wrong, where some modules are otherwise than all."""
+    params = make_params({f"extract.{key}": value for key, value in settings.items()})
+    (choice,) = choose_engines(
+        params, hardware_of({**EVERYTHING, **found}, params.extract)
+    ).values()
+    return choice
 
 
 @pytest.mark.parametrize(
@@ -77,17 +87,15 @@ def only(name: str, found: Probe, changes: dict[str, Any] | None = None) -> Chec
         (check_kaggle("found", ["pets"]), "found, needed by pets"),
         (check_kaggle(NONE_FOUND, []), "none found, none needed"),
         (check_kaggle("kaggle.json has no key", []), "none needed"),
-        (check_devices("TensorFlow", FOUND, AUTO), "sees no GPU"),
-        (check_processor("amx_bf16", AUTO), "amx_bf16, so extract.precision bfloat16 can be faster"),
-        (check_processor("avx512_bf16", BFLOAT16), "avx512_bf16, which extract.precision uses"),
-        (check_processor(None, AUTO), "no AMX and no AVX512-BF16"),
-        (check_devices("JAX", WITH_GPU, FLOAT16), "GPU: /physical_device:GPU:0"),
-        (only("JAX", MISSING), "not needed: extract.engine does not name it"),
-        (only("JAX", FOUND, {"extract.engine": "jax"}), "sees no GPU"),
-        (only("TensorFlow", MISSING, {"extract.engine": "jax"}), "not needed"),
-        (only("OpenVINO", FOUND, {"extract.engine": "openvino"}), "1.2"),
-        (only("OpenVINO", MISSING), "not needed"),
-        (only("imgaug", MISSING, {"augment.copies": 0}), r"not needed: augment\.copies is 0"),
+        (check_processor("amx_bf16"), "amx_bf16, with which extract.precision bfloat16 is faster"),
+        (check_processor(None), "no AMX and no AVX512-BF16"),
+        (only("TensorFlow", FOUND), "1.2, sees no GPU"),
+        (only("JAX", WITH_GPU), "1.2, GPU: /physical_device:GPU:0"),
+        (only("JAX", MISSING), "not needed: no backbone here runs on it"),
+        (only("TensorFlow", MISSING, "jax"), "not needed"),
+        (only("OpenVINO", FOUND), "^1.2$"),
+        (only("OpenVINO", MISSING, "tensorflow"), "not needed"),
+        (only("imgaug", MISSING, changes={"augment.copies": 0}), r"not needed: augment\.copies is 0"),
         (check_backbone("resnet50", None, None), "are there"),
     ],
 )  # fmt: skip
@@ -116,15 +124,8 @@ def test_what_is_there_or_is_not_needed_is_ok(check: Check, text: str) -> None:
         (check_kaggle(NONE_FOUND, ["pets"]), "none found, needed by pets: make a token at https"),
         (check_kaggle("no key in it", ["pets"]), "no key in it, needed by pets: make"),
         (only("TensorFlow", MISSING), "No module named 'x'.*make install"),
-        (check_processor(None, BFLOAT16), r"no AMX .*set it to float32 \(params\.yaml\)"),
-        (only("TensorFlow", FOUND, {"extract.precision": "float16"}), r"no GPU.*set it to float32"),
-        (only("JAX", MISSING, {"extract.engine": "jax"}), "run `make gpu`, or pip install jax"),
-        (
-            only("JAX", FOUND, HALF_IN_JAX),
-            r"1\.2, sees no GPU.*float16 needs one: set it to float32",
-        ),
-        (only("OpenVINO", MISSING, {"extract.engine": "openvino"}), "make install"),
-        (only("OpenVINO", MISSING, {"extract.precision": "bfloat16"}), "make install"),
+        (only("JAX", MISSING, "jax"), "run `make gpu`, or pip install jax"),
+        (only("OpenVINO", MISSING), "make install"),
         (only("imgaug", MISSING), "make install"),
         (check_backbone("resnet50", "no weights", "no layer"), "no weights; no layer"),
     ],
@@ -136,21 +137,50 @@ def test_what_is_missing_says_what_to_do(check: Check, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "precision", "faults"),
+    ("found", "settings", "engine"),
     [
-        ("auto", "float16", set()),
-        ("jax", "float16", set()),
-        ("tensorflow", "float16", {"TensorFlow"}),
-        ("auto", "bfloat16", set()),
-        ("openvino", "bfloat16", {"OpenVINO"}),
+        ({}, {}, "openvino"),
+        ({"OpenVINO": MISSING}, {}, "tensorflow"),
+        ({"TensorFlow": MISSING}, {}, "jax"),
+        ({"TensorFlow": WITH_GPU}, {}, "tensorflow"),
+        ({"JAX": WITH_GPU, "TensorFlow": WITH_GPU}, {"precision": "float16"}, "jax"),
+        ({"JAX": WITH_GPU, "OpenVINO": MISSING}, {"precision": "bfloat16"}, "jax"),
+        ({"JAX": WITH_GPU}, {"engine": "openvino", "precision": "bfloat16"}, "openvino"),
     ],
 )
-def test_a_gpu_that_jax_alone_sees_serves_where_the_engine_is_jax_or_any(
-    engine: str, precision: str, faults: set[str]
+def test_the_engine_is_that_which_extract_takes(
+    found: dict[str, Probe], settings: dict[str, Any], engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = {"TensorFlow": FOUND, "JAX": WITH_GPU, "OpenVINO": MISSING}
-    params = make_params({"extract.engine": engine, "extract.precision": precision})
-    assert {one.name for one in check_modules(found, params) if not one.ok} == faults
+    monkeypatch.setattr(doctor, "find_bfloat16", lambda: "amx_bf16")
+    assert chosen(found, **settings) == (engine, None)
+
+
+@pytest.mark.parametrize(
+    ("found", "settings", "fault"),
+    [
+        ({}, {"engine": "tensorflow", "precision": "bfloat16"}, "for OpenVINO, or JAX on a GPU"),
+        ({"OpenVINO": MISSING}, {"precision": "bfloat16"}, "tensorflow would run on the CPU here"),
+        ({}, {"precision": "bfloat16"}, "needs a processor with AMX or AVX512-BF16"),
+        ({}, {"precision": "float16"}, "float16, which needs a GPU"),
+        ({"JAX": WITH_GPU}, {"engine": "tensorflow", "precision": "float16"}, "needs a GPU"),
+        ({"OpenVINO": MISSING}, {"engine": "openvino"}, "openvino, which is not installed"),
+        (dict.fromkeys(MODULES, MISSING), {}, "none of openvino, tensorflow, jax is installed"),
+    ],
+)
+def test_what_extract_would_refuse_is_a_fault_of_the_backbone(
+    found: dict[str, Probe], settings: dict[str, Any], fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "find_bfloat16", lambda: None)
+    assert fault in (chosen(found, **settings)[1] or "")
+
+
+def test_a_network_that_only_openvino_runs_lacks_it(tmp_path: Path) -> None:
+    own = {"network": "own", "weights": "mine.onnx", "scaling": "none"}
+    params = make_params({"backbones": {"mine": own}})
+    found = hardware_of({**EVERYTHING, "OpenVINO": MISSING}, params.extract)
+    ((engine, fault),) = choose_engines(params, found).values()
+    assert engine == "openvino"
+    assert "needs OpenVINO, which is not installed" in (fault or "")
 
 
 def test_dvc_has_to_be_on_the_path_and_started_here(
@@ -193,23 +223,30 @@ def test_a_lock_that_dvc_left_in_half_is_told(
 
 
 @pytest.mark.slow
-def test_results_that_are_in_no_cache_are_told(
+def test_results_that_are_not_those_of_the_lock_or_in_no_cache_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
-    assert doctor._results_not_in_cache() == [], "where there is no DVC"
+    nothing: dict[str, list[str]] = {"modified": [], "not_in_cache": []}
+    assert doctor._results_by_status() == nothing, "where there is no DVC"
     subprocess.run([*doctor.LIST_STAGES[:3], "init", "--no-scm", "--quiet"], check=True)
     Path("dvc.yaml").write_text(
         "stages: {one: {cmd: mkdir data && echo 1 > data/a && echo 2 > b, outs: [data/a, b]}}"
     )
     subprocess.run([*doctor.LIST_STAGES[:3], "repro", "--quiet"], check=True)
-    assert list(check_cache(doctor._results_not_in_cache())) == []
+    assert doctor._results_by_status() == nothing
+    assert [*check_results([]), *check_cache([])] == []
+    made = Path("data/a").read_bytes()
+    Path("data/a").write_text("another")
+    (check,) = check_results(doctor._results_by_status()["modified"])
+    assert "1 result here, the first data/a, not as in dvc.lock: as after `git check" in check.text
+    Path("data/a").write_bytes(made)
     shutil.rmtree(".dvc/cache")
-    (check,) = check_cache(doctor._results_not_in_cache())
+    (check,) = check_cache(doctor._results_by_status()["not_in_cache"])
     assert "does not hold 1 result of dvc.lock, the first data/a" in check.text
     Path("data/a").unlink()
-    assert doctor._results_not_in_cache() == [], "as in a fresh clone"
+    assert doctor._results_by_status() == nothing, "as in a fresh clone"
 
 
 def test_notes_that_dvc_left_in_half_are_told_and_none_are_well(tmp_path: Path) -> None:
