@@ -54,11 +54,12 @@ def list_images(arguments: Iterable[str], lines: Iterable[str]) -> ImageList:
 def _expand(argument: str) -> ImageList:
     path = Path(argument)
     is_pattern = glob.has_magic(argument) and not os.path.lexists(path)
-    found = ImageList([], [])
+    found: dict[Path, bool] = {}  # by `**` a file is found by itself and in each folder above it
     for one in map(Path, sorted(glob.glob(argument, recursive=True))) if is_pattern else [path]:
         for file, is_one in _look_into(one) if one.is_dir() else [(one, True)]:
-            (found.images if is_one else found.left_out).append(file)
-    return found
+            found.setdefault(file, is_one)
+    images = [file for file, is_one in found.items() if is_one]
+    return ImageList(images, [file for file, is_one in found.items() if not is_one])
 
 
 def _look_into(folder: Path) -> Iterator[tuple[Path, bool]]:

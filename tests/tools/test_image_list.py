@@ -43,6 +43,7 @@ IN_PETS = ["pets/b.jpg", "pets/bad.png", "pets/deep/noname", "pets/deep/er/a.JPG
         (["pets/*.jpg"], ["pets/b.jpg"]),
         (["pets/**/*.JPG"], ["pets/deep/er/a.JPG"]),
         (["*e*s"], IN_PETS),
+        (["oth*/**", "pets/d*/**"], ["other/x.jpg", *IN_PETS[2:]]),
         (["odd[1].jpg"], ["odd[1].jpg"]),
         (["other/x.jpg", "other/x.jpg"], ["other/x.jpg", "other/x.jpg"]),
     ],
