@@ -57,6 +57,11 @@ def closing(items: Iterator[T]) -> Iterator[Iterator[T]]:
             items.close()
 
 
+def count_cores() -> int:
+    """Return how many cores this process may use, which can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def open_processes(
     module: str, count: int | None = None, prepare: Callable[[], object] = int
 ) -> Executor:
@@ -72,7 +77,7 @@ def open_processes(
     """
     context = get_context("forkserver")
     context.set_forkserver_preload([module])
-    count = count or os.cpu_count() or 1
+    count = count or count_cores()
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(prepare,))
     for _ in range(count):
         pool.submit(int)  # one starts unless one is idle, while the caller gets its work ready

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.parallel import closing, map_ordered, open_processes
+from pipeline.parallel import closing, count_cores, map_ordered, open_processes
 
 
 @given(count=st.integers(0, 40), ahead=st.integers(1, 20), threads=st.integers(1, 4))
@@ -159,3 +159,15 @@ if __name__ == "__main__":
     _, errors = process.communicate(timeout=600)
     assert errors.count("Traceback") == 1
     assert errors.rstrip().endswith("KeyboardInterrupt")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process")
+def test_cores_that_this_process_may_not_use_do_not_count() -> None:
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert count_cores() == 1
+        with open_processes("json") as pool:
+            assert pool._max_workers == 1  # type: ignore[attr-defined]
+    finally:
+        os.sched_setaffinity(0, allowed)

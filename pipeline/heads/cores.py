@@ -5,7 +5,6 @@ products of a head take 15 times as long as in one thread, and on an idle machin
 that our own threads take are always cut and added up alike, so the number of cores changes no bit.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from pipeline.parallel import map_ordered
+from pipeline.parallel import count_cores, map_ordered
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -24,11 +23,6 @@ def one_blas_thread() -> Iterator[None]:
     """Let BLAS compute in the thread that calls it."""
     with threadpool_limits(1, user_api="blas"):
         yield
-
-
-def count_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def on_all_cores(work: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:

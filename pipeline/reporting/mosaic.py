@@ -2,14 +2,13 @@
 
 import hashlib
 import math
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from pipeline.parallel import map_ordered
+from pipeline.parallel import count_cores, map_ordered
 from pipeline.reporting.thumbnails import (
     AHEAD,
     EFFORT,
@@ -58,7 +57,7 @@ def _lay(files: Mapping[str, Path]) -> Image.Image:
     columns = tiles_in_a_row(len(files))
     size = (columns * TILE_PIXELS, -(-len(files) // columns) * TILE_PIXELS)
     mosaic = Image.new("RGB", size)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(count_cores()) as pool:
         tiles = map_ordered(pool, _tile, files.values(), ahead=AHEAD)
         for place, tile in enumerate(tiles):
             mosaic.paste(tile, (place % columns * TILE_PIXELS, place // columns * TILE_PIXELS))

@@ -6,7 +6,6 @@ ends in a checksum of its own, behind what programs that show images read; one t
 
 import hashlib
 import io
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from PIL.WebPImagePlugin import WebPImageFile  # by itself Pillow reads all its 
 
 from pipeline.errors import ImageError, PipelineError
 from pipeline.files import atomic_write
-from pipeline.parallel import map_ordered
+from pipeline.parallel import count_cores, map_ordered
 
 THUMBNAIL_PIXELS = 320
 QUALITY, EFFORT = (
@@ -57,7 +56,7 @@ def thumbnails_of_files(files: Mapping[str, Path], cache: Path) -> dict[str, Thu
     """
     found = find_thumbnails(files, cache)
     missing = [(sha256, path) for sha256, path in files.items() if sha256 not in found]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(count_cores()) as pool:
         made = map_ordered(pool, lambda item: _of_file(*item, cache), missing, ahead=AHEAD)
         found |= {sha256: one for (sha256, _), one in zip(missing, made, strict=True)}
     return found
@@ -127,6 +126,8 @@ def showing(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ImageError) as error:
+        if isinstance(error, OSError) and error.filename not in (None, str(path)):
+            raise  # of the cache's file
         raise PipelineError(
             f"the report cannot show {path}: {error}. Run the split and train stages again."
         ) from None

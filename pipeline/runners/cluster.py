@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ManifestError, PipelineError, first_line
+from pipeline.parallel import count_cores
 
 if TYPE_CHECKING:  # 0.2 s that processes which decode need not take
     from pipeline.params import RayParams
@@ -102,7 +103,7 @@ def _where(settings: "RayParams") -> dict[str, Any]:
     wanted = settings.cpus * (settings.workers or 1)
     return {
         "address": "local",
-        "num_cpus": max(wanted, os.cpu_count() or 1),
+        "num_cpus": max(wanted, count_cores()),
         "include_dashboard": False,
         "object_store_memory": OBJECT_STORE_BYTES,
         # By itself Ray gives them 15, with which they nearly stand still beside other programs.

@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError, first_line
 from pipeline.images import decoder_versions
-from pipeline.parallel import Pool, open_processes
+from pipeline.parallel import Pool, count_cores, open_processes
 from pipeline.runners.cluster import NotSeen, connected, count_workers, enter, worker_name
 
 if TYPE_CHECKING:  # 0.2 s that processes which decode need not take
@@ -38,7 +37,7 @@ def open_pool(module: str, ray: "RayParams | None", folder: Path) -> Iterator[tu
     """
     if ray is None:
         with open_processes(module) as processes:
-            yield processes, os.cpu_count() or 1
+            yield processes, count_cores()
         return
     with connected(ray) as connection:
         pool = _RayPool(connection, ray.patience, folder)

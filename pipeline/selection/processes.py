@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from pipeline.heads.cores import count_cores, one_blas_thread
+from pipeline.heads.cores import one_blas_thread
 from pipeline.heads.rows import Rows
-from pipeline.parallel import map_ordered, open_processes
+from pipeline.parallel import count_cores, map_ordered, open_processes
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")

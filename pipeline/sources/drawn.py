@@ -5,7 +5,6 @@ order and by any number of processes.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import starmap
@@ -17,7 +16,7 @@ import numpy as np
 from pipeline.archives.formats import plain_file
 from pipeline.archives.packing import write_zip
 from pipeline.errors import SourceError, did_you_mean
-from pipeline.parallel import Progress, no_progress, open_processes
+from pipeline.parallel import Progress, count_cores, no_progress, open_processes
 from pipeline.sources.drawing.animals import draw_animal
 from pipeline.sources.drawing.flowers import draw_flower
 from pipeline.sources.drawing.sampling import Sampler
@@ -115,7 +114,7 @@ def write_archive(
         SourceError: As `classes`, or the archive cannot be written.
     """
     images = _list_images(dataset)
-    count = min(workers or os.cpu_count() or 1, len(images))
+    count = min(workers or count_cores(), len(images))
     try:
         if count == 1:
             drawn = progress(map(_draw_member, images), len(images))

@@ -135,6 +135,13 @@ def test_an_image_that_cannot_be_shown_is_named(
         thumbnails_of_files(files, tmp_path / "cache")
 
 
+def test_a_cache_that_cannot_be_written_is_not_the_images_fault(tmp_path: Path) -> None:
+    files = place(tmp_path, LARGE)
+    (tmp_path / "cache").touch()
+    with pytest.raises(NotADirectoryError, match="cache"):
+        thumbnails_of_files(files, tmp_path / "cache")
+
+
 def test_bytes_that_are_no_image_have_no_thumbnail(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="not an image"):
         keep_thumbnail(name_of(b"text"), b"text", tmp_path)
