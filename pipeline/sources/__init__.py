@@ -49,10 +49,13 @@ def obtain(
             source=source, file=file.name, bytes=file.stat().st_size, sha256=sha256_of(file), origin=origin,
             files=files,
         )  # fmt: skip
+        target = folder / file.name
+        if target.is_dir():
+            _remove(target)
+        file.replace(target)
         for old in folder.iterdir():
-            if old.name != Path(working).name:  # from Python 3.12 on, `working` is absolute
+            if old.name not in (target.name, Path(working).name):  # absolute from Python 3.12 on
                 _remove(old)
-        file.replace(folder / file.name)
     return provenance
 
 

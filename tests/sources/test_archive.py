@@ -205,7 +205,7 @@ def test_archive_and_target_must_not_lie_in_one_another(
 def test_new_archive_takes_the_place_of_whatever_was_there(tmp_path: Path, pets: bytes) -> None:
     raw = tmp_path / "raw"
     (raw / ".obtaining-killed" / "kaggle").mkdir(parents=True)
-    (raw / "sub").mkdir()
+    (raw / "pets.zip").mkdir()
     (raw / "old.zip").write_bytes(b"old")
     (tmp_path / "pets.zip").write_bytes(pets)
     obtain("pets", "archive", str(tmp_path / "pets.zip"), raw)
@@ -220,6 +220,22 @@ def test_after_an_error_the_old_archive_is_still_there(tmp_path: Path, pets: byt
     with pytest.raises(ArchiveError, match="damaged or cut short"):
         obtain("pets", "archive", str(tmp_path / "pets.zip"), raw)
     assert only_file(raw).read_bytes() == pets
+
+
+def test_without_a_name_for_the_new_archive_the_old_one_is_still_there(
+    tmp_path: Path, pets: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "old.zip").write_bytes(b"old")
+    (tmp_path / "pets.zip").write_bytes(pets)
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        obtain("pets", "archive", str(tmp_path / "pets.zip"), raw)
+    assert only_file(raw).name == "old.zip"
 
 
 def test_archive_of_one_class_is_refused(tmp_path: Path) -> None:
