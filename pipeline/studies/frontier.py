@@ -38,7 +38,12 @@ def run(task: Task) -> Iterator[Result]:
     candidate = settings.candidates[task.backbone]
     extract = own.extract.model_copy(update={"precision": candidate.precision})
     try:
-        choose(extract, find_hardware(extract.engine), candidate.input_size)
+        choose(
+            extract,
+            find_hardware(extract.engine),
+            candidate.input_size,
+            needs_openvino=candidate.needs_openvino,
+        )
     except BackboneError as error:
         log.warning("frontier, %s %s: no row. %s", task.dataset, task.backbone, error)
         return

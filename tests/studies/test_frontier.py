@@ -66,6 +66,19 @@ def test_what_this_machine_cannot_run_has_no_row_and_it_is_said(
     assert "frontier, pets half: no row. extract.precision is bfloat16" in caplog.text
 
 
+def test_a_network_that_only_openvino_runs_has_no_row_without_it(
+    task: Task, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = {"network": "own", "weights": "own.onnx", "scaling": "none"}
+    own = FrontierParams.model_validate({"timed": 4, "seeds": 2, "candidates": {"own": network}})
+    without = Hardware(engines=("tensorflow",), gpus={}, cores=2, bfloat16=None)
+    monkeypatch.setattr(frontier, "find_hardware", lambda engine: without)
+    settings = task.settings.model_copy(update={"frontier": own})
+    with caplog.at_level(logging.WARNING):
+        assert list(frontier.run(replace(task, settings=settings, backbone="own"))) == []
+    assert "no row. a network of one's own that is no Keras model needs OpenVINO" in caplog.text
+
+
 def test_a_name_that_is_no_candidate_is_refused(task: Task) -> None:
     with pytest.raises(
         StudyError, match=r"no candidate 'smal'\. Known: small, half\. Did you mean"
