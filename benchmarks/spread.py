@@ -29,6 +29,7 @@ from pipeline.runners.ray_workers import extract_on_ray
 from pipeline.splitting.screening import File, ScreenedImage, screen_archive
 from pipeline.splitting.staging import StagingFolder
 from pipeline.store.fingerprint import Fingerprint
+from pipeline.store.side_by_side import SideBySide
 from pipeline.store.store import Store
 
 WIDTH = 1280
@@ -64,7 +65,7 @@ def images(count: int) -> Iterator[ImageFile]:
 def measure(folder: Path, features: Iterable[tuple[Any, Any]]) -> float:
     """Store features; return the seconds."""
     began = time.perf_counter()
-    Store(folder, Fingerprint(parts={})).add(features)
+    SideBySide([Store(folder, Fingerprint(parts={}))]).add(features)
     return time.perf_counter() - began
 
 

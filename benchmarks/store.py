@@ -30,6 +30,7 @@ from pipeline.manifest import ImageRow, write_copies, write_manifest
 from pipeline.params import Params, load_params
 from pipeline.stages import extract
 from pipeline.store.fingerprint import Fingerprint
+from pipeline.store.side_by_side import SideBySide
 from pipeline.store.store import SHARD_ROWS, Store
 
 WIDTH = 1280
@@ -88,7 +89,7 @@ def _run(folder: str, task: str, size: int) -> tuple[float, float, float]:
 
 def fill(size: int) -> None:
     """Store `size` narrow features."""
-    Store(paths.store_folder(), NARROW).add(_random_features(_keys(size), 4))
+    SideBySide([Store(paths.store_folder(), NARROW)]).add(_random_features(_keys(size), 4))
 
 
 def find(size: int) -> None:
@@ -114,7 +115,7 @@ def prepare(size: int, order: str) -> None:
     shutil.rmtree(paths.store_folder(), ignore_errors=True)
     extractor = JointExtractor.of(BACKBONE, params.backbone(BACKBONE), params.extract)
     store = Store(paths.store_folder(), extractor.fingerprint)
-    store.add(_random_features(keys, WIDTH))
+    SideBySide([store]).add(_random_features(keys, WIDTH))
 
 
 def assemble(size: int) -> None:

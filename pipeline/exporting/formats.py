@@ -66,11 +66,6 @@ def format_of(path: Path) -> Format:
     return found
 
 
-def read_labels(path: Path) -> list[str]:
-    """Return the classes that a .keras or .tflite file holds, in the order of its probabilities."""
-    return zipfile.ZipFile(path).read(LABELS).decode().splitlines()  # no class's name ends a line
-
-
 def _add_labels(path: Path, classes: Iterable[str]) -> None:
     """Put the classes into a file as what a zip archive holds, which a .tflite file may have behind."""
     with zipfile.ZipFile(path, "a") as archive:

@@ -78,11 +78,6 @@ def known_kinds() -> Mapping[str, HeadKind[Any]]:
     return {name: import_module(f"{kinds.__name__}.{name}").KIND for name in names}
 
 
-def no_watch(epoch: int, tensors: Tensors) -> bool:
-    """Look at nothing, and never stop."""
-    return False
-
-
 def softmax(scores: Float) -> Float:
     """Return the probabilities `(..., k)` that scores stand for."""
     shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))

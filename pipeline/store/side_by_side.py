@@ -79,7 +79,9 @@ class SideBySide:
         return (sum(self.widths()),)
 
     def add(self, features: Iterable[tuple[Keys, Features]], widths: Sequence[int] = ()) -> int:
-        """Store features as they come, each store its own columns; see `Store.add`.
+        """Store features as they come, each store its own columns, in shards bounded in bytes, rows and time.
+
+        When the stream fails or is interrupted, what came until then is stored.
 
         Args:
             features: Batches: uint8 `(b, 32)`; float `(b, d)`, of one store `(b, ...)`.

@@ -156,28 +156,6 @@ class Store:
         """Return the shape of one feature, None while the last `find` saw no shard."""
         return self._shards[0].shape if self._shards else None
 
-    def add(self, features: Iterable[tuple[Keys, Features]]) -> int:
-        """Store features as they come, in shards bounded in bytes, rows and time.
-
-        When the stream fails or is interrupted, what came until then is stored.
-
-        Args:
-            features: Batches: uint8 `(b, 32)`; float `(b, ...)` in the dtype to store.
-
-        Returns:
-            How many were stored.
-
-        Raises:
-            StoreError: The disk is full or cannot be written; earlier shards stay valid.
-        """
-        writer = self.writer()
-        try:
-            for keys, batch in features:
-                writer.append(keys, batch)
-        finally:  # after an error or Ctrl-C, too: what was computed need not be computed again
-            writer.flush()
-        return writer.stored
-
     def writer(self) -> "ShardWriter":
         """Return what gathers features and writes them as shards; end with its `flush`."""
         return ShardWriter(self.folder, self._key)

@@ -10,29 +10,26 @@ from pipeline.extraction.decoding import ImageFile
 from pipeline.extraction.extractor import Extractor
 from pipeline.extraction.plan import Plan, Row, make_plan
 from pipeline.heads.rows import Rows
-from pipeline.parallel import Progress, closing, no_progress
+from pipeline.parallel import closing
 from pipeline.store.shards import Features, ShardDamaged
 from pipeline.store.side_by_side import FoundInAll, SideBySide
 from pipeline.store.store import Store, names_of
 from pipeline.studies.room import make_room
 
 
-def look_up(
-    rows: Sequence[Row], extractor: Extractor, progress: Progress = no_progress
-) -> dict[str, Rows]:
+def look_up(rows: Sequence[Row], extractor: Extractor) -> dict[str, Rows]:
     """Return the rows of each split with their features; those that the store lacks are computed and kept.
 
     Args:
         rows: Split by split, as a features file has them.
         extractor: What computes them.
-        progress: Shows how far it is; gets batches of keys and features.
 
     Raises:
         ManifestError: A file is missing or does not have its sha256.
         ImageError: A file cannot be decoded.
     """
     plan = make_plan(rows)
-    features = read_features(rows, extractor, progress)
+    features = read_features(rows, extractor)
     groups = names_of(plan.groups)
     found, start = {}, 0
     for split, count in plan.splits.items():
@@ -48,9 +45,7 @@ def look_up(
     return found
 
 
-def read_features(
-    rows: Sequence[Row], extractor: Extractor, progress: Progress = no_progress
-) -> Features:
+def read_features(rows: Sequence[Row], extractor: Extractor) -> Features:
     """Return features `(n, ...)`, row for row; those that the store lacks are computed and kept.
 
     See `make_room` for where they lie.
@@ -69,7 +64,7 @@ def read_features(
         lacking = extractor.only(found.lacking)
         files = (ImageFile(row.file, row.sha256) for row in compress(rows, wanted))
         with closing(lacking.extract(files)) as fresh:
-            store.only(found.lacking).add(progress(fresh, int(wanted.sum())), lacking.widths)
+            store.only(found.lacking).add(fresh, lacking.widths)
 
 
 def _read(store: SideBySide, found: FoundInAll, plan: Plan, dtype: str) -> Features:

@@ -12,7 +12,7 @@ from pipeline.errors import StudyError
 from pipeline.extraction.decoding import ImageFile, load
 from pipeline.extraction.plan import Row, iterate_rows
 from pipeline.images import Pixels
-from pipeline.parallel import Progress, map_ordered, no_progress
+from pipeline.parallel import map_ordered
 from pipeline.studies.room import make_room
 
 
@@ -74,7 +74,7 @@ def read_images(dataset: str) -> dict[str, Images]:
     }
 
 
-def load_pixels(images: Images, size: int, progress: Progress = no_progress) -> Pixels:
+def load_pixels(images: Images, size: int) -> Pixels:
     """Decode images as the pipeline does, on all cores.
 
     Returns:
@@ -89,6 +89,6 @@ def load_pixels(images: Images, size: int, progress: Progress = no_progress) -> 
         squares = map_ordered(
             pool, lambda row: load(ImageFile(row.file, row.sha256), size)[1], images.rows, ahead=64
         )
-        for place, square in enumerate(progress(squares, len(images))):
+        for place, square in enumerate(squares):
             pixels[place] = square
     return pixels

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.heads.kind import Fit, KindSettings, known_kinds, no_watch, softmax
+from pipeline.heads.kind import Fit, KindSettings, known_kinds, softmax
 from pipeline.heads.rows import Rows, Scaler
 from pipeline.heads.steps import apply_steps
 from pipeline.heads.training import Recipe
@@ -77,7 +77,9 @@ def blobs(
 def fit_alone(kind: str, rows: Rows, scaling: Any = "none", **changes: Any) -> Fit:
     """Fit a kind to rows, nothing else around it."""
     scaler = Scaler.fit(scaling, rows.features)
-    return known_kinds()[kind].fit(rows, scaler, own(kind, **changes), 7, no_watch)
+    return known_kinds()[kind].fit(
+        rows, scaler, own(kind, **changes), 7, lambda epoch, tensors: False
+    )
 
 
 def probabilities(kind: str, fit: Fit, features: NDArray[Any], **changes: Any) -> NDArray[Any]:

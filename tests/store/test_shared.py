@@ -18,6 +18,7 @@ from pipeline.errors import StoreError
 from pipeline.store import store as store_module
 from pipeline.store.fingerprint import Fingerprint
 from pipeline.store.shared import SharedStore
+from pipeline.store.side_by_side import SideBySide
 from pipeline.store.store import DESCRIPTION, Store, keys_of
 from tests.s3_server import BUCKET, s3_server
 
@@ -57,7 +58,7 @@ def folder(tmp_path: Path) -> Path:
 def machine(folder: Path, rows: slice = slice(0)) -> Store:
     """Return a machine's own store, with some features that it computed."""
     store = Store(folder, FINGERPRINT)
-    store.add((KEYS[[row]], FEATURES[[row]]) for row in range(30)[rows])
+    SideBySide([store]).add((KEYS[[row]], FEATURES[[row]]) for row in range(30)[rows])
     return store
 
 

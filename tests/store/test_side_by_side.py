@@ -41,8 +41,8 @@ def test_what_was_added_is_read_as_it_was_and_each_store_has_its_columns(tmp_pat
 
 def test_a_row_is_missing_where_one_store_lacks_it(tmp_path: Path) -> None:
     first, second = _stores(tmp_path)
-    first.add([(KEYS, ROWS[:, :2])])
-    second.add([(KEYS[:5], ROWS[:5, 2:])])
+    SideBySide([first]).add([(KEYS, ROWS[:, :2])])
+    SideBySide([second]).add([(KEYS[:5], ROWS[:5, 2:])])
     both = SideBySide([first, second])
     found = both.find(KEYS)
     assert found.missing.tolist() == [False] * 5 + [True] * 15

@@ -21,6 +21,7 @@ from pipeline.store import shards
 from pipeline.store import store as store_module
 from pipeline.store.fingerprint import Fingerprint
 from pipeline.store.shards import ShardDamaged
+from pipeline.store.side_by_side import SideBySide
 from pipeline.store.store import Found, Store, keys_of
 from tests.damages import KINDS, damage, largest_file
 
@@ -47,7 +48,7 @@ def _batches(numbers: Iterable[int], size: int = 1) -> Iterator[Any]:
 
 def _filled(folder: Path, numbers: Iterable[int], rows: int = 10) -> Store:
     store = Store(folder, FINGERPRINT)
-    store.add(_batches(numbers, rows))
+    SideBySide([store]).add(_batches(numbers, rows))
     return store
 
 
@@ -79,7 +80,7 @@ def test_what_was_added_is_found_and_nothing_else(
     folder = tmp_path_factory.mktemp("store")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store_module, "SHARD_ROWS", 10)
-        assert Store(folder, FINGERPRINT).add(_batches(stored, size)) == len(stored)
+        assert SideBySide([Store(folder, FINGERPRINT)]).add(_batches(stored, size)) == len(stored)
     store = Store(folder, FINGERPRINT)
     found = store.find(_keys(asked))
     assert found.missing.tolist() == [number not in stored for number in asked]
@@ -94,7 +95,7 @@ def test_keys_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
     keys = np.zeros((2, 32), np.uint8)
     keys[1, 31] = 1
     store = Store(tmp_path, FINGERPRINT)
-    store.add([(keys[:1], _features([5]))])
+    SideBySide([store]).add([(keys[:1], _features([5]))])
     assert store.find(keys).missing.tolist() == [False, True]
 
 
@@ -111,7 +112,7 @@ def test_the_store_says_what_its_fingerprint_is_made_of(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("_ten_rows")
 def test_shards_are_bounded_in_rows(tmp_path: Path) -> None:
     store = Store(tmp_path, FINGERPRINT)
-    assert store.add(_batches(range(35))) == 35
+    assert SideBySide([store]).add(_batches(range(35))) == 35
     store.find(_keys([]))
     assert sorted(len(shard.checksums) for shard in store._shards) == [5, 10, 10, 10]
 
@@ -133,7 +134,7 @@ def test_shards_are_bounded_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             seen.append(len(_shards(store)))
             yield batch
 
-    store.add(slow())
+    SideBySide([store]).add(slow())
     assert seen[-1] >= 3
 
 
@@ -162,7 +163,7 @@ def test_what_came_before_an_interruption_is_stored(
 
     store = Store(tmp_path, FINGERPRINT)
     with pytest.raises(error, match="stop"):
-        store.add(interrupted())
+        SideBySide([store]).add(interrupted())
     assert store.find(_keys(range(20))).missing.tolist() == [False] * 13 + [True] * 7
 
 
@@ -178,7 +179,7 @@ def test_a_shard_whose_writing_is_interrupted_is_written_in_the_end(
 
     monkeypatch.setattr("os.fsync", interrupt)
     with pytest.raises(KeyboardInterrupt, match="stop"):
-        store.add(_batches(range(40)))
+        SideBySide([store]).add(_batches(range(40)))
     assert Store(tmp_path, FINGERPRINT).find(_keys(range(10))).missing.sum() == 0
 
 
@@ -194,7 +195,7 @@ def test_a_full_disk_leaves_earlier_shards_valid(tmp_path: Path) -> None:
     with pytest.raises(
         StoreError, match=r"cannot write to the feature store .*: File too large\. What it already"
     ):
-        store.add(filling_the_disk())
+        SideBySide([store]).add(filling_the_disk())
     assert [path.name for path in store.folder.glob(".*")] == []
     again = Store(tmp_path, FINGERPRINT)
     assert again.find(_keys(range(40))).missing.tolist() == [False] * 20 + [True] * 20
@@ -217,7 +218,7 @@ def test_a_write_that_fails_at_any_step_leaves_no_file(
         with pytest.raises(
             StoreError, match=r"No space left on device.*run again: only what is missing"
         ):
-            store.add(_batches(range(5)))
+            SideBySide([store]).add(_batches(range(5)))
     assert [path.name for path in store.folder.iterdir()] == ["fingerprint.json"]
     assert store.find(_keys(range(5))).missing.all()
 
@@ -266,10 +267,10 @@ def test_damaged_shards_give_no_wrong_feature_and_a_warning(
 ) -> None:
     rng = np.random.default_rng(len(kind))
     numbers = list(range(60))
-    Store(tmp_path, OTHER).add([(_keys(numbers), -_features(numbers))])
+    SideBySide([Store(tmp_path, OTHER)]).add([(_keys(numbers), -_features(numbers))])
     for _ in range(25):
         store = Store(tmp_path, FINGERPRINT)
-        store.add(_batches(sorted(_read_what_there_is(tmp_path, numbers))))
+        SideBySide([store]).add(_batches(sorted(_read_what_there_is(tmp_path, numbers))))
         caplog.clear()
         hurt = _hurt(store, kind, rng)
         lost = _read_what_there_is(tmp_path, numbers)
@@ -402,8 +403,8 @@ def test_a_shard_is_not_damaged_because_there_is_no_file_handle_left(tmp_path: P
 
 def test_two_stores_of_one_folder_see_what_the_other_adds(tmp_path: Path) -> None:
     one, other = Store(tmp_path, FINGERPRINT), Store(tmp_path, FINGERPRINT)
-    one.add(_batches(range(5)))
-    other.add(_batches(range(3, 8)))
+    SideBySide([one]).add(_batches(range(5)))
+    SideBySide([other]).add(_batches(range(3, 8)))
     for store in (one, other):
         np.testing.assert_array_equal(
             store.read(store.find(_keys(range(8))), _keys(range(8))), _features(range(8))

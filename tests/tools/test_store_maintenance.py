@@ -17,6 +17,7 @@ from pipeline.features import Block, Header, create_features
 from pipeline.manifest import read_copies, read_used
 from pipeline.params import load_params
 from pipeline.store.fingerprint import Fingerprint, join_fingerprints
+from pipeline.store.side_by_side import SideBySide
 from pipeline.store.store import Store, keys_of
 from pipeline.tools import store_maintenance
 from pipeline.tools.store_maintenance import (
@@ -40,7 +41,7 @@ SETTINGS = yaml.safe_dump(
 def fill(root: Path, count: int, fingerprint: Fingerprint = PRINT, first: int = 0) -> np.ndarray:
     rng = np.random.default_rng(first)
     keys = rng.integers(0, 256, (count, 32), np.uint8)
-    Store(root, fingerprint).add([(keys, rng.random((count, 4)).astype(np.float32))])
+    SideBySide([Store(root, fingerprint)]).add([(keys, rng.random((count, 4)).astype(np.float32))])
     return keys
 
 
@@ -231,7 +232,9 @@ def test_what_a_run_that_was_stopped_has_computed_of_the_workspaces_images_is_in
     params = load_params()
     fingerprint = Extractor("fake", params.backbone("fake"), params.extract).fingerprint
     fill(paths.store_folder(), 5, fingerprint)
-    Store(paths.store_folder(), fingerprint).add([(keys_of(wanted), np.zeros((4, 4), np.float32))])
+    SideBySide([Store(paths.store_folder(), fingerprint)]).add(
+        [(keys_of(wanted), np.zeros((4, 4), np.float32))]
+    )
     fill(paths.store_folder(), 7)
     used = features_in_use(0)
     assert used == {fingerprint.key: {key.tobytes() for key in keys_of(wanted)}}
