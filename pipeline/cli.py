@@ -516,14 +516,13 @@ def study(
     from pipeline.studies.settings import load_studies
     from pipeline.studies.study import run_study
     from pipeline.studies.task import Task
-    from pipeline.tools.lock_file import warn_of_other_results, warn_of_other_settings
+    from pipeline.tools.lock_file import find_other_results, warn_of_other_settings
     from pipeline.tools.progress import tracker
 
     if name == "compare" and not dataset:
-        warn_of_other_results()
         from pipeline.studies import compare
 
-        print(compare.run(params, load_studies()))
+        print(compare.run(params, load_studies(), *find_other_results()))
         return
     task = Task(
         dataset=dataset,

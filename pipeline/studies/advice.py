@@ -36,13 +36,13 @@ def run(task: Task) -> Iterator[Result]:
         HeadError: A probe cannot be fitted.
     """
     own = task.params
+    network, *others = own.backbone(task.backbone).networks
     try:
-        (network,) = own.backbone(task.backbone).networks
+        if others:
+            raise BackboneError("it takes a backbone of one network")
         layers = find_layers(task.backbone, network)
-    except (ValueError, BackboneError) as error:
-        log.warning(
-            "advice, %s %s: no row, it takes one network. %s", task.dataset, task.backbone, error
-        )
+    except BackboneError as error:
+        log.warning("advice, %s %s: no row: %s", task.dataset, task.backbone, error)
         return
     cut = network.model_copy(update={"layer": (*layers.values(), None), "pooling": "avg"})
     extractor = Extractor(task.backbone, cut, own.extract)

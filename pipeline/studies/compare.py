@@ -17,10 +17,21 @@ if TYPE_CHECKING:  # so that the settings of one study change no other
 log = logging.getLogger(__name__)
 
 
-def run(params: Params, settings: "StudiesParams") -> str:
+def run(
+    params: Params,
+    settings: "StudiesParams",
+    of_other_settings: Sequence[str] = (),
+    by_hand: Sequence[str] = (),
+) -> str:
     """Write the tables, the pictures and the page of what the studies found; return one line a dataset.
 
-    What has not run is said, here and on the page.
+    What has not run, and what may not belong together, is said, here and on the page.
+
+    Args:
+        params: All settings of the pipeline.
+        settings: Those of the studies.
+        of_other_settings: Tables of results that were made with other settings or features than now.
+        by_hand: Those of which nothing tells with which.
 
     Raises:
         StudyError: A table of results is damaged.
@@ -38,7 +49,20 @@ def run(params: Params, settings: "StudiesParams") -> str:
             "`dvc repro studies/dvc.yaml` runs them again",
             len(others), "; ".join(others),
         )  # fmt: skip
-    atomic_write_text(paths.STUDIES_PAGE, render_studies(found, settings.advice))
+    if of_other_settings:
+        log.warning(
+            "made with other settings or features than there are now (studies/dvc.lock): %s. "
+            "`dvc repro studies/dvc.yaml` makes them anew",
+            "; ".join(of_other_settings),
+        )
+    if by_hand:
+        log.warning(
+            "run by hand, so that nothing tells with which settings: %s. `dvc repro studies/dvc.yaml` runs "
+            "them with those that there are now",
+            "; ".join(by_hand),
+        )
+    page = render_studies(found, settings.advice, of_other_settings, by_hand)
+    atomic_write_text(paths.STUDIES_PAGE, page)
     return "\n".join([*lines, f"the page: {paths.STUDIES_PAGE}"])
 
 

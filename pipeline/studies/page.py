@@ -45,12 +45,19 @@ class Section:
     key: Sequence[str] = ()
 
 
-def render_studies(found: Mapping[str, Found], advice: "AdviceParams") -> str:
+def render_studies(
+    found: Mapping[str, Found],
+    advice: "AdviceParams",
+    of_other_settings: Sequence[str] = (),
+    by_hand: Sequence[str] = (),
+) -> str:
     """Return the page, as HTML; the same results give the same bytes.
 
     Args:
         found: What the studies found about each dataset.
         advice: The bounds of the four cases.
+        of_other_settings: Tables of results that were made with other settings or features than now.
+        by_hand: Those of which nothing tells with which.
     """
     page = make_environment([TEMPLATES]).get_template("studies.html.j2")
     return page.render(
@@ -58,6 +65,8 @@ def render_studies(found: Mapping[str, Found], advice: "AdviceParams") -> str:
         missing=[name for one in found.values() for name in one.missing],
         of_other_split=[name for one in found.values() for name in one.of_other_split],
         without_row=[name for one in found.values() for name in one.without_row],
+        of_other_settings=of_other_settings,
+        by_hand=by_hand,
     )
 
 
@@ -223,7 +232,8 @@ def judge(case: Case, entries: Sequence[Entry]) -> str:
     ):
         best.setdefault(one.study, one)
     wanted = FOLLOWS[case.is_small, case.is_similar]
-    if wanted not in best or len(best) < 2:
+    # Any other way is an answer to the plain one: a head on the last layer's features.
+    if not {wanted, "bottleneck"} <= best.keys() or len(best) < 2:
         return "The studies that would tell whether that holds have not run."
     names = dict(zip(best, name_entries(list(best.values())), strict=True))
     bound = best[wanted].accuracy_high or 1.0

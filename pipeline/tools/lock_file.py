@@ -58,6 +58,14 @@ class LockFile:
         stages = list(self._stages_behind(path))
         return bool(stages) and all(self._has_all(one.get("params", {})) for one in stages)
 
+    def has_features_of(self, path: str) -> bool:
+        """Tell whether the features that a file was made of, if any, are those that a stage made last."""
+        return all(
+            self._hash_made(dep["path"]) in (None, dep.get("md5"))
+            for dep in _deps(self._maker(path) or {})
+            if _plain(dep["path"]).startswith("features/")
+        )
+
     def is_as_made(self, path: str) -> bool:
         """Tell whether a file that lies there is what its stage made."""
         content = self.read(path)
@@ -168,25 +176,26 @@ def warn_of_other_head(dataset: str, backbone: str) -> None:
         )
 
 
-def warn_of_other_results() -> None:
-    """Say so where results of studies were made by DVC, with other settings than now."""
+def find_other_results() -> tuple[list[str], list[str]]:
+    """Return the results of studies that were made with other settings or features than there are now.
+
+    And those that were made by hand, of which nothing tells how. Those of other images tell that themselves.
+    """
     try:
         params, study_params = (_read(path) for path in (paths.PARAMS, paths.STUDIES))
-        stages = {**_read_lock(paths.LOCK), **_read_lock(paths.STUDIES_LOCK)}
+        locks = [_read_lock(path) for path in (paths.LOCK, paths.STUDIES_LOCK) if path.exists()]
     except (OSError, ValueError):
-        return
+        return [], []
+    stages = {name: stage for one in locks for name, stage in one.items()}
     lock = LockFile(stages, params, lambda path: Path(path).read_bytes(), study_params)
-    made = [path.as_posix() for path in sorted(paths.STUDIES_RESULTS.rglob("*.csv"))]
-    if others := [
+    results = [path.as_posix() for path in sorted(paths.STUDIES_RESULTS.rglob("*.csv"))]
+    by_hand = [one for one in results if not (lock.knows(one) and lock.is_as_made(one))]
+    others = [
         one
-        for one in made
-        if lock.knows(one) and lock.is_as_made(one) and not lock.has_settings_of(one)
-    ]:
-        log.warning(
-            "made with other settings than params.yaml and studies/params.yaml have now (studies/dvc.lock): "
-            "%s. `dvc repro studies/dvc.yaml` makes them anew",
-            "; ".join(others),
-        )  # fmt: skip
+        for one in results
+        if one not in by_hand and not (lock.has_settings_of(one) and lock.has_features_of(one))
+    ]
+    return others, by_hand
 
 
 def _read(path: Path) -> dict[str, Any]:

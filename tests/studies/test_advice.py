@@ -86,8 +86,18 @@ def test_a_network_without_such_maps_has_no_row_and_it_is_said(
     nothing: list[Result] = []
     with caplog.at_level(logging.WARNING):
         assert list(advice.run(task)) == nothing
-    assert f"advice, pets {BACKBONE}: no row" in caplog.text
+    assert f"advice, pets {BACKBONE}: no row: the network has no map of 4 x 4 places" in caplog.text
     assert advice.conclude(task, nothing) == ""
+
+
+def test_several_networks_side_by_side_have_no_row_and_it_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    two = {"two": {"network": ["vgg16", "efficientnet_lite0"]}}
+    task = task_for("pets", "two", make_params({"backbones": two}))
+    with caplog.at_level(logging.WARNING):
+        assert not list(advice.run(task))
+    assert "advice, pets two: no row: it takes a backbone of one network" in caplog.text
 
 
 @pytest.mark.slow

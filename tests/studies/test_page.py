@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +42,10 @@ def test_the_page_says_every_figure_and_asks_nothing_of_the_network() -> None:
         "empty": Found(entries=[], missing=["scratch empty"], of_other_split=[], without_row=[]),
     }
     page = render_studies(found, ADVICE)
+    assert "Not made alike" not in page
+    unsure = render_studies(found, ADVICE, ["results/a.csv"], ["results/b.csv", "results/c.csv"])
+    assert "of other settings or features than the rest: results/a.csv." in unsure
+    assert "nothing tells with which settings: results/b.csv; results/c.csv." in unsure
     for one in (*EVERY, *QUOTATIONS["cats_vs_dogs"]):
         assert one.recipe in page.replace("&#39;", "'")
     assert "0.9000" in page
@@ -110,6 +115,16 @@ def test_advice_is_judged_by_the_best_of_each_way_and_its_interval(
 def test_advice_is_not_judged_where_its_study_has_not_run() -> None:
     case = decide_case(5000, 0.7, 0.9, 106, ADVICE.small, ADVICE.similar)
     assert judge(case, EVERY[:2]).endswith("have not run.")
+    case = decide_case(80, 0.7, 0.9, 106, ADVICE.small, ADVICE.similar)
+    ways = [
+        entry("scratch", "small", 0.4),
+        entry("advice", "middle", 0.7),
+        entry("finetune", "all", 0.8),
+    ]
+    for wanted in ((True, False), (False, True)):
+        asked = replace(case, is_small=wanted[0], is_similar=wanted[1])
+        assert judge(asked, ways).endswith("have not run."), "the plain way has not"
+        assert "have not run" not in judge(asked, [*ways, entry("bottleneck", "mlp", 0.75)])
 
 
 def test_names_tell_apart_and_no_more() -> None:

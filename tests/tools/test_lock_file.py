@@ -9,9 +9,9 @@ import yaml
 
 from pipeline.tools.lock_file import (
     LockFile,
+    find_other_results,
     read_stages,
     warn_of_other_head,
-    warn_of_other_results,
     warn_of_other_settings,
 )
 
@@ -136,14 +136,14 @@ def test_a_head_that_is_not_that_of_the_lock_is_warned_of(
     assert "models/pets/lite is not the head that dvc.lock names: `dvc checkout" in caplog.text
 
 
-def test_results_of_studies_of_other_settings_than_now_are_warned_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_results_of_studies_of_other_settings_or_features_and_by_hand_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def write(name: str, tree: Any) -> None:
         Path(name).write_text(yaml.safe_dump(tree))
 
     monkeypatch.chdir(tmp_path)
-    warn_of_other_results()  # nothing is there
+    assert find_other_results() == ([], []), "nothing is there"
     results = Path("studies/results/pets/lite/bottleneck.csv")
     results.parent.mkdir(parents=True)
     results.write_text("made")
@@ -156,8 +156,7 @@ def test_results_of_studies_of_other_settings_than_now_are_warned_of(
     write("studies/dvc.lock", {"stages": {"bottleneck@pets-lite": made}})
     write("params.yaml", PARAMS)
     write("studies/params.yaml", {"seeds": 3, "epochs": 1})
-    warn_of_other_results()
-    assert caplog.text == ""
+    assert find_other_results() == ([], [])
     others = (
         ("params.yaml", PARAMS | {"head": {}}), ("params.yaml", PARAMS | {"split": {"seed": 8}}),
         ("studies/params.yaml", {"seeds": 4}),
@@ -165,18 +164,17 @@ def test_results_of_studies_of_other_settings_than_now_are_warned_of(
     for file, tree in others:
         before = Path(file).read_text()
         write(file, tree)
-        warn_of_other_results()
-        assert results.as_posix() in caplog.text
+        assert find_other_results() == ([results.as_posix()], [])
         Path(file).write_text(before)
-        caplog.clear()
-    again = stage({"features/pets/lite.h5": "f2"}, {"data/split/pets": "s2"})
-    write("dvc.lock", {"stages": lock(**{"extract@pets-lite": again}).stages})
-    warn_of_other_results()
-    assert caplog.text == "", "other images are no other settings"
+    for features, found in (("f1", []), ("f2", [results.as_posix()])):
+        again = stage({"features/pets/lite.h5": features}, {"data/split/pets": "s2"})
+        write("dvc.lock", {"stages": lock(**{"extract@pets-lite": again}).stages})
+        assert find_other_results() == (found, [])
     results.write_text("made by hand")
     write("studies/params.yaml", {"seeds": 4})
-    warn_of_other_results()
-    assert caplog.text == "", "what no stage made is not told"
+    assert find_other_results() == ([], [results.as_posix()])
+    Path("studies/dvc.lock").unlink()
+    assert find_other_results() == ([], [results.as_posix()])
 
 
 def test_figures_that_are_not_what_was_made_are_told() -> None:
