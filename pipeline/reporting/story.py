@@ -132,22 +132,31 @@ def tell_history(learning: Learning) -> str:
 def tell_calibration(bins: Sequence[ConfidenceBin]) -> str:
     """Say whether the head is as sure as it is right.
 
-    Where several bins are looked at, each is asked for more evidence (Bonferroni), so that of twenty heads
-    that are as sure as they are right one is called otherwise.
+    Where several bins are looked at, each is asked for more evidence (Bonferroni), and all together for twice
+    as much as one, so that of twenty heads that are as sure as they are right one is called otherwise.
     """
     n = sum(one.n for one in bins)
     confidence = sum(one.confidence * one.n for one in bins) / n
     accuracy = sum(one.accuracy * one.n for one in bins) / n
     text = f"On average it is {percent(confidence)} sure and {percent(accuracy)} right"
-    z = NormalDist().inv_cdf(1 - SIGNIFICANT / len(bins) / 2)
-    bounds = [wilson_interval(round(one.accuracy * one.n), one.n, z) for one in bins]
-    over = sum(one.confidence > high for one, (_, high) in zip(bins, bounds, strict=True))
-    under = sum(one.confidence < low for one, (low, _) in zip(bins, bounds, strict=True))
+    share = SIGNIFICANT if len(bins) == 1 else SIGNIFICANT / 2
+    sides = [_compare(one.confidence, one.accuracy, one.n, share / len(bins)) for one in bins]
+    over, under = sides.count(1), sides.count(-1)
     if not over and not under:
-        return f"{text}; nowhere is the difference beyond chance."
+        side = _compare(confidence, accuracy, n, share)
+        if not side:
+            return f"{text}; nowhere is the difference beyond chance."
+        verdict = "promises too much" if side > 0 else "is better than it says"
+        return f"{text}. That is beyond chance, though no bin by itself is: it {verdict}."
     if over and under:
         verdict = f"promises too much in {over} and is better than it says in {under}"
     else:
         verdict = "promises too much" if over else "is better than it says"
     where = "In the only bin" if len(bins) == 1 else f"In {over + under} of {len(bins)} bins"
     return f"{text}. {where} the difference is beyond chance: it {verdict}."
+
+
+def _compare(confidence: float, accuracy: float, n: int, chance: float) -> int:
+    """Return 1 where images are named with more confidence than chance allows, -1 with less, else 0."""
+    low, high = wilson_interval(round(accuracy * n), n, NormalDist().inv_cdf(1 - chance / 2))
+    return (confidence > high) - (confidence < low)

@@ -136,6 +136,14 @@ def test_the_words_under_the_history_agree_with_its_shading() -> None:
             "it says in 1.",
         ),
         (
+            [(0.6, 3, 3), (0.75, 3, 3), (0.99, 387, 387)],
+            "That is beyond chance, though no bin by itself is: it is better than it says.",
+        ),
+        (
+            [(0.74, 66, 100), (0.84, 76, 100), (0.94, 88, 100)],
+            "That is beyond chance, though no bin by itself is: it promises too much.",
+        ),
+        (
             [(0.55, 70, 100), (0.99, 4937, 5000)],
             "In 1 of 2 bins the difference is beyond chance: it is better than it says.",
         ),
