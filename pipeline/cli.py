@@ -260,7 +260,7 @@ def predict(
     files, left_out = list_images(images, sys.stdin or ())
     if left_out:
         print(
-            f"left out, as no image or a link to a folder: {len(left_out)}, the first {left_out[0]}",
+            f"left out, as hidden, no image or a link to a folder: {len(left_out)}, the first {left_out[0]}",
             file=sys.stderr,
         )
     backbone = _chosen(backbone, params)

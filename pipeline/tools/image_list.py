@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.archives.safety import is_litter
 from pipeline.errors import ImageError
 from pipeline.signatures import READABLE, is_image
 
@@ -13,7 +14,7 @@ FIRST_BYTES = 32  # of a file, which tell its format
 
 
 class ImageList(NamedTuple):
-    """The files that were named, and what lies in named folders and is no image, or a link to a folder."""
+    """The files that were named, and what in named folders is hidden, no image, or a link to a folder."""
 
     images: list[Path]
     left_out: list[Path]
@@ -24,8 +25,8 @@ def list_images(arguments: Iterable[str], lines: Iterable[str]) -> ImageList:
 
     Args:
         arguments: Each a file, there or not; a folder, of which all images count, however deep, but
-            for hidden ones (links to folders are not followed); a pattern as `photos/*.jpg`, where no
-            file is called so; or `-`, which stands for `lines`.
+            for hidden ones (links to folders are not followed, and what systems leave behind is passed
+            over); a pattern as `photos/*.jpg`, where no file is called so; or `-`, which stands for `lines`.
         lines: Arguments, one a line; none is read unless asked for.
 
     Raises:
@@ -63,16 +64,19 @@ def _expand(argument: str) -> ImageList:
 
 
 def _look_into(folder: Path) -> Iterator[tuple[Path, bool]]:
-    """Yield what is in a folder, but for hidden files, and whether it is an image."""
+    """Yield what is in a folder, but for what systems leave behind, and whether it is an image to look at."""
     for place, folders, files in os.walk(folder, onerror=_refuse):
-        folders[:] = sorted(name for name in folders if not _is_hidden(name))
-        yield from ((path, False) for name in folders if (path := Path(place, name)).is_symlink())
-        for file in sorted(Path(place, name) for name in files if not _is_hidden(name)):
-            yield file, is_image(file.name, _first_bytes(file))
+        wanted = sorted(name for name in folders if not is_litter(name))
+        folders[:] = [name for name in wanted if not _is_hidden(name)]
+        for path in (Path(place, name) for name in wanted):
+            if _is_hidden(path.name) or path.is_symlink():
+                yield path, False
+        for file in sorted(Path(place, name) for name in files if not is_litter(name)):
+            yield file, not _is_hidden(file.name) and is_image(file.name, _first_bytes(file))
 
 
 def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
+    return name.startswith(".")
 
 
 def _first_bytes(file: Path) -> bytes:

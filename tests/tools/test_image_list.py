@@ -60,11 +60,14 @@ def test_a_dash_stands_for_the_lines_of_a_list() -> None:
 def test_what_is_left_out_of_a_folder_is_counted() -> None:
     Path("pets/link").symlink_to("../other")
     Path("deeper").symlink_to("pets")
+    Path("pets/Thumbs.db").touch()
     lines = ("pets\n", "deeper\n")
     listing = list_images(["pets", "-", "pe*"], lines)
     assert [str(path) for path in listing.left_out] == [
-        f"{folder}/{name}" for folder in ("pets", "pets", "deeper", "pets") for name in ("link", "labels.csv")
-    ]  # fmt: skip
+        f"{folder}/{name}"
+        for folder in ("pets", "pets", "deeper", "pets")
+        for name in (".cache", "link", ".hidden.jpg", "labels.csv")
+    ]
     assert not list_images(["pets/labels.csv"], ()).left_out, "what is named is tried"
 
 
