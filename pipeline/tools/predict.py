@@ -102,13 +102,16 @@ def write_csv(answers: Iterable[Answer], stream: TextIO) -> None:
     `unlike` is `true`, `false`, or empty where that cannot be told.
     """
     table = csv.writer(stream, lineterminator="\n")
+    quoted = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for number, answer in enumerate(answers):
         classes = sorted(answer.probabilities)
         if number == 0:
             table.writerow(["file", "label", "unlike", *classes])
         unlike = "" if answer.unlike is None else str(answer.unlike).lower()
         figures = (f"{answer.probabilities[name]:.7g}" for name in classes)
-        table.writerow([answer.file, answer.label, unlike, *figures])
+        # A carriage return in a name is no end of line to this writer, and is one to readers.
+        writer = quoted if "\r" in str(answer.file) else table
+        writer.writerow([answer.file, answer.label, unlike, *figures])
 
 
 def predict_files(

@@ -1,5 +1,6 @@
 """Predicting: an image gets the answer that its cached feature gets, in the way that training took."""
 
+import csv
 import io
 import os
 import shutil
@@ -233,6 +234,17 @@ def test_what_is_familiar_is_what_the_head_was_fitted_to(
     used = [row for row in read_used(paths.manifest_file("pets")) if row.split in splits]
     assert known is not None
     assert len(known.rows) == len(used)
+
+
+def test_a_table_holds_any_name_of_a_file(params: Params) -> None:
+    known = paths.split_folder("pets") / "train/cat/0.jpg"
+    names = ["a\rb.jpg", 'b,"c".jpg', "d\ne.jpg"]
+    for name in names:
+        shutil.copy(known, name)
+    table = io.StringIO(newline="")
+    write_csv(predict_files(map(Path, names), "pets", BACKBONE, params), table)
+    table.seek(0)
+    assert [row["file"] for row in csv.DictReader(table)] == names
 
 
 def test_without_the_features_of_the_training_it_answers_all_the_same(params: Params) -> None:
