@@ -208,11 +208,8 @@ def _explain(
         any_joined |= max(sizes) > 1
         counts = f"images: {sum(sizes)}, groups of near-duplicates: {len(sizes)}"
         faults.append(f"{label} ({counts}) has none in {' and '.join(missing)}")
-    ways = ["Add images"]
-    ways += ["set split.test_fraction to 0"] if TEST in needed else []
+    ways = ["set split.test_fraction to 0"] if TEST in needed else []
     ways += ["set split.near_duplicates to false"] if any_joined else []
     ways += ["set split.method to stable"] if method == "exact" else []
-    return (
-        f"each class needs an image in {', '.join(needed)}: {'; '.join(faults)}. "
-        f"{', or '.join(ways)} (params.yaml)."
-    )
+    others = f", or {', or '.join(ways)} (params.yaml)" if ways else ""
+    return f"each class needs an image in {', '.join(needed)}: {'; '.join(faults)}. Add images{others}."
