@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.heads.folds import assign_folds
 from pipeline.heads.head import Head
+from pipeline.heads.kinds.lda import LdaSettings
 from pipeline.heads.kinds.logistic import LogisticSettings
 from pipeline.heads.rows import Float, Rows
 from pipeline.heads.training import Recipe, fit_head
@@ -21,7 +22,10 @@ SALT = "inspection"
 # Of features of length 1. Weaker or stronger by ten finds as many of the labels that were changed on
 # purpose (benchmarks/suspects.py), but weaker says of more images that they are suspect.
 C = 1.0
-RECIPE = Recipe(kind="logistic", own=LogisticSettings(c=C))
+LOGISTIC = Recipe(kind="logistic", own=LogisticSettings(c=C))
+# Finds as many, and takes a hundredth of the time where there are a hundred classes, for it takes no steps.
+LDA = Recipe(kind="lda", own=LdaSettings())
+MOST_EXACT = 100_000  # images times classes to which logistic regressions are fitted
 MOST_FITTED = 50_000  # images that a head is fitted to: of more, each class has its share
 CELLS = 1 << 24  # probabilities that are there at once, of whole classes: 128 MB
 
@@ -48,7 +52,8 @@ def judge_labels(rows: Rows) -> LabelVerdicts:
     """Ask heads about labels that they have not seen; cleanlab marks those which disagree.
 
     Five heads, each fitted to four fifths of the images, or to 50,000 of these, and asked about the
-    rest. Groups of near-duplicates lie in one fold, for a head would know a label again by its twin.
+    rest: logistic regressions, or linear discriminants where images and classes are many. Groups of
+    near-duplicates lie in one fold, for a head would know a label again by its twin.
     Labels of val and test take part: the verdict is for people to look at, no head that is measured
     sees it.
 
@@ -98,12 +103,13 @@ class OutOfFoldHeads:
     @classmethod
     def fit(cls, rows: Rows) -> Self:
         """Fit a head a fold."""
-        folds = assign_folds(rows, FOLDS, RECIPE.seed, SALT)
+        recipe = LOGISTIC if len(rows) * rows.classes <= MOST_EXACT else LDA
+        folds = assign_folds(rows, FOLDS, recipe.seed, SALT)
         heads = {}
         for fold in np.unique(folds[folds >= 0]).tolist():
             others = np.flatnonzero(folds != fold)
             kept = others[draw_evenly(rows.labels[others], MOST_FITTED)]
-            heads[fold] = fit_head(rows.take(kept), RECIPE).head
+            heads[fold] = fit_head(rows.take(kept), recipe).head
         return cls(folds=folds, heads=heads)
 
     def probabilities(self, rows: Rows, asked: NDArray[np.int64]) -> Float:

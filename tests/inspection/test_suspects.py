@@ -17,6 +17,14 @@ def with_wrong_labels(rows: Rows, wrong: list[int]) -> Rows:
     return replace(rows, labels=labels)
 
 
+@pytest.fixture(params=["logistic", "lda"], autouse=True)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The heads of few images and classes, and those of many."""
+    if request.param == "lda":
+        monkeypatch.setattr(suspects, "MOST_EXACT", 0)
+    return str(request.param)
+
+
 def test_changed_labels_have_the_lowest_quality_and_their_own_class_is_suggested() -> None:
     rows, wrong = blobs([60, 60, 60]), [3, 50, 117, 160]
     verdicts = judge_labels(with_wrong_labels(rows, wrong))
@@ -46,6 +54,12 @@ def test_near_duplicates_with_the_same_wrong_label_do_not_vouch_for_one_another(
     groups[wrong] = 5
     verdicts = judge_labels(rows_of(features, labels, 2, groups))
     assert set(np.argsort(verdicts.quality)[:4]) == set(wrong)
+
+
+def test_many_images_of_many_classes_are_judged_by_heads_that_take_no_steps(kind: str) -> None:
+    heads = OutOfFoldHeads.fit(blobs([20, 20])).heads.values()
+    assert {head.kind for head in heads} == {kind}
+    assert (100_000 if kind == "logistic" else 0) == suspects.MOST_EXACT
 
 
 def test_no_head_has_seen_an_image_that_it_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
