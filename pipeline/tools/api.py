@@ -19,7 +19,7 @@ from PIL import Image
 
 from pipeline import paths
 from pipeline.backbones.own_graph import files_of
-from pipeline.errors import HeadError, ImageError, ParamsError
+from pipeline.errors import HeadError, ImageError, ParamsError, PipelineError
 from pipeline.extraction.joint import JointExtractor
 from pipeline.features import Block, Header
 from pipeline.heads import loading
@@ -37,6 +37,8 @@ from pipeline.tools.predict import predict_files
 
 Root = str | os.PathLike[str] | None
 ImageLike = str | os.PathLike[str] | bytes | NDArray[np.uint8]
+
+_builders: set[int] = set()  # processes with a network: this one, and those that it was forked from
 
 
 def load_features(
@@ -133,6 +135,7 @@ def predict(
         ImageError: Some are missing or no images; names all of them, and no image is answered.
         ParamsError: There is no project there, or it has no such dataset or backbone.
         HeadError: No head was trained, or it was trained on features of another fingerprint.
+        PipelineError: This process was forked from one that has called it.
     """
     several = [images] if isinstance(images, str | os.PathLike | bytes) else images
     several = [images] if isinstance(images, np.ndarray) and images.ndim == 3 else several
@@ -177,7 +180,17 @@ def _choose(params: Params, dataset: str, backbone: str | None) -> str:
 
 
 def _open_extractor(backbone: str, params: Params) -> JointExtractor:
-    """Return what computes features; to build it takes seconds, so the last one is kept."""
+    """Return what computes features; to build it takes seconds, so the last one is kept.
+
+    Raises:
+        PipelineError: This process was forked from one that has built a network: the libraries' threads
+            are not forked, and whatever computes here, this network or a fresh one, would wait for them.
+    """
+    if _builders - {os.getpid()}:
+        raise PipelineError(
+            "predict was called in the process that this one was forked from, and a network computes nothing "
+            "in a fork: start processes by multiprocessing.get_context('spawn'), or predict in them alone."
+        )
     settings = params.backbone(backbone)
     weights = paths.weights_file(settings.weights).absolute()
     changed = max((one.stat().st_mtime_ns for one in files_of(weights)), default=0)
@@ -188,6 +201,7 @@ def _open_extractor(backbone: str, params: Params) -> JointExtractor:
 def _kept_extractor(
     backbone: str, settings: AnyBackbone, extract: ExtractParams, *weights: object
 ) -> JointExtractor:
+    _builders.add(os.getpid())
     return JointExtractor.of(backbone, settings, extract)
 
 

@@ -4,7 +4,11 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
+from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +17,7 @@ from PIL import Image
 
 import pipeline
 from pipeline import paths
-from pipeline.errors import FeaturesError, HeadError, ImageError, ParamsError
+from pipeline.errors import FeaturesError, HeadError, ImageError, ParamsError, PipelineError
 from pipeline.heads.loading import load_features, rows_by_split
 from pipeline.params import Params, change_head
 from pipeline.predictions_file import read_predictions
@@ -340,3 +344,41 @@ def test_a_network_is_built_once_unless_its_weights_change(
     (project / "weights" / "imagenet").touch()
     pipeline.predict(file, "pets", root=project)
     assert len(opened) == 2
+
+
+def test_a_process_forked_after_predict_refuses_rather_than_wait_for_threads_it_lacks(
+    root: Path,
+) -> None:
+    file = pipeline.load_features("pets", root=root)["val"].files()[0]
+    pipeline.predict(file, "pets", root=root)
+    said = fault_in_a_fork(lambda: pipeline.predict(file, "pets", root=root))
+    assert said.startswith("predict was called in the process that this one was forked from")
+    assert "get_context('spawn')" in said
+    assert len(pipeline.predict(file, "pets", root=root)) == 1, "here it goes on"
+
+
+def fault_in_a_fork(work: Callable[[], object]) -> str:
+    """Return the message of the PipelineError that work raises in a forked process; empty where none."""
+    ours, theirs = get_context("fork").Pipe(duplex=False)
+    child = get_context("fork").Process(target=send_fault, args=(work, theirs))
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # of forking beside threads, from 3.12 on
+        child.start()
+    try:
+        assert ours.poll(60), "the forked process waits for ever"
+        return str(ours.recv())
+    finally:
+        child.kill()
+        child.join()
+
+
+def send_fault(work: Callable[[], object], connection: Connection) -> None:
+    """Send the message of the PipelineError that work raises, or an empty text."""
+    try:
+        work()
+    except PipelineError as error:
+        connection.send(str(error))
+    else:
+        connection.send("")
