@@ -81,7 +81,12 @@ def load_head(dataset: str, backbone: str | None = None, *, root: Root = None) -
         blocks = _noting(read_head_predictions(folder), splits, fitted_to)
         metrics = compute_metrics(MeasuredRows.of(blocks))
     return _trained(
-        saved.info.classes, saved.head(), metrics, saved.info.fingerprint, frozenset(fitted_to)
+        saved.info.classes,
+        saved.head(),
+        metrics,
+        saved.info.fingerprint,
+        fitted_to=frozenset(fitted_to),
+        groups=frozenset(fitted_to),  # the smallest sha256 of a group names it
     )
 
 
@@ -111,8 +116,14 @@ def fit_head(features: Features, kind: str | None = None, **settings: object) ->
     with _project(features.root) as (_, params):
         changed = change_head(params.head, changes)
     outcome = heads.fit_head(features.rows(), heads.Recipe.of(changed))
-    fitted_to = frozenset(features.parent.tolist())
-    return _trained(features.classes, outcome.head, {}, features.fingerprint, fitted_to)
+    return _trained(
+        features.classes,
+        outcome.head,
+        {},
+        features.fingerprint,
+        fitted_to=frozenset(features.originals().sha256.tolist()),
+        groups=frozenset(features.group.tolist()),
+    )
 
 
 def predict(
@@ -236,7 +247,9 @@ def _trained(
     head: Head,
     metrics: Mapping[str, Figures],
     fingerprint: str,
+    *,
     fitted_to: frozenset[str],
+    groups: frozenset[str],
 ) -> TrainedHead:
     own = head.settings.model_dump(mode="json")
     settings = {**own, "scaling": head.scaler.scaling}
@@ -248,6 +261,7 @@ def _trained(
         head=head,
         fingerprint=fingerprint,
         fitted_to=fitted_to,
+        groups=groups,
     )
 
 

@@ -157,6 +157,7 @@ class TrainedHead:
         head: What computes.
         fingerprint: Of the features that it was trained on.
         fitted_to: The sha256 of the images that it was trained on, without copies.
+        groups: What `Features.group` calls those and the originals of the copies that it was trained on.
     """
 
     classes: tuple[str, ...]
@@ -166,6 +167,7 @@ class TrainedHead:
     head: Head = field(repr=False)
     fingerprint: str = field(repr=False)
     fitted_to: frozenset[str] = field(repr=False)
+    groups: frozenset[str] = field(repr=False)
 
     def probabilities(self, features: NDArray[Any]) -> NDArray[np.float64]:
         """Return float64 `(n, k)`, each row a distribution over the classes.
@@ -193,9 +195,11 @@ class TrainedHead:
     def measure(self, features: Features) -> Figures:
         """Return the figures of `metrics` on some images: accuracy, log loss, ...; copies are left out.
 
+        Of images of train that the head was fitted to, one and all, they are its figures on train.
+
         Raises:
             HeadError: They are of other classes, or their features of another fingerprint, or there are none;
-                or the head was fitted to some of them though they are not of train.
+                or the head was fitted to some of them, or to copies or near-duplicates of them.
         """
         if features.classes != self.classes:
             raise HeadError(
@@ -212,16 +216,7 @@ class TrainedHead:
             raise HeadError(
                 "there is no image to ask about: these features have no row of an original."
             )
-        seen = sum(sha256 in self.fitted_to for sha256 in asked.sha256.tolist())
-        if seen and features.split != "train":
-            saved = (
-                " `metrics` has the figures of when it was trained; after another split `dvc repro` fits a "
-                "head anew, and with head.fit_on all there are no others."
-            )
-            raise HeadError(
-                f"this head was fitted to {seen:,} of these {len(asked):,} images of {features.split}: how "
-                f"it does on them says nothing of others.{saved if self.metrics else ''}"
-            )
+        self._check_unseen(asked)
         predictions = Predictions(
             splits=("val",) * len(asked),
             sha256=tuple(asked.sha256.tolist()),
@@ -231,3 +226,20 @@ class TrainedHead:
             probabilities=self.probabilities(asked.features),
         )
         return compute_metrics(MeasuredRows.of([predictions]))["val"]
+
+    def _check_unseen(self, asked: Features) -> None:
+        """Refuse images that the head was fitted to, unless all are and they are of train."""
+        fitted = np.isin(asked.sha256, list(self.fitted_to))
+        seen = int((fitted | np.isin(asked.group, list(self.groups))).sum())
+        if not seen or (asked.split == "train" and fitted.all()):
+            return
+        advice = "Hold out whole groups, as docs/python.md shows."
+        if self.metrics:
+            advice = (
+                "`metrics` has the figures of when it was trained; after another split `dvc repro` fits a "
+                "head anew, and with head.fit_on all there are no others."
+            )
+        raise HeadError(
+            f"this head was fitted to {seen:,} of these {len(asked):,} images of {asked.split}, or to "
+            f"copies or near-duplicates of them: how it does on them says nothing of others. {advice}"
+        )

@@ -178,6 +178,29 @@ def test_images_that_the_head_was_fitted_to_are_not_measured_as_val(root: Path) 
         assert ("`metrics`" in str(caught.value)) == bool(head.metrics)
 
 
+def test_of_train_only_what_was_held_out_group_by_group_or_fitted_to_as_a_whole_is_measured(
+    root: Path,
+) -> None:
+    train = pipeline.load_features("pets", root=root)["train"]
+    group = train.group.copy()
+    group[(group == group[0]) | (group == group[2])] = min(group[0], group[2])  # near-duplicates
+    train = replace(train, group=group)
+    held_out = np.isin(train.group, np.unique(train.group)[::4])
+    head = pipeline.fit_head(train.take(~held_out), "centroid")
+    assert head.measure(train.take(held_out))["n"] == held_out.sum() // 2
+    assert head.measure(train.take(~held_out))["n"] == (~held_out).sum() // 2
+    first = train.parent == train.parent[0]
+    torn = {
+        "some of them": (~held_out, np.ones(len(train), bool)),
+        "their copies": (train.copy > 0, train.copy == 0),
+        "a near-duplicate": (~first, first),
+    }
+    for fitted, asked in torn.values():
+        head = pipeline.fit_head(train.take(fitted), "centroid")
+        with pytest.raises(HeadError, match=r"images of train, or to copies or near-duplicates of"):
+            head.measure(train.take(asked))
+
+
 def test_a_head_fitted_to_all_is_measured_by_its_twin_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +212,7 @@ def test_a_head_fitted_to_all_is_measured_by_its_twin_alone(
     val = pipeline.load_features("pets", root=root)["val"]
     assert trained.metrics["val"]["n"] == len(val)
     with pytest.raises(
-        HeadError, match=r"fitted to 12 of these 12 images of val: .*`metrics` has the figures"
+        HeadError, match=r"fitted to 12 of these 12 images of val, .*`metrics` has the figures"
     ):
         trained.measure(val)
     with pytest.raises(
