@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import ExitStack
 
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -23,6 +24,19 @@ def test_blas_has_one_thread_inside_and_as_many_as_before_outside() -> None:
         assert numpys == {2}, "or nothing would be shown"
         with one_blas_thread():
             assert set(blas_threads().values()) == {1}
+        assert blas_threads() == before
+
+
+def test_of_blocks_that_overlap_the_last_to_end_gives_blas_its_threads_back() -> None:
+    np.ones((2, 2)) @ np.ones((2, 2))
+    first, second = ExitStack(), ExitStack()
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        first.enter_context(one_blas_thread())
+        second.enter_context(one_blas_thread())
+        first.close()
+        assert set(blas_threads().values()) == {1}
+        second.close()
         assert blas_threads() == before
 
 
