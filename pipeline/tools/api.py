@@ -178,8 +178,13 @@ def _project(root: Root) -> Iterator[tuple[Path, Params]]:
 
 
 def _nearest_project(here: Path) -> Path:
-    """Return the nearest folder from here upwards that holds a project; this one where none does."""
-    return next((one for one in (here, *here.parents) if (one / paths.PARAMS).is_file()), here)
+    """Return the nearest folder from here upwards that holds a project; this one where none does.
+
+    A project's studies have a params.yaml of their own, which makes no project of their folder.
+    """
+    found = [one for one in (here, *here.parents) if (one / paths.PARAMS).is_file()]
+    studies = {one / paths.STUDIES.parent for one in found}
+    return next((one for one in found if one not in studies), here)
 
 
 def _choose(params: Params, dataset: str, backbone: str | None) -> str:

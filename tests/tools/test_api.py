@@ -330,6 +330,19 @@ def test_it_works_in_any_folder_of_the_project(
     assert Path.cwd() == below
 
 
+@pytest.mark.parametrize("name", ["project", "studies"])
+def test_the_settings_of_studies_are_those_of_no_project(
+    name: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = shutil.copytree(root, tmp_path / name)
+    below = project / "studies" / "results"
+    below.mkdir(parents=True)
+    (project / "studies" / "params.yaml").write_text("scratch: {}\n")
+    for folder in (project, below.parent, below):
+        monkeypatch.chdir(folder)
+        assert pipeline.load_features("pets")["val"].root == project
+
+
 def test_elsewhere_it_says_that_there_is_no_project(root: Path, tmp_path: Path) -> None:
     for call in (pipeline.load_features, pipeline.load_head):
         with pytest.raises(ParamsError, match=rf"no project in {tmp_path}.*no params\.yaml.*root="):
