@@ -169,17 +169,20 @@ class TrainedHead:
     fitted_to: frozenset[str] = field(repr=False)
     groups: frozenset[str] = field(repr=False)
 
-    def probabilities(self, features: NDArray[Any]) -> NDArray[np.float64]:
+    def probabilities(self, features: Features | NDArray[Any]) -> NDArray[np.float64]:
         """Return float64 `(n, k)`, each row a distribution over the classes.
 
         Args:
-            features: float16 or float32 `(n, d)` or `(n, h, w, d)`, of the backbone that the head
-                was trained with.
+            features: A record, which is checked to be of the network and settings that the head was trained
+                with; or an array alone, float16 or float32 `(n, d)` or `(n, h, w, d)`, taken to be of them.
 
         Raises:
-            HeadError: They have another shape.
+            HeadError: They have another shape, or a record's are of other classes or another fingerprint.
             FeaturesError: One is no finite number.
         """
+        if isinstance(features, Features):
+            self._check_fitting(features)
+            features = features.features
         features = np.asarray(features)
         width = len(self.head.scaler.mean)
         if features.ndim < 2 or math.prod(features.shape[1:]) != width:
@@ -201,16 +204,7 @@ class TrainedHead:
             HeadError: They are of other classes, or their features of another fingerprint, or there are none;
                 or the head was fitted to some of them, or to copies or near-duplicates of them.
         """
-        if features.classes != self.classes:
-            raise HeadError(
-                f"this head knows the classes {', '.join(self.classes)}; the images are of "
-                f"{', '.join(features.classes)}."
-            )
-        if features.fingerprint != self.fingerprint:
-            raise HeadError(
-                f"this head was trained on features of the fingerprint {self.fingerprint[:12]}; these, of "
-                f"{features.fingerprint[:12]}, are of another network or other settings: run `dvc repro`."
-            )
+        self._check_fitting(features)
         asked = features.originals()
         if not len(asked):
             raise HeadError(
@@ -223,9 +217,22 @@ class TrainedHead:
             path=tuple(asked.path.tolist()),
             labels=asked.labels,
             classes=self.classes,
-            probabilities=self.probabilities(asked.features),
+            probabilities=self.probabilities(asked),
         )
         return compute_metrics(MeasuredRows.of([predictions]))["val"]
+
+    def _check_fitting(self, features: Features) -> None:
+        """Refuse features of other classes than the head knows, or of another network or settings."""
+        if features.classes != self.classes:
+            raise HeadError(
+                f"this head knows the classes {', '.join(self.classes)}; the images are of "
+                f"{', '.join(features.classes)}."
+            )
+        if features.fingerprint != self.fingerprint:
+            raise HeadError(
+                f"this head was trained on features of the fingerprint {self.fingerprint[:12]}; these, of "
+                f"{features.fingerprint[:12]}, are of another network or other settings: run `dvc repro`."
+            )
 
     def _check_unseen(self, asked: Features) -> None:
         """Refuse images that the head was fitted to, unless all are and they are of train."""

@@ -138,6 +138,7 @@ def test_a_head_answers_features_as_the_table_of_predictions_does(root: Path) ->
     assert head.metrics == written
     assert head.measure(val) == written["val"]
     assert head.probabilities(val.features[:0]).shape == (0, 2)
+    np.testing.assert_array_equal(head.probabilities(val), head.probabilities(val.features))
     train = pipeline.load_features("pets", root=root)["train"]
     assert head.measure(train)["n"] == 2 * SIZES["train"], "copies are left out"
 
@@ -151,19 +152,24 @@ def test_features_of_another_shape_are_refused(root: Path) -> None:
             head.probabilities(np.zeros(shape))
 
 
-def test_images_of_other_classes_are_not_measured(root: Path) -> None:
+def test_images_of_other_classes_are_not_answered(root: Path) -> None:
     val = pipeline.load_features("pets", root=root)["val"]
     other = replace(val, classes=("cat", "cow"))
-    with pytest.raises(HeadError, match="knows the classes cat, dog; the images are of cat, cow"):
-        pipeline.load_head("pets", root=root).measure(other)
+    head = pipeline.load_head("pets", root=root)
+    for ask in (head.measure, head.probabilities):
+        with pytest.raises(HeadError, match="knows the classes cat, dog; the images are of cat, c"):
+            ask(other)
 
 
-def test_features_of_another_fingerprint_are_not_measured(root: Path) -> None:
+def test_features_of_another_fingerprint_are_not_answered(root: Path) -> None:
     features = pipeline.load_features("pets", root=root)
     val = replace(features["val"], fingerprint="0123456789abcdef")
     for head in (pipeline.load_head("pets", root=root), pipeline.fit_head(features["train"])):
-        with pytest.raises(HeadError, match=r"these, of 0123456789ab, are of another network or"):
-            head.measure(val)
+        for ask in (head.measure, head.probabilities):
+            with pytest.raises(
+                HeadError, match=r"these, of 0123456789ab, are of another network or"
+            ):
+                ask(val)
 
 
 def test_images_that_the_head_was_fitted_to_are_not_measured_as_val(root: Path) -> None:
