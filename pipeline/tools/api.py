@@ -31,7 +31,7 @@ from pipeline.manifest import SPLITS
 from pipeline.metrics import Figures, MeasuredRows, compute_metrics
 from pipeline.params import AnyBackbone, ExtractParams, Params, change_head, load_params
 from pipeline.predictions import Predictions
-from pipeline.tools.api_records import TEXTS, Features, TrainedHead
+from pipeline.tools.api_records import TEXTS, Features, TrainedHead, check_record, describe
 from pipeline.tools.predict import Answer as Answer
 from pipeline.tools.predict import predict_files
 
@@ -101,10 +101,12 @@ def fit_head(features: Features, kind: str | None = None, **settings: object) ->
 
     Raises:
         ParamsError: params.yaml cannot be read, or a setting is unknown or out of range.
-        FeaturesError: A label is none of the classes, or a feature is no finite number.
+        FeaturesError: What is given is no record of features, a label is none of the classes, or a feature
+            is no finite number.
         HeadError: There is nothing to learn from, or the settings do not lead to a head; says what to
             change.
     """
+    check_record(features, "fit_head")
     if not len(features):
         raise HeadError("there is no image to learn from: these features have no row.")
     if "fit_on" in settings:
@@ -189,9 +191,13 @@ def _nearest_project(here: Path) -> Path:
 
 def _choose(params: Params, dataset: str, backbone: str | None) -> str:
     """Return the backbone that is meant, where params.yaml has it and the dataset."""
-    params.dataset(dataset)
-    backbone = backbone or next(iter(params.backbones))
-    params.backbone(backbone)
+    backbone = next(iter(params.backbones)) if backbone is None else backbone
+    for noun, name in (("dataset", dataset), ("backbone", backbone)):
+        if not isinstance(name, str):
+            raise ParamsError(
+                f"a {noun} is given by its name in {paths.PARAMS}; found {describe(name)}."
+            )
+    params.dataset(dataset), params.backbone(backbone)
     return backbone
 
 
@@ -279,7 +285,10 @@ def _as_file(image: ImageLike, path: Path) -> Path:
 
 
 def _as_png(pixels: NDArray[np.uint8], name: str) -> bytes:
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[2:] != (3,):
+    is_rgb = (
+        isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.shape[2:] == (3,)
+    )
+    if not is_rgb or not pixels.size:
         raise ImageError(_no_image(name, pixels))
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG", compress_level=1)
@@ -287,5 +296,4 @@ def _as_png(pixels: NDArray[np.uint8], name: str) -> bytes:
 
 
 def _no_image(name: str, value: object) -> str:
-    found = f"{getattr(value, 'dtype', type(value).__name__)} {getattr(value, 'shape', '')}".strip()
-    return f"{name} is {found}; expected a path, bytes, or an array uint8 (h, w, 3), RGB."
+    return f"{name} is {describe(value)}; expected a path, bytes, or an array uint8 (h, w, 3), RGB."

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import paths
-from pipeline.errors import FeaturesError, HeadError
+from pipeline.errors import FeaturesError, HeadError, ParamsError
 from pipeline.features import COLUMNS
 from pipeline.heads.head import Head
 from pipeline.heads.rows import Rows
@@ -34,7 +34,8 @@ class Features:
         split: `train`, `val` or `test`.
         classes: The `k` class names in alphabetical order.
         features: float16 or float32 `(n, d)`, or `(n, h, w, d)` where the backbone is not pooled.
-        labels: int64 `(n,)`, the true class of each: an index into `classes`.
+        labels: int64 `(n,)`, the true class of each: an index into `classes`; whole numbers of other kinds,
+            as in a list or a table's column, become such an array.
         sha256: Text `(n,)`, of the image file's bytes.
         parent: Text `(n,)`, the sha256 of the original; its own for an original.
         group: Text `(n,)`, the same for near-duplicates and their copies.
@@ -59,7 +60,12 @@ class Features:
     fingerprint: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse what is not row for row."""
+        """Refuse what is not row for row, and labels that name no class.
+
+        Raises:
+            FeaturesError: Says what was found.
+        """
+        object.__setattr__(self, "labels", _checked_labels(self.labels, len(self.classes)))
         counts = {name: len(getattr(self, name)) for name in COLUMNS}
         if len(set(counts.values())) > 1:
             raise FeaturesError(f"each column of features needs as many rows; found {counts}.")
@@ -99,7 +105,12 @@ class Features:
         Args:
             batch_size: Rows a batch, `b`; the last may be short.
             seed: Of the order, another one each epoch; None: the rows' own order.
+
+        Raises:
+            ParamsError: A batch of that size holds no rows.
         """
+        if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+            raise ParamsError(f"batch_size={batch_size!r}: expected 1 row a batch or more.")
         import tensorflow as tf
 
         data = tf.data.Dataset.from_tensor_slices((self.features, self.labels))
@@ -115,19 +126,62 @@ class Features:
             FeaturesError: A label is none of the classes, or a feature is no finite number.
         """
         _check_finite(self.features)
-        unknown = self.labels[(self.labels < 0) | (self.labels >= len(self.classes))]
-        if len(unknown):
-            raise FeaturesError(
-                f"the label {unknown[0]} is none of the {len(self.classes)} classes: expected 0 to "
-                f"{len(self.classes) - 1}, places in `classes`."
-            )
         return Rows(
             features=self.features.reshape(len(self), -1),
-            labels=self.labels,
+            labels=_checked_labels(self.labels, len(self.classes)),
             groups=self.group.astype("S64"),
             original=self.copy == 0,
             classes=len(self.classes),
         )
+
+
+def check_record(features: object, asker: str) -> None:
+    """Refuse what is no record of features.
+
+    Raises:
+        FeaturesError: Says what was found.
+    """
+    if not isinstance(features, Features):
+        raise FeaturesError(
+            f"{asker} takes a record of features, as load_features('flowers')['train']; found "
+            f"{describe(features)}."
+        )
+
+
+def describe(value: object) -> str:
+    """Return what a value is: of an array its type of number and its shape."""
+    return f"{getattr(value, 'dtype', type(value).__name__)} {getattr(value, 'shape', '')}".strip()
+
+
+def _as_array(values: object) -> NDArray[Any]:
+    """Return values as an array; where they have no common shape, one of a single object."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        whole = np.empty((), object)
+        whole[()] = values
+        return whole
+
+
+def _checked_labels(labels: object, classes: int) -> NDArray[np.int64]:
+    """Return labels as int64 `(n,)`.
+
+    Raises:
+        FeaturesError: They are no whole numbers, a row an image, or one is none of the classes.
+    """
+    found = _as_array(labels)
+    if found.ndim != 1 or found.dtype.kind not in "iu":
+        raise FeaturesError(
+            "labels are whole numbers (n,), places in `classes`; found "
+            f"{describe(labels if found.dtype == object else found)}."
+        )
+    unknown = found[(found < 0) | (found >= classes)]
+    if len(unknown):
+        raise FeaturesError(
+            f"the label {unknown[0]} is none of the {classes} classes: expected 0 to {classes - 1}, "
+            "places in `classes`."
+        )
+    return found.astype(np.int64, copy=False)
 
 
 def _check_finite(features: NDArray[Any]) -> None:
@@ -177,23 +231,24 @@ class TrainedHead:
                 with; or an array alone, float16 or float32 `(n, d)` or `(n, h, w, d)`, taken to be of them.
 
         Raises:
-            HeadError: They have another shape, or a record's are of other classes or another fingerprint.
+            HeadError: They are no numbers or of another shape, or a record's are of other classes or of
+                another fingerprint.
             FeaturesError: One is no finite number.
         """
         if isinstance(features, Features):
             self._check_fitting(features)
             features = features.features
-        features = np.asarray(features)
-        width = len(self.head.scaler.mean)
-        if features.ndim < 2 or math.prod(features.shape[1:]) != width:
+        array, width = _as_array(features), len(self.head.scaler.mean)
+        is_wide = array.ndim > 1 and math.prod(array.shape[1:]) == width
+        if not is_wide or array.dtype.kind not in "fiu":
+            found = describe(features if array.dtype == object else array)
             raise HeadError(
-                f"this head takes features of {width:,} numbers, an array (n, {width}); "
-                f"found one of shape {features.shape}."
+                f"this head takes features of {width:,} numbers, an array (n, {width}); found {found}."
             )
-        if not len(features):
+        if not len(array):
             return np.zeros((0, len(self.classes)))
-        _check_finite(features)
-        return self.head.probabilities(features)
+        _check_finite(array)
+        return self.head.probabilities(array)
 
     def measure(self, features: Features) -> Figures:
         """Return the figures of `metrics` on some images: accuracy, log loss, ...; copies are left out.
@@ -201,9 +256,11 @@ class TrainedHead:
         Of images of train that the head was fitted to, one and all, they are its figures on train.
 
         Raises:
+            FeaturesError: What is given is no record of features, or a feature is no finite number.
             HeadError: They are of other classes, or their features of another fingerprint, or there are none;
                 or the head was fitted to some of them, or to copies or near-duplicates of them.
         """
+        check_record(features, "measure")
         self._check_fitting(features)
         asked = features.originals()
         if not len(asked):

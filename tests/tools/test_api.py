@@ -10,6 +10,7 @@ from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -145,11 +146,20 @@ def test_a_head_answers_features_as_the_table_of_predictions_does(root: Path) ->
 
 def test_features_of_another_shape_are_refused(root: Path) -> None:
     head = pipeline.load_head("pets", root=root)
-    for shape in [(3,), (2, 4), (2, 3, 3)]:
+    texts = np.full((2, 3), "1")
+    ragged: Any = [[1, 2, 3], [1, 2]]
+    for wrong in (
+        np.zeros(3),
+        np.zeros((2, 4)),
+        np.zeros((2, 3, 3)),
+        texts,
+        texts.astype(object),
+        ragged,
+    ):
         with pytest.raises(
-            HeadError, match=r"takes features of 3 numbers, an array \(n, 3\); found"
+            HeadError, match=r"takes features of 3 numbers, an array \(n, 3\); found [\w<]+"
         ):
-            head.probabilities(np.zeros(shape))
+            head.probabilities(wrong)
 
 
 def test_images_of_other_classes_are_not_answered(root: Path) -> None:
@@ -246,17 +256,84 @@ def test_what_no_head_can_learn_from_or_be_asked_about_is_refused(root: Path) ->
         FeaturesError, match="row 1 of the features holds values that are no finite"
     ):
         head.probabilities(features)
-    with pytest.raises(
-        FeaturesError, match=r"the label 7 is none of the 2 classes: expected 0 to 1"
-    ):
-        pipeline.fit_head(replace(train, labels=train.labels * 7))
-    with pytest.raises(FeaturesError, match=r"needs as many rows; found .*'labels': 1"):
-        replace(train, labels=train.labels[:1])
     with pytest.raises(HeadError, match="there is no image to ask about"):
         head.measure(train.take(train.copy > 99))
     np.testing.assert_array_equal(
         head.probabilities(train.features.tolist()), head.probabilities(train.features)
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda labels: labels * 7, r"the label 7 is none of the 2 classes: expected 0 to 1"),
+        (lambda labels: labels - 1, r"the label -1 is none of the 2 classes"),
+        (lambda labels: labels[:1], r"needs as many rows; found .*'labels': 1"),
+        (lambda labels: labels.astype(float), r"whole numbers \(n,\), .*; found float64 \(48,\)"),
+        (lambda labels: labels > 0, r"found bool \(48,\)"),
+        (lambda labels: np.eye(2, dtype=np.int64)[labels], r"found int64 \(48, 2\)"),
+        (lambda labels: np.array(["cat", "dog"])[labels], r"found <U3 \(48,\)"),
+        (lambda labels: [[label] * (label + 1) for label in labels], r"found list\."),
+        (lambda labels: None, r"found NoneType\."),
+    ],
+)
+def test_labels_that_are_none_are_refused_at_once(
+    change: Callable[[Any], Any], fault: str, root: Path
+) -> None:
+    train = pipeline.load_features("pets", root=root)["train"]
+    with pytest.raises(FeaturesError, match=fault):
+        replace(train, labels=change(train.labels))
+
+
+def test_whole_numbers_of_any_kind_become_labels(root: Path) -> None:
+    train = pipeline.load_features("pets", root=root)["train"]
+    column = train.table()["label"].map({"cat": 0, "dog": 1})
+    for given in (train.labels.tolist(), train.labels.astype(np.uint8), column):
+        changed = replace(train, labels=given)
+        assert changed.labels.dtype == np.int64
+        np.testing.assert_array_equal(changed.labels, train.labels)
+    assert len(train.take(np.zeros(0, np.intp))) == 0
+
+
+def test_labels_that_were_changed_in_place_are_checked_again(root: Path) -> None:
+    train = pipeline.load_features("pets", root=root)["train"]
+    train.labels[3] = 2
+    with pytest.raises(FeaturesError, match="the label 2 is none of the 2 classes"):
+        pipeline.fit_head(train)
+
+
+def test_what_is_no_record_of_features_is_refused(root: Path) -> None:
+    features = pipeline.load_features("pets", root=root)
+    head = pipeline.load_head("pets", root=root)
+    for wrong, found in ((features, "dict"), (features["val"].features, r"float32 \(12, 3\)")):
+        given: Any = wrong
+        for ask, name in ((pipeline.fit_head, "fit_head"), (head.measure, "measure")):
+            with pytest.raises(
+                FeaturesError,
+                match=rf"^{name} takes a record of features, as load_features\('flowers'\)\['train'\]; "
+                rf"found {found}\.$",
+            ):
+                ask(given)
+
+
+def test_what_names_no_dataset_is_refused(root: Path) -> None:
+    photo: Any = np.zeros((9, 9, 3), np.uint8)
+    nothing: Any = None
+    with pytest.raises(
+        ParamsError, match=r"a dataset is given by its name in params\.yaml; found ui"
+    ):
+        pipeline.predict("pets", photo, root=root)
+    with pytest.raises(ParamsError, match=r"a dataset is given by .*; found NoneType\."):
+        pipeline.load_features(nothing, root=root)
+    with pytest.raises(ParamsError, match=r"a backbone is given by .*; found PosixPath\."):
+        pipeline.load_head("pets", root, root=root)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, None])
+def test_a_batch_has_a_row_or_more(size: Any, root: Path) -> None:
+    train = pipeline.load_features("pets", root=root)["train"]
+    with pytest.raises(ParamsError, match=rf"batch_size={size}: expected 1 row a batch or more"):
+        train.tf_data(size)
 
 
 def test_a_fitted_head_is_that_of_the_stage_unless_settings_differ(root: Path) -> None:
@@ -315,7 +392,11 @@ def test_what_is_no_image_is_named_by_its_place(root: Path) -> None:
         match=r"^cannot read gone\.jpg: No such file or directory; image 1: not an image\. Expected",
     ):
         pipeline.predict(["gone.jpg", b"<html>"], "pets", root=root)
-    for wrong in (np.zeros((9, 9, 3)), np.zeros((9, 9), np.uint8), np.zeros((9, 9, 4), np.uint8)):
+    byte = np.uint8
+    for wrong in (
+        np.zeros((9, 9, 3)),
+        *(np.zeros(of, byte) for of in [(9, 9), (9, 9, 4), (0, 9, 3)]),
+    ):
         with pytest.raises(ImageError, match=r"image 0 is .*expected a path, bytes, or an array"):
             pipeline.predict([wrong], "pets", root=root)
     with pytest.raises(ImageError, match=r"what is given is int; expected a path, bytes, or"):
