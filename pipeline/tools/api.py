@@ -103,12 +103,11 @@ def fit_head(features: Features, kind: str | None = None, **settings: object) ->
         ParamsError: params.yaml cannot be read, or a setting is unknown or out of range.
         FeaturesError: What is given is no record of features, a label is none of the classes, or a feature
             is no finite number.
-        HeadError: There is nothing to learn from, or the settings do not lead to a head; says what to
-            change.
+        HeadError: There is nothing to learn from, of all or of some class, or the settings do not lead to a
+            head; says what to change.
     """
     check_record(features, "fit_head")
-    if not len(features):
-        raise HeadError("there is no image to learn from: these features have no row.")
+    _check_classes(features)
     if "fit_on" in settings:
         raise ParamsError(
             f"fit_on={settings['fit_on']!r}: a head is fitted to the features that are given; expected other "
@@ -164,6 +163,23 @@ def predict(
         except ImageError as error:
             raise ImageError(str(error).replace(here, "")) from None
     return [replace(answer, file=answer.file.removeprefix(here)) for answer in answers]
+
+
+def _check_classes(features: Features) -> None:
+    """Refuse features of which a class has no row: a head would answer it and know nothing of it.
+
+    Raises:
+        HeadError: Names all such classes.
+    """
+    if not len(features):
+        raise HeadError("there is no image to learn from: these features have no row.")
+    known = set(features.labels.tolist())
+    lacking = [name for label, name in enumerate(features.classes) if label not in known]
+    if lacking:
+        raise HeadError(
+            f"there is no image to learn from of {len(lacking)} of the {len(features.classes)} classes: "
+            f"{', '.join(lacking)}. Add rows of each, or give `classes` and `labels` of those that have some."
+        )
 
 
 @contextmanager

@@ -239,8 +239,20 @@ def test_a_head_fitted_to_all_is_measured_by_its_twin_alone(
 
 def test_nothing_to_learn_from_is_told(root: Path) -> None:
     train = pipeline.load_features("pets", root=root)["train"]
-    with pytest.raises(HeadError, match="no image to learn from"):
+    with pytest.raises(HeadError, match="no image to learn from: these features have no row"):
         pipeline.fit_head(train.take(np.zeros(0, np.intp)))
+
+
+@pytest.mark.parametrize("kind", ["centroid", "logistic"])
+def test_a_class_without_a_row_is_named_by_whatever_head(kind: str, root: Path) -> None:
+    train = pipeline.load_features("pets", root=root)["train"]
+    with pytest.raises(
+        HeadError, match=r"to learn from of 1 of the 2 classes: dog\. Add rows of each"
+    ):
+        pipeline.fit_head(train.take(train.labels == 0), kind)
+    more = replace(train, classes=("cat", "cow", "dog", "emu"), labels=train.labels * 2)
+    with pytest.raises(HeadError, match=r"to learn from of 2 of the 4 classes: cow, emu\."):
+        pipeline.fit_head(more, kind)
 
 
 def test_what_no_head_can_learn_from_or_be_asked_about_is_refused(root: Path) -> None:
