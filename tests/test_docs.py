@@ -21,6 +21,7 @@ from pipeline.cli import app
 from pipeline.exporting import export
 from pipeline.exporting.formats import FORMATS
 from pipeline.params import Params, load_params, parse_params
+from pipeline.stages import train
 from tests.documents import (
     DOCUMENTS,
     NOTEBOOK,
@@ -120,6 +121,23 @@ def test_the_notebook_runs(
     assert pictures > 8
     assert "36 images to learn from, 18 to ask about, 3 classes" in said
     assert re.search(r"image 1 is \w+ 0\.\d\d ", said)
+
+
+@pytest.mark.slow
+def test_the_notebook_asks_no_head_about_images_that_it_was_fitted_to(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matplotlib.use("Agg")
+    params = load_params()
+    head = params.head.model_copy(update={"fit_on": "all"})
+    train.run("flowers", BACKBONE, params.model_copy(update={"head": head}))
+    names: dict[str, Any] = {}
+    cells = cells_of("code")
+    asks = next(number for number, source in enumerate(cells) if "head.probabilities(" in source)
+    for number, source in enumerate(cells[: asks + 1]):
+        exec(compile(source, f"notebook.ipynb, code cell {number}", "exec"), names)
+    matplotlib.pyplot.close("all")
+    assert names["head"].fitted_to.isdisjoint(names["val"].sha256)
 
 
 def test_the_notebook_explains_each_cell_and_keeps_no_outputs() -> None:
