@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,10 +150,7 @@ def predict(
         HeadError: No head was trained, or it was trained on features of another fingerprint.
         PipelineError: This process was forked from one that has called it.
     """
-    several = [images] if isinstance(images, str | os.PathLike | bytes) else images
-    several = [images] if isinstance(images, np.ndarray) and images.ndim == 3 else several
-    if not isinstance(several, Iterable):
-        raise ImageError(_no_image("what is given", several))
+    several = _as_several(images)
     with _project(root) as (_, params), TemporaryDirectory() as folder:
         backbone = _choose(params, dataset, backbone)
         here = f"{folder}{os.sep}"
@@ -290,6 +288,21 @@ def _trained(
         fitted_to=fitted_to,
         groups=groups,
     )
+
+
+def _as_several(images: object) -> Iterable[Any]:
+    """Return what is given as images, one or more.
+
+    Raises:
+        ImageError: It is neither an image nor a collection of images, though it may be one of lines or bytes.
+    """
+    dimensions = images.ndim if isinstance(images, np.ndarray) else None
+    if isinstance(images, str | os.PathLike | bytes) or dimensions == 3:
+        return [images]
+    is_else = isinstance(images, io.IOBase | bytearray | memoryview) or dimensions in (0, 2)
+    if is_else or not isinstance(images, Iterable):
+        raise ImageError(_no_image("what is given", images))
+    return images
 
 
 def _as_file(image: ImageLike, path: Path) -> Path:

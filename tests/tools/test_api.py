@@ -1,5 +1,6 @@
 """What `import pipeline` offers: instant to import, the project's own answers, from any folder."""
 
+import io
 import json
 import shutil
 import subprocess
@@ -411,8 +412,22 @@ def test_what_is_no_image_is_named_by_its_place(root: Path) -> None:
     ):
         with pytest.raises(ImageError, match=r"image 0 is .*expected a path, bytes, or an array"):
             pipeline.predict([wrong], "pets", root=root)
-    with pytest.raises(ImageError, match=r"what is given is int; expected a path, bytes, or"):
-        pipeline.predict(7, "pets", root=root)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "found"),
+    [
+        (7, "int"),
+        (io.BytesIO(b"a\nb"), "BytesIO"),
+        (bytearray(b"ab"), "bytearray"),
+        (memoryview(b"ab"), r"memoryview \(2,\)"),
+        (np.zeros((9, 9), np.uint8), r"uint8 \(9, 9\)"),
+        (np.zeros((), np.uint8), r"uint8 \(\)"),
+    ],
+)
+def test_what_is_no_image_is_not_taken_apart(wrong: Any, found: str, root: Path) -> None:
+    with pytest.raises(ImageError, match=rf"what is given is {found}; expected a path, bytes, or"):
+        pipeline.predict(wrong, "pets", root=root)
 
 
 def test_it_works_in_any_folder_of_the_project(
