@@ -7,11 +7,21 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from pipeline import errors as errors
 from pipeline.pinned_environment import LIBRARIES as LIBRARIES
 from pipeline.pinned_environment import PINNED as PINNED
 from pipeline.pinned_environment import PINNED_TOO_LATE as PINNED_TOO_LATE
 
-__all__ = ["Answer", "Features", "TrainedHead", "fit_head", "load_features", "load_head", "predict"]
+__all__ = [
+    "Answer",
+    "Features",
+    "TrainedHead",
+    "errors",
+    "fit_head",
+    "load_features",
+    "load_head",
+    "predict",
+]
 
 # OpenVINO reports each conversion to Google Analytics, from forked processes that may never end. It does
 # without where the package for that cannot be imported.

@@ -82,7 +82,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_python_in_documents_runs(
     document: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names: dict[str, Any] = {"project": project}
+    names: dict[str, Any] = {}
     if document.name == "export.md":
         place_exports(project, monkeypatch)
     for block in blocks_of(document):

@@ -114,7 +114,9 @@ def fit_head(features: Features, kind: str | None = None, **settings: object) ->
             f"fit_on={settings['fit_on']!r}: a head is fitted to the features that are given; expected other "
             "keys of the section head."
         )
-    changes = settings if kind is None else {"kind": kind, **settings}
+    changes = {name: _plain(value) for name, value in settings.items()}
+    if kind is not None:
+        changes["kind"] = kind
     with _project(features.root) as (_, params):
         changed = change_head(params.head, changes)
     outcome = heads.fit_head(features.rows(), heads.Recipe.of(changed))
@@ -163,6 +165,13 @@ def predict(
     return [replace(answer, file=answer.file.removeprefix(here)) for answer in answers]
 
 
+def _plain(value: object) -> object:
+    """Return NumPy's numbers, and those in a list, as Python's: settings are of these."""
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+
+
 def _check_classes(features: Features) -> None:
     """Refuse features of which a class has no row: a head would answer it and know nothing of it.
 
@@ -183,11 +192,13 @@ def _check_classes(features: Features) -> None:
 @contextmanager
 def _project(root: Root) -> Iterator[tuple[Path, Params]]:
     """Give a project's folder and settings; as long as the block runs, `paths` means that project."""
-    folder = Path(root).absolute() if root is not None else _nearest_project(Path.cwd())
+    folder = (
+        Path(root).expanduser().absolute() if root is not None else _nearest_project(Path.cwd())
+    )
     if not (folder / paths.PARAMS).is_file():
         raise ParamsError(
             f"there is no project in {folder}: it holds no {paths.PARAMS}. Work in the project's "
-            "folder or below it, or say where it is, as root='/home/me/project'."
+            "folder or below it, or say where it is, as root='~/project'."
         )
     with paths.project_at(folder):
         yield folder, load_params(folder / paths.PARAMS)

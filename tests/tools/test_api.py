@@ -57,6 +57,7 @@ def test_the_import_loads_nothing_heavy_and_knows_its_names() -> None:
 import sys, pipeline
 loaded = {HEAVY} & set(sys.modules)
 assert set(pipeline.__all__) <= set(dir(pipeline))
+assert issubclass(pipeline.errors.HeadError, Exception) and "errors" in pipeline.__all__
 from pipeline import load_features
 import json; print(json.dumps([sorted(loaded), load_features.__module__, "tensorflow" in sys.modules]))
 """
@@ -69,7 +70,7 @@ import json; print(json.dumps([sorted(loaded), load_features.__module__, "tensor
 
 def test_every_name_is_there_and_documented() -> None:
     for name in pipeline.__all__:
-        assert getattr(pipeline, name) is getattr(api, name)
+        assert name == "errors" or getattr(pipeline, name) is getattr(api, name)
         assert getattr(pipeline, name).__doc__
     with pytest.raises(AttributeError, match="'pipeline' has no attribute 'load_feature'"):
         pipeline.load_feature  # type: ignore[attr-defined]  # noqa: B018
@@ -364,6 +365,15 @@ def test_a_fitted_head_is_that_of_the_stage_unless_settings_differ(root: Path) -
     assert (wide.settings["units"], wide.settings["epochs"]) == ([4], 1)
 
 
+def test_settings_are_numbers_of_numpy_too(root: Path) -> None:
+    train = pipeline.load_features("pets", root=root)["train"]
+    for units in (np.int64(4), [np.int64(4)], np.array([4])):
+        head = pipeline.fit_head(train, "mlp", units=units, epochs=np.int64(1))
+        assert (head.settings["units"], head.settings["epochs"]) == ([4], 1)
+    with pytest.raises(ParamsError, match=r"head\.units: .*found"):
+        pipeline.fit_head(train, "mlp", units=np.float64(4.5))
+
+
 def test_settings_that_no_head_has_are_named(root: Path) -> None:
     train = pipeline.load_features("pets", root=root)["train"]
     with pytest.raises(ParamsError, match=r"head\.unts: unknown key.*Did you mean 'units'"):
@@ -455,6 +465,13 @@ def test_the_settings_of_studies_are_those_of_no_project(
     for folder in (project, below.parent, below):
         monkeypatch.chdir(folder)
         assert pipeline.load_features("pets")["val"].root == project
+
+
+def test_a_project_may_be_named_from_the_home_folder(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(root.parent))
+    assert pipeline.load_features("pets", root=f"~/{root.name}")["val"].root == root
 
 
 def test_elsewhere_it_says_that_there_is_no_project(root: Path, tmp_path: Path) -> None:
