@@ -219,6 +219,16 @@ def test_of_train_only_what_was_held_out_group_by_group_or_fitted_to_as_a_whole_
             head.measure(train.take(asked))
 
 
+def test_val_is_measured_though_the_split_left_near_duplicates_of_train_in_it(root: Path) -> None:
+    both = pipeline.load_features("pets", root=root)
+    val = replace(both["val"], group=np.full(len(both["val"]), both["train"].group[0]))
+    for head in (
+        pipeline.load_head("pets", root=root),
+        pipeline.fit_head(both["train"], "centroid"),
+    ):
+        assert head.measure(val)["n"] == len(val)
+
+
 def test_a_head_fitted_to_all_is_measured_by_its_twin_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
