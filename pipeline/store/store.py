@@ -7,11 +7,13 @@ quarantined.
 """
 
 import errno
+import json
 import logging
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,12 +79,11 @@ class Store:
 
     def __init__(self, root: Path, fingerprint: Fingerprint) -> None:
         self.folder = root / fingerprint.key
+        self._fingerprint = fingerprint
         self._key = fingerprint.key
         self._shards: list[Shard] = []
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if not (self.folder / DESCRIPTION).exists():
-                atomic_write_text(self.folder / DESCRIPTION, fingerprint.to_json() + "\n")
+            _write_description(self.folder, fingerprint)
             remove_left_overs(self.folder)
         except OSError as error:
             raise _cannot_write(self.folder, error) from None
@@ -158,7 +159,7 @@ class Store:
 
     def writer(self) -> "ShardWriter":
         """Return what gathers features and writes them as shards; end with its `flush`."""
-        return ShardWriter(self.folder, self._key)
+        return ShardWriter(self.folder, self._fingerprint)
 
     def _open_all(self) -> Iterator[Shard]:
         for path in sorted(self.folder.glob(f"[!.]*{SUFFIX}")):  # a dot: still being written
@@ -177,7 +178,7 @@ class ShardWriter:
         stored: How many features were written.
     """
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
+    def __init__(self, folder: Path, fingerprint: Fingerprint) -> None:
         self.stored = 0
         self._folder = folder
         self._fingerprint = fingerprint
@@ -216,7 +217,8 @@ class ShardWriter:
         keys = np.concatenate([keys for keys, _ in self._waiting])
         features = np.concatenate([batch for _, batch in self._waiting])
         try:
-            write_shard(self._folder, self._fingerprint, keys, features)
+            _write_description(self._folder, self._fingerprint)  # the folder may have been deleted
+            write_shard(self._folder, self._fingerprint.key, keys, features)
         except OSError as error:
             self._begin()  # what a full disk refuses is not tried again; what Ctrl-C interrupts is
             raise _cannot_write(self._folder, error) from None
@@ -238,6 +240,21 @@ def prefixes_of(keys: Keys) -> NDArray[np.uint64]:
     """Return the first 8 bytes of hashes as numbers, `(n,)`: equal hashes have equal ones."""
     prefixes: NDArray[np.uint64] = np.ascontiguousarray(keys[:, :8]).view(np.uint64).ravel()
     return prefixes
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Return what a folder's fingerprint is made of; nothing where that was lost or damaged."""
+    try:
+        parts = dict(json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+    return parts if Fingerprint(parts=parts).key == folder.name else {}
+
+
+def _write_description(folder: Path, fingerprint: Fingerprint) -> None:
+    """Say in a folder what its fingerprint is made of, unless that is said there."""
+    if not read_description(folder):
+        atomic_write_text(folder / DESCRIPTION, fingerprint.to_json() + "\n")
 
 
 def quarantine_shard(damage: ShardDamaged) -> None:

@@ -31,7 +31,7 @@ from pipeline.store.shards import (
     write_shard,
 )
 from pipeline.store.shared import SharedStore
-from pipeline.store.store import DAMAGED_SUFFIX, DESCRIPTION, quarantine_shard
+from pipeline.store.store import DAMAGED_SUFFIX, quarantine_shard, read_description
 from pipeline.yaml_reader import NotYaml, read_yaml
 
 FEATURES = "features/"
@@ -84,7 +84,7 @@ def inspect_store(root: Path, *, check_rows: bool = False) -> Iterator[StoreSumm
         sound = {shard.path for shard in shards}
         yield StoreSummary(
             fingerprint=folder.name,
-            fingerprint_parts=_read_description(folder),
+            fingerprint_parts=read_description(folder),
             shards=len(shards),
             features=sum(len(shard.keys) for shard in shards),
             bytes=sum(map(_size, folder.iterdir())),
@@ -127,14 +127,14 @@ def features_in_use(experiments: int) -> dict[str, set[bytes]]:
 
 
 def _wanted_here(params: Params) -> Iterator[tuple[str, set[bytes]]]:
-    """Yield the images that the workspace's settings want, by the fingerprints that the store knows."""
-    stored = {
-        _read_description(folder).get("backbone") for folder in _folders(paths.store_folder())
-    }
+    """Yield the images that the workspace's settings want, by the fingerprints that the store may know."""
+    stored = {read_description(folder).get("backbone") for folder in _folders(paths.store_folder())}
+    unsaid = None in stored  # a description was lost: its folder may be that of any network
     images = {key for dataset in params.datasets for key in _images_of(dataset)}
     for name, settings in params.backbones.items():
         for one in settings.networks:
-            if (one.network or name) in stored:  # to know the fingerprint of another may build it
+            # To know the fingerprint of a network may build it.
+            if unsaid or (one.network or name) in stored:
                 extractor = Extractor(name, one, params.extract)
                 yield from ((layer.key, images) for layer in extractor.fingerprint.of_each_layer())
 
@@ -306,14 +306,6 @@ def _read(revision: str | None, name: str) -> Any:
         return read_yaml(text) or {}
     except (NotYaml, OSError, UnicodeDecodeError) as error:
         raise _unreadable(name, revision, error) from None
-
-
-def _read_description(folder: Path) -> dict[str, Any]:
-    """Return what a fingerprint is made of; nothing where the note was lost."""
-    try:
-        return dict(json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return {}
 
 
 def _output(*command: str) -> str:

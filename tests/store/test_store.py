@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import resource
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from pipeline.store import store as store_module
 from pipeline.store.fingerprint import Fingerprint
 from pipeline.store.shards import ShardDamaged
 from pipeline.store.side_by_side import SideBySide
-from pipeline.store.store import Found, Store, keys_of
+from pipeline.store.store import Found, Store, keys_of, read_description
 from tests.damages import KINDS, damage, largest_file
 
 FINGERPRINT = Fingerprint(parts={"backbone": "fake"})
@@ -107,6 +108,25 @@ def test_each_fingerprint_has_its_own_features(tmp_path: Path) -> None:
 def test_the_store_says_what_its_fingerprint_is_made_of(tmp_path: Path) -> None:
     store = Store(tmp_path, FINGERPRINT)
     assert (store.folder / "fingerprint.json").read_text() == '{"backbone":"fake"}\n'
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\0" * 20, '{"backbone":', '{"backbone":"another"}', "[1]", None]
+)
+def test_what_a_fingerprint_is_made_of_is_said_anew_where_that_was_lost(
+    tmp_path: Path, text: str | None
+) -> None:
+    description = Store(tmp_path, FINGERPRINT).folder / "fingerprint.json"
+    description.unlink() if text is None else description.write_text(text)
+    assert read_description(description.parent) == {}
+    assert read_description(Store(tmp_path, FINGERPRINT).folder) == {"backbone": "fake"}
+
+
+def test_a_shard_brings_its_description_where_the_folder_was_deleted(tmp_path: Path) -> None:
+    store = Store(tmp_path, FINGERPRINT)
+    shutil.rmtree(store.folder)
+    SideBySide([store]).add(_batches(range(5)))
+    assert read_description(store.folder) == {"backbone": "fake"}
 
 
 @pytest.mark.usefixtures("_ten_rows")

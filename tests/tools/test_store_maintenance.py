@@ -18,7 +18,7 @@ from pipeline.manifest import read_copies, read_used
 from pipeline.params import load_params
 from pipeline.store.fingerprint import Fingerprint, join_fingerprints
 from pipeline.store.side_by_side import SideBySide
-from pipeline.store.store import Store, keys_of
+from pipeline.store.store import DESCRIPTION, Store, keys_of
 from pipeline.tools import store_maintenance
 from pipeline.tools.store_maintenance import (
     collect_garbage,
@@ -243,6 +243,21 @@ def test_what_a_run_that_was_stopped_has_computed_of_the_workspaces_images_is_in
         for one in collect_garbage(list_shards(paths.store_folder()), used, dry_run=False)
     }
     assert kept == {fingerprint.key: 4, PRINT.key: 0}
+
+
+@pytest.mark.parametrize("text", [None, "", '{"backbone":'])
+def test_what_the_workspace_wants_stays_where_nothing_says_what_a_folder_holds(
+    repository: Path, text: str | None
+) -> None:
+    place("d", {"train/cat/0.jpg": draw_image(0)})
+    keys = keys_of(row.sha256 for row in read_used(paths.manifest_file("d")))
+    params = load_params()
+    fingerprint = Extractor("fake", params.backbone("fake"), params.extract).fingerprint
+    store = Store(paths.store_folder(), fingerprint)
+    SideBySide([store]).add([(keys, np.zeros((1, 4), np.float32))])
+    description = store.folder / DESCRIPTION
+    description.unlink() if text is None else description.write_text(text)
+    assert features_in_use(0) == {fingerprint.key: {keys.tobytes()}}
 
 
 def test_a_network_of_which_the_store_has_nothing_is_not_asked_for_its_fingerprint(
