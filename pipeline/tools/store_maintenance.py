@@ -1,6 +1,8 @@
 """Looking after the store: what it holds, whether it is sound, and making room."""
 
+import hashlib
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -32,12 +34,15 @@ from pipeline.store.shards import (
 )
 from pipeline.store.shared import SharedStore
 from pipeline.store.store import DAMAGED_SUFFIX, quarantine_shard, read_description
+from pipeline.tools.words import count_of
 from pipeline.yaml_reader import NotYaml, read_yaml
 
 FEATURES = "features/"
 # Of an experiment; other references there are DVC's own, as of its queue.
 EXPERIMENT = re.compile("refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/")
 DVC = (sys.executable, "-m", "dvc")  # that of this environment, whatever the PATH
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +109,9 @@ def features_in_use(experiments: int) -> dict[str, set[bytes]]:
         Fingerprint's key to the sha256 (32 bytes each) of its images.
 
     Raises:
-        StoreError: git, DVC, params.yaml, or a features file that is in use cannot be read, so that
-            nobody knows what is in use.
+        StoreError: git, DVC, params.yaml, or a features file that is in use cannot be read, or that of
+            the workspace or HEAD is missing, so that nobody knows what is in use. One that only an
+            experiment uses may be missing; that is said.
     """
     used: dict[str, set[bytes]] = {}
     try:
@@ -114,9 +120,23 @@ def features_in_use(experiments: int) -> dict[str, set[bytes]]:
     except PipelineError as error:
         raise _unknown(str(error)) from None
     cache = Path(_output(*DVC, "cache", "dir").strip())
-    revisions = [None, *_revisions(experiments)]
-    cached = {path for revision in revisions for path in _cached_features(revision, cache)}
-    for path in sorted([*Path(FEATURES).glob("*/*.h5"), *cached]):
+    head, *newest = _revisions(experiments)
+    needed = {*_named_features(None), *_named_features(head)}
+    tried = {named for commit in newest for named in _named_features(commit)} - needed
+    found = {one: path for one in needed | tried if (path := _find_features(one, cache))}
+    if (lost := needed - found.keys()) and _folders(paths.store_folder()):
+        raise _unknown(
+            f"{count_of(len(lost), 'features file')} that dvc.lock of the workspace or HEAD names cannot be "
+            f"found in the workspace or in DVC's cache; the first: {min(lost)[0]}. `dvc fetch "
+            "--all-branches` has back what was pushed; else `dvc repro` makes those of the workspace anew, "
+            "of what the store holds, and when its dvc.lock is committed HEAD names no others."
+        )
+    if lost := tried - found.keys():
+        log.warning(
+            "features files of the last experiments that are not in DVC's cache: %d. What these alone use "
+            "is not known, and not kept.", len(lost)
+        )  # fmt: skip
+    for path in sorted({*Path(FEATURES).glob("*/*.h5"), *found.values()}):
         try:
             keys = {key.tobytes() for key in read_keys(path)}
             for fingerprint in _kept_under(read_header(path)):
@@ -265,15 +285,14 @@ def _revisions(experiments: int) -> list[str]:
     return [head, *commits[:experiments]]
 
 
-def _cached_features(revision: str | None, cache: Path) -> Iterator[Path]:
-    """Yield the features files that a revision's dvc.lock names, where DVC's cache has them.
+def _named_features(revision: str | None) -> Iterator[tuple[str, str]]:
+    """Yield the features files that a revision's dvc.lock names, and their md5.
 
     Those of datasets and backbones that its params.yaml does not name are of no use to it: DVC leaves
     in dvc.lock what once was run.
 
     Args:
         revision: A commit; None: the workspace.
-        cache: DVC's folder.
     """
     lock = _read(revision, "dvc.lock")
     try:
@@ -288,11 +307,29 @@ def _cached_features(revision: str | None, cache: Path) -> Iterator[Path]:
         pairs = product(params["datasets"].keys(), params["backbones"].keys())
     except (AttributeError, KeyError, TypeError) as error:
         raise _unreadable("params.yaml", revision, error) from None
-    for dataset, backbone in pairs:
-        md5 = hashes.get(f"{FEATURES}{dataset}/{backbone}.h5", "")
-        path = cache / "files" / "md5" / md5[:2] / md5[2:]
-        if path.is_file():
-            yield path
+    names = {f"{FEATURES}{dataset}/{backbone}.h5" for dataset, backbone in pairs}
+    yield from ((name, hashes[name]) for name in names & hashes.keys())
+
+
+def _find_features(named: tuple[str, str], cache: Path) -> Path | None:
+    """Return where the features file of a name and md5 lies: in DVC's cache, or in the workspace."""
+    name, md5 = named
+    cached = cache / "files" / "md5" / md5[:2] / md5[2:]
+    if cached.is_file():
+        return cached
+    return Path(name) if _has_md5(Path(name), md5) else None
+
+
+def _has_md5(path: Path, md5: str) -> bool:
+    """Tell whether a file is there and has the content that DVC calls so."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, _md5).hexdigest() == md5
+
+
+def _md5() -> Any:
+    return hashlib.md5(usedforsecurity=False)
 
 
 def _read(revision: str | None, name: str) -> Any:

@@ -1,5 +1,7 @@
+import hashlib
 import logging
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -77,7 +79,7 @@ def test_the_networks_and_layers_of_a_features_file_in_use_stay(
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(SETTINGS)
     monkeypatch.setattr(store_maintenance, "_output", lambda *_: "cache")
-    monkeypatch.setattr(store_maintenance, "_revisions", lambda _: [])
+    monkeypatch.setattr(store_maintenance, "_revisions", lambda _: [None])
     layers = Fingerprint(parts={"backbone": "fake", "layer": ["early", None]})
     whole = join_fingerprints([layers, Fingerprint(parts={"backbone": "another"})])
     single = [one.key for one in whole.of_each_layer()]
@@ -218,6 +220,61 @@ def test_what_workspace_head_and_the_last_experiments_use_is_found(
     run("git", "update-ref", "refs/exps/celery/stash", "HEAD")
     run("git", "update-ref", "refs/exps/stash", "HEAD")
     assert used(1) == [True, True, True, False], "DVC's own, as of its queue, are no experiments"
+
+
+@pytest.mark.parametrize("of", ["the workspace", "HEAD"])
+def test_nothing_is_dropped_where_a_features_file_in_use_is_in_no_cache(
+    repository: Path, of: str
+) -> None:
+    keys = fill(paths.store_folder(), 10)
+    commit(keys, "0" * 32)
+    if of == "HEAD":
+        Path("dvc.lock").write_text("stages: {}")
+    else:
+        lock_of_all = Path("dvc.lock").read_text()
+        run("git", "rm", "-q", "dvc.lock")
+        run("git", "commit", "-q", "-m", "a")
+        Path("dvc.lock").write_text(lock_of_all)
+    assert set(features_in_use(0)) == {PRINT.key}
+    shutil.rmtree(".dvc/cache")
+    with pytest.raises(
+        StoreError, match=r"^nothing was dropped.*1 features file that dvc\.lock of the workspace or HEAD.*"
+        r"the first: features/d/fake\.h5\. `dvc fetch --all-branches`"
+    ):  # fmt: skip
+        features_in_use(0)
+
+
+def test_a_features_file_of_the_workspace_does_as_well_as_that_of_the_cache(
+    repository: Path,
+) -> None:
+    keys = fill(paths.store_folder(), 10)
+    write_file(Path("features/d/fake.h5"), keys)
+    commit(keys, hashlib.md5(Path("features/d/fake.h5").read_bytes()).hexdigest())
+    shutil.rmtree(".dvc/cache")
+    assert set(features_in_use(0)) == {PRINT.key}
+
+
+def test_in_a_fresh_clone_with_no_store_nothing_is_in_use_and_nothing_fails(
+    repository: Path,
+) -> None:
+    commit(np.zeros((1, 32), np.uint8), "0" * 32)
+    shutil.rmtree(".dvc/cache")
+    assert features_in_use(20) == {}
+
+
+def test_experiments_whose_features_files_are_in_no_cache_are_counted(
+    repository: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(paths.store_folder(), 10)
+    head = run("git", "rev-parse", "HEAD").strip()
+    for number in range(2):
+        commit(np.zeros((1, 32), np.uint8), str(number) * 32)
+        run("git", "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/{number}", "HEAD")
+    run("git", "reset", "-q", "--hard", head)
+    Path("params.yaml").write_text(SETTINGS)
+    shutil.rmtree(".dvc/cache")
+    assert features_in_use(20) == {}
+    assert "last experiments that are not in DVC's cache: 2. What these alone use" in caplog.text
 
 
 def test_what_a_run_that_was_stopped_has_computed_of_the_workspaces_images_is_in_use(
