@@ -183,6 +183,7 @@ class SharedStore:
         if not self._is_folder:
             self._files.put_file(str(path), target)  # a bucket shows an object when it is whole
             return
+        Path(target).parent.mkdir(exist_ok=True)  # alone: where a disk was, nothing is to be made
         with atomic_write(Path(target)) as temporary:
             shutil.copyfile(path, temporary)
         remove_left_overs(Path(target).parent)

@@ -15,6 +15,7 @@ from fsspec.core import url_to_fs
 
 from pipeline import paths
 from pipeline.errors import StoreError
+from pipeline.store import shared as shared_module
 from pipeline.store import store as store_module
 from pipeline.store.fingerprint import Fingerprint
 from pipeline.store.shared import SharedStore
@@ -257,6 +258,22 @@ def test_a_folder_that_is_not_there_is_told_and_not_made(
     with pytest.raises(StoreError, match=r"cannot be used: there is no folder .*params\.yaml"):
         action(store, str(tmp_path / "not mounted"))
     assert not (tmp_path / "not mounted").exists()
+
+
+def test_where_a_folder_goes_while_shards_are_added_nothing_is_made_in_its_place(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = machine(tmp_path / "one", slice(20))
+    real = shared_module.check_shard
+
+    def unmount(path: Path, fingerprint: str) -> Any:
+        shutil.rmtree(folder, ignore_errors=True)
+        return real(path, fingerprint)
+
+    monkeypatch.setattr(shared_module, "check_shard", unmount)
+    with pytest.raises(StoreError, match=rf"cannot be used: .*No such file .*{folder}"):
+        add(one, str(folder))
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(
