@@ -19,7 +19,14 @@ from pipeline import paths
 from pipeline.errors import StoreError, first_line
 from pipeline.files import atomic_write, remove_left_overs
 from pipeline.store.shards import SUFFIX, Keys, ShardDamaged, check_shard
-from pipeline.store.store import DAMAGED_SUFFIX, DESCRIPTION, Store, prefixes_of, quarantine_shard
+from pipeline.store.store import (
+    DAMAGED_SUFFIX,
+    DESCRIPTION,
+    Store,
+    prefixes_of,
+    quarantine_shard,
+    read_description,
+)
 
 TABLE_BYTES = 128 << 10  # read at once of a shard of which only the table is wanted
 
@@ -98,23 +105,28 @@ class SharedStore:
             return
         for folder in folders:
             with self._reaching():
-                lacking = sorted(_names_in(folder) - self._names(folder.name))
-                if lacking and (folder / DESCRIPTION).exists():
-                    self._put(folder / DESCRIPTION)  # the same text whoever writes it
+                there = self._sizes(folder.name)
+                lacking = sorted(_names_in(folder) - there.keys())
+                if lacking and not there.get(DESCRIPTION) and read_description(folder):
+                    self._put(folder / DESCRIPTION)
                 for name in lacking:
                     self.added += self._add_shard(folder / name)
 
     def _names(self, fingerprint: str) -> set[str]:
         """Return the names of the shards of a fingerprint, as they are now."""
+        return {name for name in self._sizes(fingerprint) if name.endswith(SUFFIX)}
+
+    def _sizes(self, fingerprint: str) -> dict[str, int]:
+        """Return the names of the files of a fingerprint, as they are now, and their bytes."""
         if self._is_folder and not Path(self._root).is_dir():  # as where a disk is not mounted
             raise FileNotFoundError(f"there is no folder {self._root}")
         self._files.invalidate_cache()
         try:
             found = self._files.ls(f"{self._root}/{fingerprint}", detail=True)
         except FileNotFoundError:
-            return set()  # nobody has added one yet
-        files = [one["name"] for one in found if one["type"] != "directory"]
-        return {PurePosixPath(path).name for path in files if path.endswith(SUFFIX)}
+            return {}  # nobody has added one yet
+        files = [one for one in found if one["type"] != "directory"]
+        return {PurePosixPath(one["name"]).name: one["size"] for one in files}
 
     def _may_hold(self, path: str, wanted: NDArray[np.uint64]) -> bool:
         """Tell by a shard's table whether one of its images is wanted; True where it cannot be read.

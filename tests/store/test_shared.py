@@ -1,6 +1,8 @@
 """A shared store: what one machine computed another fetches, and what is damaged is never taken for it."""
 
+import errno
 import logging
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -154,6 +156,37 @@ def test_a_shard_that_is_here_already_is_not_looked_at_there(folder: Path, tmp_p
     (folder / FINGERPRINT.key / held.name).write_bytes(b"torn")
     assert fetch(two, str(folder)) == 2
     assert held.name in names(str(folder))
+
+
+@pytest.mark.parametrize("lost", [None, b""])
+def test_a_description_that_is_lost_here_is_not_added_and_one_that_is_lost_there_is(
+    url: str, lost: bytes | None, tmp_path: Path
+) -> None:
+    one, two = machine(tmp_path / "one", slice(10)), machine(tmp_path / "two", slice(10, 20))
+    (one.folder / DESCRIPTION).write_bytes(lost or bytes(20))
+    assert add(one, url) == 1
+    assert DESCRIPTION not in names(url)
+    files, root = url_to_fs(f"{url}/{FINGERPRINT.key}/{DESCRIPTION}")
+    if lost is not None:
+        files.pipe_file(root, lost)
+    assert add(two, url) == 1
+    assert files.cat_file(root) == (two.folder / DESCRIPTION).read_bytes()
+
+
+def test_a_description_that_is_there_is_not_written_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where only who made a file may replace it, no shard could be added."""
+    add(machine(tmp_path / "one", slice(10)), str(folder))
+    real = Path.replace
+
+    def replace(path: Path, target: Path) -> Path:
+        if target == folder / FINGERPRINT.key / DESCRIPTION:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    assert add(machine(tmp_path / "two", slice(10, 20)), str(folder)) == 1
 
 
 def test_who_is_stopped_while_adding_leaves_no_part_of_a_shard(
