@@ -10,7 +10,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,13 +45,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def remove_left_overs(folder: Path) -> None:
-    """Remove the temporary files of `atomic_write` that runs killed long ago left in a folder."""
+    """Remove the temporary files of `atomic_write` that runs killed long ago left in a folder.
+
+    What cannot be removed stays: that of another user, in a folder where each removes their own.
+    """
     for path in folder.glob(".*.tmp"):
-        try:
+        with suppress(OSError):
             if time.time() - path.stat().st_mtime > LEFT_OVER_SECONDS:
                 path.unlink()
-        except FileNotFoundError:
-            continue  # another process was first
 
 
 class DeferredErrorFile(io.FileIO):

@@ -107,6 +107,24 @@ def test_only_old_temporary_files_are_left_overs(tmp_path: Path) -> None:
     assert _names(tmp_path) == [".hidden", "shard.h5", "shard.tmp"]
 
 
+def test_a_left_over_that_may_not_be_removed_keeps_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (".a.tmp", ".b.tmp", ".c.tmp"):
+        (tmp_path / name).write_text("old")
+        os.utime(tmp_path / name, (0, 0))
+    real = Path.unlink
+
+    def unlink(path: Path) -> None:
+        if path.name == ".b.tmp":
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        real(path)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    remove_left_overs(tmp_path)
+    assert _names(tmp_path) == [".b.tmp"]
+
+
 def test_a_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder/old").write_text("old")
