@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -240,6 +241,14 @@ def _drop(folder: Path, shards: Iterable[Shard], masks: Iterable[NDArray[np.bool
             quarantine_shard(damage)
         shard.path.unlink(missing_ok=True)
     for path in folder.glob(f"*{DAMAGED_SUFFIX}"):
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder that had the name of a shard; another process may be first."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
         path.unlink(missing_ok=True)
 
 

@@ -340,6 +340,16 @@ def test_a_shard_found_damaged_while_garbage_is_collected_is_quarantined(
     assert Store(tmp_path, PRINT).find(keys).missing.all()
 
 
+def test_a_folder_with_the_name_of_a_shard_goes_as_damaged_shards_do(tmp_path: Path) -> None:
+    keys = fill(tmp_path, 5)
+    (tmp_path / PRINT.key / "a.h5").mkdir()
+    (tmp_path / PRINT.key / "a.h5/file").write_text("no shard")
+    used = {PRINT.key: {key.tobytes() for key in keys}}
+    assert [one.kept for one in collect_garbage(list_shards(tmp_path), used, dry_run=False)] == [5]
+    assert len(list((tmp_path / PRINT.key).glob("*.h5*"))) == 1
+    assert not Store(tmp_path, PRINT).find(keys).missing.any()
+
+
 def test_a_temporary_file_that_goes_while_it_is_counted_is_no_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
