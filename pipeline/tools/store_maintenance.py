@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -214,32 +214,65 @@ def collect_garbage(
         used: Of `features_in_use`.
         dry_run: Only say what would go.
     """
-    for folder, files in shards.items():
-        wanted = used.get(folder.name, set())
-        sound = [shard for path in files if (shard := _sound(path, False)) is not None]
-        masks = [_rows_in_use(shard.keys, wanted) for shard in sound]
-        kept = int(sum(mask.sum() for mask in masks))
-        dropped = sum(len(mask) for mask in masks) - kept
-        saved = sum(
-            int(_size(shard.path) * (1 - mask.mean()))
-            for shard, mask in zip(sound, masks, strict=True)
-        )
+    plans = [_plan(folder, files, used.get(folder.name, set())) for folder, files in shards.items()]
+    for plan in plans if not dry_run else ():
+        _drop_unused(plan)  # of all first: on a full disk what is written anew needs the room
+    for plan in plans:
         if not dry_run:
-            _drop(folder, sound, masks)
-        yield GcResult(fingerprint=folder.name, features=dropped, kept=kept, bytes=saved)
+            _drop_rows(plan)
+        yield plan.result
 
 
-def _drop(folder: Path, shards: Iterable[Shard], masks: Iterable[NDArray[np.bool_]]) -> None:
-    for shard, mask in zip(shards, masks, strict=True):
-        if mask.all():
-            continue
-        rows = np.flatnonzero(mask)
-        try:
-            if len(rows):
-                write_shard(folder, folder.name, shard.keys[rows], read_rows(shard, rows))
-        except ShardDamaged as damage:
-            quarantine_shard(damage)
-        shard.path.unlink(missing_ok=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Plan:
+    """What is to become of the shards of a fingerprint.
+
+    Attributes:
+        folder: Where they lie.
+        masks: By shard, bool `(n,)`: the rows that are in use.
+        result: What comes of it.
+    """
+
+    folder: Path
+    masks: dict[Path, NDArray[np.bool_]]
+    result: GcResult
+
+
+def _plan(folder: Path, files: Sequence[Path], wanted: set[bytes]) -> _Plan:
+    shards = [shard for path in files if (shard := _sound(path, False)) is not None]
+    masks = {shard.path: _rows_in_use(shard.keys, wanted) for shard in shards}
+    kept = int(sum(mask.sum() for mask in masks.values()))
+    result = GcResult(
+        fingerprint=folder.name,
+        features=sum(map(len, masks.values())) - kept,
+        kept=kept,
+        bytes=sum(int(_size(path) * (1 - mask.mean())) for path, mask in masks.items()),
+    )
+    return _Plan(folder=folder, masks=masks, result=result)
+
+
+def _drop_unused(plan: _Plan) -> None:
+    """Drop the shards of which nothing is in use, and those that are damaged."""
+    for path, mask in plan.masks.items():
+        if not mask.any():
+            path.unlink(missing_ok=True)
+    _remove_damaged(plan.folder)
+
+
+def _drop_rows(plan: _Plan) -> None:
+    """Write the shards anew of which something is in use, without the rest."""
+    for path, mask in plan.masks.items():
+        if mask.any() and not mask.all() and (shard := _sound(path, False)) is not None:
+            rows = np.flatnonzero(mask)
+            try:
+                write_shard(plan.folder, plan.folder.name, shard.keys[rows], read_rows(shard, rows))
+            except ShardDamaged as damage:
+                quarantine_shard(damage)
+            path.unlink(missing_ok=True)
+    _remove_damaged(plan.folder)
+
+
+def _remove_damaged(folder: Path) -> None:
     for path in folder.glob(f"*{DAMAGED_SUFFIX}"):
         _remove(path)
 

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from pipeline.features import Block, Header, create_features
 from pipeline.manifest import read_copies, read_used
 from pipeline.params import load_params
 from pipeline.store.fingerprint import Fingerprint, join_fingerprints
+from pipeline.store.shards import write_shard
 from pipeline.store.side_by_side import SideBySide
 from pipeline.store.store import DESCRIPTION, Store, keys_of
 from pipeline.tools import store_maintenance
@@ -144,6 +146,27 @@ def test_garbage_goes_and_what_is_in_use_stays_readable(tmp_path: Path) -> None:
     assert np.array_equal(after.read(after.find(keys[:6]), keys[:6]), values)
     assert not list((tmp_path / other.key).glob("*.h5"))
     assert [summary.fingerprint for summary in inspect_store(tmp_path)] == [PRINT.key]
+
+
+def test_what_nobody_uses_goes_before_anything_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk there is no room for a shard without some of its rows before."""
+    prints = sorted((PRINT, Fingerprint(parts={"backbone": "other"})), key=lambda one: one.key)
+    keys, unused = fill(tmp_path, 20, prints[0]), prints[1].key
+    fill(tmp_path, 9, prints[1])
+    (tmp_path / unused / "a.h5.damaged").write_bytes(b"nonsense")
+    seen: list[list[Path]] = []
+
+    def write(*shard: Any) -> Path:
+        seen.append(list((tmp_path / unused).glob("*.h5*")))
+        return write_shard(*shard)
+
+    monkeypatch.setattr(store_maintenance, "write_shard", write)
+    used = {prints[0].key: {keys[0].tobytes()}}
+    done = list(collect_garbage(list_shards(tmp_path), used, dry_run=False))
+    assert [(one.features, one.kept) for one in done] == [(19, 1), (9, 0)]
+    assert seen == [[]]
 
 
 def test_what_is_computed_while_it_is_asked_what_is_in_use_stays(tmp_path: Path) -> None:
