@@ -257,15 +257,20 @@ def _write_description(folder: Path, fingerprint: Fingerprint) -> None:
         atomic_write_text(folder / DESCRIPTION, fingerprint.to_json() + "\n")
 
 
-def quarantine_shard(damage: ShardDamaged) -> None:
-    """Rename a shard that cannot be trusted, so that nobody reads it, and warn."""
-    log.warning("shard %s; it is quarantined and its images are computed again", damage)
+def quarantine_shard(damage: ShardDamaged) -> bool:
+    """Rename a shard that cannot be trusted, so that nobody reads it, and warn; tell whether it was there.
+
+    Raises:
+        StoreError: It cannot be renamed.
+    """
     try:
         damage.path.rename(damage.path.with_name(damage.path.name + DAMAGED_SUFFIX))
     except FileNotFoundError:
-        pass  # another process was first
+        return False  # another process was first
     except OSError as error:
         raise _cannot_write(damage.path.parent, error) from None
+    log.warning("shard %s; it is quarantined and its images are computed again", damage)
+    return True
 
 
 def _cannot_write(folder: Path, error: OSError) -> StoreError:

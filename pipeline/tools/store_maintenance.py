@@ -7,7 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -85,16 +86,15 @@ def inspect_store(root: Path, *, check_rows: bool = False) -> Iterator[StoreSumm
         check_rows: Read and check every feature too. What is damaged is quarantined.
     """
     for folder in _folders(root):
-        files = _shard_files(folder)
-        shards = [shard for path in files if (shard := _sound(path, check_rows)) is not None]
-        sound = {shard.path for shard in shards}
+        shards, damages = _open_shards(_shard_files(folder), check_rows)
+        damaged = tuple(damage.path.name for damage in damages if quarantine_shard(damage))
         yield StoreSummary(
             fingerprint=folder.name,
             fingerprint_parts=read_description(folder),
             shards=len(shards),
             features=sum(len(shard.keys) for shard in shards),
             bytes=sum(map(_size, folder.iterdir())),
-            damaged=tuple(path.name for path in files if path not in sound),
+            damaged=damaged,
         )
 
 
@@ -214,7 +214,10 @@ def collect_garbage(
         used: Of `features_in_use`.
         dry_run: Only say what would go.
     """
-    plans = [_plan(folder, files, used.get(folder.name, set())) for folder, files in shards.items()]
+    plans = [
+        _plan(folder, files, used.get(folder.name, set()), dry_run)
+        for folder, files in shards.items()
+    ]
     for plan in plans if not dry_run else ():
         _drop_unused(plan)  # of all first: on a full disk what is written anew needs the room
     for plan in plans:
@@ -238,8 +241,13 @@ class _Plan:
     result: GcResult
 
 
-def _plan(folder: Path, files: Sequence[Path], wanted: set[bytes]) -> _Plan:
-    shards = [shard for path in files if (shard := _sound(path, False)) is not None]
+def _plan(folder: Path, files: Sequence[Path], wanted: set[bytes], dry_run: bool) -> _Plan:
+    shards, damages = _open_shards(files, False)
+    for damage in damages:
+        if dry_run:
+            log.warning("shard %s; it would be dropped", damage)
+        else:
+            quarantine_shard(damage)
     masks = {shard.path: _rows_in_use(shard.keys, wanted) for shard in shards}
     kept = int(sum(mask.sum() for mask in masks.values()))
     result = GcResult(
@@ -262,14 +270,19 @@ def _drop_unused(plan: _Plan) -> None:
 def _drop_rows(plan: _Plan) -> None:
     """Write the shards anew of which something is in use, without the rest."""
     for path, mask in plan.masks.items():
-        if mask.any() and not mask.all() and (shard := _sound(path, False)) is not None:
-            rows = np.flatnonzero(mask)
-            try:
-                write_shard(plan.folder, plan.folder.name, shard.keys[rows], read_rows(shard, rows))
-            except ShardDamaged as damage:
-                quarantine_shard(damage)
-            path.unlink(missing_ok=True)
+        if mask.any() and not mask.all():
+            with suppress(FileNotFoundError):  # another process set it aside
+                _write_anew(path, np.flatnonzero(mask))
     _remove_damaged(plan.folder)
+
+
+def _write_anew(path: Path, rows: NDArray[np.int64]) -> None:
+    try:
+        shard = open_shard(path, path.parent.name)
+        write_shard(path.parent, path.parent.name, shard.keys[rows], read_rows(shard, rows))
+    except ShardDamaged as damage:
+        quarantine_shard(damage)
+    path.unlink(missing_ok=True)
 
 
 def _remove_damaged(folder: Path) -> None:
@@ -306,16 +319,17 @@ def _shard_files(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"[!.]*{SUFFIX}"))
 
 
-def _sound(path: Path, check_rows: bool) -> Shard | None:
-    """Return a shard, None (and set it aside) if it cannot be trusted."""
-    try:
-        shard = (check_shard if check_rows else open_shard)(path, path.parent.name)
-    except FileNotFoundError:
-        return None
-    except ShardDamaged as damage:
-        quarantine_shard(damage)
-        return None
-    return shard
+def _open_shards(files: Iterable[Path], check_rows: bool) -> tuple[list[Shard], list[ShardDamaged]]:
+    """Return the shards that can be trusted, and what is wrong with others; what is gone is left out."""
+    sound, damages = [], []
+    for path in files:
+        try:
+            sound.append((check_shard if check_rows else open_shard)(path, path.parent.name))
+        except FileNotFoundError:
+            continue
+        except ShardDamaged as damage:
+            damages.append(damage)
+    return sound, damages
 
 
 def _revisions(experiments: int) -> list[str]:

@@ -19,6 +19,7 @@ from pipeline.extraction.extractor import Extractor
 from pipeline.features import Block, Header, create_features
 from pipeline.manifest import read_copies, read_used
 from pipeline.params import load_params
+from pipeline.store import shards
 from pipeline.store.fingerprint import Fingerprint, join_fingerprints
 from pipeline.store.shards import write_shard
 from pipeline.store.side_by_side import SideBySide
@@ -119,6 +120,35 @@ def test_checking_rows_finds_a_changed_feature_that_the_tables_do_not_show(
         ]
     assert shard.name in caplog.text
     assert [summary.features for summary in inspect_store(tmp_path)] == [0]
+
+
+def test_what_goes_while_it_is_checked_is_not_counted_as_quarantined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(tmp_path, 5)
+    (tmp_path / PRINT.key / "a.h5").symlink_to("nowhere")
+    open_whole = shards.open_shard
+
+    def then_collect(path: Path, *rest: Any) -> Any:
+        shard = open_whole(path, *rest)
+        path.unlink()
+        return shard
+
+    monkeypatch.setattr(shards, "open_shard", then_collect)
+    assert [one.damaged for one in inspect_store(tmp_path, check_rows=True)] == [()]
+    assert caplog.messages == []
+
+
+def test_a_dry_run_leaves_what_is_damaged_as_it_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(tmp_path, 5)
+    (shard,) = (tmp_path / PRINT.key).glob("*.h5")
+    shard.write_bytes(b"nonsense")
+    assert [one.features for one in collect_garbage(list_shards(tmp_path), {}, dry_run=True)] == [0]
+    assert shard.read_bytes() == b"nonsense"
+    assert f"shard {shard}: cannot be read" in caplog.text
+    assert "it would be dropped" in caplog.text
 
 
 def test_garbage_goes_and_what_is_in_use_stays_readable(tmp_path: Path) -> None:
