@@ -23,6 +23,8 @@ from pipeline.store.store import (
     DAMAGED_SUFFIX,
     DESCRIPTION,
     Store,
+    cannot_read,
+    cannot_write,
     prefixes_of,
     quarantine_shard,
     read_description,
@@ -78,7 +80,8 @@ class SharedStore:
             keys: uint8 `(n, 32)`, the images whose features are wanted.
 
         Raises:
-            StoreError: The shared store cannot be reached or read; what came until then is of use.
+            StoreError: The shared store cannot be reached or read, or the local one not be written; what
+                came until then is of use.
         """
         if self.url is None:
             return
@@ -87,10 +90,11 @@ class SharedStore:
             if not len(wanted):
                 continue
             with self._reaching():
-                for name in sorted(self._names(store.folder.name) - _names_in(store.folder)):
-                    path = f"{self._root}/{store.folder.name}/{name}"
-                    if self._may_hold(path, wanted):
-                        self.fetched += self._fetch_shard(path, store.folder / name)
+                there = self._names(store.folder.name)
+            for name in sorted(there - _names_in(store.folder)):
+                path = f"{self._root}/{store.folder.name}/{name}"
+                if self._may_hold(path, wanted):
+                    self.fetched += self._fetch_shard(path, store.folder / name)
 
     def add(self, folders: Iterable[Path]) -> None:
         """Copy the shards that it lacks to it.
@@ -99,7 +103,7 @@ class SharedStore:
             folders: Of fingerprints, in the local store.
 
         Raises:
-            StoreError: The shared store cannot be reached or written.
+            StoreError: The shared store cannot be reached or written, or the local one not be read.
         """
         if self.url is None:
             return
@@ -109,8 +113,8 @@ class SharedStore:
                 lacking = sorted(_names_in(folder) - there.keys())
                 if lacking and not there.get(DESCRIPTION) and read_description(folder):
                     self._put(folder / DESCRIPTION)
-                for name in lacking:
-                    self.added += self._add_shard(folder / name)
+            for name in lacking:
+                self.added += self._add_shard(folder / name)
 
     def _names(self, fingerprint: str) -> set[str]:
         """Return the names of the shards of a fingerprint, as they are now."""
@@ -148,25 +152,38 @@ class SharedStore:
 
     def _fetch_shard(self, path: str, target: Path) -> bool:
         """Put a shard into the local store, whole and sound; tell whether it came."""
+        data = self._read(path)
+        if data is None:
+            return False
         try:
             with atomic_write(target) as temporary:
-                self._files.get_file(path, str(temporary))
-                found, expected = temporary.stat().st_size, self._files.size(path)
-                if found != expected:  # of the way, not of the shard
-                    raise OSError(f"{path}: {found:,} of {expected:,} bytes came")
+                temporary.write_bytes(data)
                 check_shard(temporary, target.parent.name, target.stem)
-        except FileNotFoundError:
-            return False  # another machine set it aside
-        except PermissionError:
-            log.warning(
-                "shard %s cannot be read: who added it must let others read it; it is not used",
-                self._shown(path),
-            )
-            return False
         except ShardDamaged as damage:
             self._set_aside(path, damage.why)
             return False
+        except OSError as error:
+            raise cannot_write(target.parent, error) from None
         return True
+
+    def _read(self, path: str) -> bytes | None:
+        """Return a shard's bytes, a few MiB; None where it is gone, or kept from others, which is said."""
+        with self._reaching():
+            try:
+                data: bytes = self._files.cat_file(path)
+                if len(data) != (
+                    expected := self._files.size(path)
+                ):  # of the way, not of the shard
+                    raise OSError(f"{path}: {len(data):,} of {expected:,} bytes came")
+            except FileNotFoundError:
+                return None  # another machine set it aside
+            except PermissionError:
+                log.warning(
+                    "shard %s cannot be read: who added it must let others read it; it is not used",
+                    self._shown(path),
+                )
+                return None
+        return data
 
     def _set_aside(self, path: str, why: str) -> None:
         log.warning("shard %s: %s; it is set aside and not used", self._shown(path), why)
@@ -183,10 +200,13 @@ class SharedStore:
             check_shard(path, path.parent.name)
         except FileNotFoundError:
             return False  # another process set it aside
+        except OSError as error:
+            raise cannot_read(path, error) from None
         except ShardDamaged as damage:
             quarantine_shard(damage)
             return False
-        self._put(path)
+        with self._reaching():
+            self._put(path)
         return True
 
     def _put(self, path: Path) -> None:
@@ -211,8 +231,6 @@ class SharedStore:
     def _reaching(self) -> Iterator[None]:
         try:
             yield
-        except StoreError:  # of the local store
-            raise
         except Exception as error:  # noqa: BLE001 (each file system has its own)
             raise StoreError(
                 f"the shared store {self.url} cannot be used: {first_line(error)}. Expected a place that can "

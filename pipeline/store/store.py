@@ -86,7 +86,7 @@ class Store:
             _write_description(self.folder, fingerprint)
             remove_left_overs(self.folder)
         except OSError as error:
-            raise _cannot_write(self.folder, error) from None
+            raise cannot_write(self.folder, error) from None
 
     def find(self, keys: Keys) -> Found:
         """Look up many images at once, by the tables of all shards as they are now.
@@ -221,7 +221,7 @@ class ShardWriter:
             write_shard(self._folder, self._fingerprint.key, keys, features)
         except OSError as error:
             self._begin()  # what a full disk refuses is not tried again; what Ctrl-C interrupts is
-            raise _cannot_write(self._folder, error) from None
+            raise cannot_write(self._folder, error) from None
         self.stored += len(keys)
         self._begin()
 
@@ -268,12 +268,21 @@ def quarantine_shard(damage: ShardDamaged) -> bool:
     except FileNotFoundError:
         return False  # another process was first
     except OSError as error:
-        raise _cannot_write(damage.path.parent, error) from None
+        raise cannot_write(damage.path.parent, error) from None
     log.warning("shard %s; it is quarantined and its images are computed again", damage)
     return True
 
 
-def _cannot_write(folder: Path, error: OSError) -> StoreError:
+def cannot_read(path: Path, error: OSError) -> StoreError:
+    """Return the error of a file of the local store that the system does not let be read."""
+    return StoreError(
+        f"cannot read {path} of the feature store: {error.strerror or error}; "
+        f"{advice_for(error) or 'look at that file'}, and run again."
+    )
+
+
+def cannot_write(folder: Path, error: OSError) -> StoreError:
+    """Return the error of a folder of the local store that the system does not let be written."""
     full = error.errno in (None, errno.ENOSPC, errno.EDQUOT)  # HDF5's own errors have no number
     advice = (None if full else advice_for(error)) or "make room (bottleneck store gc)"
     return StoreError(

@@ -23,6 +23,7 @@ from pipeline.store.fingerprint import Fingerprint
 from pipeline.store.shared import SharedStore
 from pipeline.store.side_by_side import SideBySide
 from pipeline.store.store import DESCRIPTION, Store, keys_of
+from tests.damages import largest_file
 from tests.s3_server import BUCKET, s3_server
 
 FINGERPRINT = Fingerprint(parts={"backbone": "fake"})
@@ -215,10 +216,10 @@ def test_what_came_in_part_is_not_used_and_no_damage_of_the_shared_store(
     one, two = machine(tmp_path / "one", slice(10)), machine(tmp_path / "two")
     add(one, str(folder))
 
-    def cut(_: object, source: str, target: str) -> None:
-        Path(target).write_bytes(Path(source).read_bytes()[:500])
+    def cut(_: object, path: str) -> bytes:
+        return Path(path).read_bytes()[:500]
 
-    monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.get_file", cut)
+    monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.cat_file", cut)
     with pytest.raises(StoreError, match=r"500 of [\d,]+ bytes came"):
         fetch(two, str(folder))
     assert len(shard_files(folder)) == 1
@@ -271,16 +272,38 @@ def test_a_shard_that_cannot_be_read_holds_no_other_up(
     add(one, str(folder))
     first, *others = sorted(shard_files(folder))
     (first.parent / f"{'0' * 64}.h5").mkdir()
-    get = LocalFileSystem.get_file
+    read = LocalFileSystem.cat_file
 
-    def get_some(files: Any, path: str, *rest: Any, **more: Any) -> None:
+    def read_some(files: Any, path: str) -> Any:
         if path.endswith(first.name):
             raise PermissionError("Permission denied")
-        get(files, path, *rest, **more)
+        return read(files, path)
 
-    monkeypatch.setattr(LocalFileSystem, "get_file", get_some)
+    monkeypatch.setattr(LocalFileSystem, "cat_file", read_some)
     assert fetch(two, str(folder)) == len(others) > 0
     assert f"{first.name} cannot be read: who added it must let others read it" in caplog.text
+
+
+def test_what_the_local_store_refuses_is_not_put_down_to_the_shared_one(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = machine(tmp_path / "one", slice(10)), machine(tmp_path / "two")
+    add(one, str(folder))
+    with largest_file(500), pytest.raises(
+        StoreError, match=rf"^cannot write to the feature store {two.folder}: File too large"
+    ):  # fmt: skip
+        fetch(two, str(folder))
+    (held,) = shard_files(tmp_path / "one")
+    (folder / FINGERPRINT.key / held.name).unlink()
+
+    def refuse(path: Path, _: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(shared_module, "check_shard", refuse)
+    with pytest.raises(
+        StoreError, match=rf"^cannot read {held} of the feature store: Permission denied"
+    ):
+        add(one, str(folder))
 
 
 @pytest.mark.parametrize("action", [add, fetch])
