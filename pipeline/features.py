@@ -162,6 +162,7 @@ def create_features(path: Path, header: Header) -> Iterator[FeaturesWriter]:
 
     Raises:
         FeaturesError: The disk is full or cannot be written.
+        OSError: What the block raises of another file, as of a shard that cannot be read.
     """
     try:
         with _create(path) as (file, stream):
@@ -170,6 +171,8 @@ def create_features(path: Path, header: Header) -> Iterator[FeaturesWriter]:
             yield writer
             writer.finish()
     except OSError as error:
+        if error.filename not in (None, str(path), *map(str, path.parents)):
+            raise
         raise FeaturesError(
             f"cannot write the features file {path}: {error.strerror or error}. "
             f"What was there stays; {advice_for(error) or 'make room'}. {_AGAIN}"

@@ -1,5 +1,6 @@
 """A features file gives back what was written, or says that it is damaged; never anything else."""
 
+import errno
 import hashlib
 import os
 import time
@@ -350,3 +351,14 @@ def _damage_often(path: Path, kind: str, times: int) -> None:
 
 def _all_keys(blocks: dict[str, Block]) -> bytes:
     return bytes.fromhex(b"".join(block.sha256.tobytes() for block in blocks.values()).decode())
+
+
+def test_what_a_block_raises_of_another_file_is_not_put_down_to_the_features_file(
+    tmp_path: Path,
+) -> None:
+    with (
+        pytest.raises(PermissionError, match=r"Permission denied: '/store/a\.h5'"),
+        create_features(tmp_path / "features.h5", HEADER),
+    ):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/store/a.h5")
+    assert list(tmp_path.iterdir()) == []
