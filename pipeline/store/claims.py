@@ -175,14 +175,14 @@ def _lock(stream: BinaryIO) -> None:
 
 
 def _is_held(path: Path) -> bool:
-    """Is the process that wrote a claim still at it? Not as far as can be told, where it cannot be read."""
+    """Is the process that wrote a claim still at it? So it seems where a file is there and cannot be read."""
     try:
         with path.open("rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return False
+    except OSError:  # another holds it, or who may not read it cannot tell
+        return True
     return False
 
 

@@ -1,5 +1,6 @@
 """Claims: what another run computes is left to it, and no claim outlives its process."""
 
+import errno
 import fcntl
 import os
 import signal
@@ -196,6 +197,25 @@ def test_what_is_no_claim_keeps_nobody_from_claiming(tmp_path: Path, content: by
             other.write(content)
             other.flush()
             assert _free(tmp_path, ["a"], _keys(0, 4)) == [False, False, True, True]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EMFILE, errno.EIO])
+def test_a_claim_that_cannot_be_read_is_not_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """It may be another user's, who computes on."""
+    real = Path.open
+
+    def refuse(path: Path, mode: str) -> object:
+        if path.name.startswith("claim-") and mode == "rb":
+            raise OSError(number, os.strerror(number))
+        return real(path, mode)
+
+    with _holder(tmp_path, "a", 0, 4):
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "open", refuse)
+            assert _free(tmp_path, ["a"], _keys(0, 4)) == [True] * 4
+        assert _free(tmp_path, ["a"], _keys(0, 4)) == [False] * 4
 
 
 def test_waiting_ends_where_the_claims_cannot_be_read_any_more(
