@@ -348,6 +348,10 @@ def _check_store(text: str) -> str:
             "expected an absolute folder, or a URL as s3://team/features, without name, password or query: "
             "params.yaml is in Git (docs/sharing.md says where keys belong)"
         )
+    if "::" in text:
+        raise ValueError(
+            "'::' joins two places to fsspec, and features would lie in the first: name one place"
+        )
     if text.partition("://")[0] in KEEP_NOTHING:
         raise ValueError("what is added there is lost, or comes to nobody else: name another place")
     return _check_path(text)

@@ -137,6 +137,11 @@ def test_a_shared_store_is_no_relative_folder_and_holds_no_secret(store: str) ->
     assert "hush" not in message
 
 
+@pytest.mark.parametrize("store", ["/tmp/a::b", "s3://team/a::memory://b"])
+def test_a_shared_store_is_one_place(store: str) -> None:
+    assert "features.store: '::' joins two places" in faults_of({"features": {"store": store}})
+
+
 def test_a_shared_store_that_keeps_nothing_for_others_is_refused() -> None:
     for store in ("memory://a", "zip:///tmp/a.zip"):
         assert "features.store: what is added there is lost" in faults_of(
