@@ -417,7 +417,14 @@ def find_credentials() -> str:
 def store_sizes(root: Path) -> list[int]:
     """Return the bytes of each fingerprint's folder; the claims of runs have one, too, behind a dot."""
     folders = [folder for folder in root.glob("[!.]*") if folder.is_dir()]
-    return [sum(file.stat().st_size for file in os.scandir(folder)) for folder in folders]
+    return [sum(map(_size, os.scandir(folder))) for folder in folders]
+
+
+def _size(file: "os.DirEntry[str]") -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0  # a run that fills the store renamed it
 
 
 def probe(module: str) -> Probe:

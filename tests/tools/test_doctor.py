@@ -349,6 +349,9 @@ def test_the_store_is_measured_by_fingerprint(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1.h5").write_bytes(b"x" * size)
     (tmp_path / ".claims").mkdir()
+    (tmp_path / "a/gone.h5").symlink_to(
+        "nowhere"
+    )  # as what goes between its listing and its measure
     assert sorted(store_sizes(tmp_path)) == [3, 4]
 
 
