@@ -5,6 +5,7 @@ lacks is copied from the other, whole, under its name. Nothing that came is used
 """
 
 import logging
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -113,8 +114,21 @@ class SharedStore:
                 lacking = sorted(_names_in(folder) - there.keys())
                 if lacking and not there.get(DESCRIPTION) and read_description(folder):
                     self._put(folder / DESCRIPTION)
+            self._warn_of_unread(folder.name, _names_in(folder) & there.keys())
             for name in lacking:
                 self.added += self._add_shard(folder / name)
+
+    def _warn_of_unread(self, fingerprint: str, names: set[str]) -> None:
+        """Say how many shards in a folder others may not read: by their names they are there."""
+        if not self._is_folder:
+            return
+        folder = Path(self._root) / fingerprint
+        if unread := [name for name in names if not os.access(folder / name, os.R_OK)]:
+            log.warning(
+                "shards in %s that cannot be read: %d. They count as there, and serve nobody else: who "
+                "added them must let others read them (chmod g+rws and a umask of 002; docs/sharing.md)",
+                folder, len(unread)
+            )  # fmt: skip
 
     def _names(self, fingerprint: str) -> set[str]:
         """Return the names of the shards of a fingerprint, as they are now."""

@@ -306,6 +306,20 @@ def test_what_the_local_store_refuses_is_not_put_down_to_the_shared_one(
         add(one, str(folder))
 
 
+def test_shards_that_are_there_for_nobody_else_are_counted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = machine(tmp_path / "one", slice(30))
+    add(one, str(folder))
+    add(one, str(folder))
+    assert caplog.messages == []
+    (folder / FINGERPRINT.key / shard_files(folder)[0].name).unlink()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert add(one, str(folder)) == 1
+    (message,) = caplog.messages
+    assert message.startswith(f"shards in {folder / FINGERPRINT.key} that cannot be read: 2. They")
+
+
 @pytest.mark.parametrize("action", [add, fetch])
 def test_a_folder_that_is_not_there_is_told_and_not_made(
     action: Callable[[Store, str], int], tmp_path: Path
