@@ -6,9 +6,10 @@ lacks is copied from the other, whole, under its name. Nothing that came is used
 
 import logging
 import os
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -226,17 +227,41 @@ class SharedStore:
     def _put(self, path: Path) -> None:
         """Copy a file of the local store to its place; nobody sees a part of it."""
         target = f"{self._root}/{path.parent.name}/{path.name}"
-        if not self._is_folder:
+        if not self._renames:
             self._files.put_file(str(path), target)  # a bucket shows an object when it is whole
-            return
-        Path(target).parent.mkdir(exist_ok=True)  # alone: where a disk was, nothing is to be made
-        with atomic_write(Path(target)) as temporary:
+        elif not self._is_folder:
+            self._put_and_rename(path, target)
+        else:
+            self._put_into_folder(path, Path(target))
+
+    def _put_and_rename(self, path: Path, target: str) -> None:
+        """Copy a file under a temporary name beside its place, as `atomic_write` has one, and rename it."""
+        folder, _, name = target.rpartition("/")
+        temporary = f"{folder}/.{name}.{secrets.token_hex(4)}.tmp"
+        try:
+            self._files.put_file(str(path), temporary)
+            self._files.mv(temporary, target)
+        except BaseException:
+            with suppress(Exception):  # what is out of reach stays: nobody takes it for a shard
+                self._files.rm_file(temporary)
+            raise
+
+    def _put_into_folder(self, path: Path, target: Path) -> None:
+        target.parent.mkdir(exist_ok=True)  # alone: where a disk was, nothing is to be made
+        with atomic_write(target) as temporary:
             shutil.copyfile(path, temporary)
-        remove_left_overs(Path(target).parent)
+        remove_left_overs(target.parent)
 
     @property
     def _is_folder(self) -> bool:
         return "file" in _protocols(self._files)
+
+    @property
+    def _renames(self) -> bool:
+        """Tell whether it has files, which come piece by piece and can be renamed, not objects."""
+        from fsspec.spec import AbstractFileSystem  # whose own `mv` copies and removes
+
+        return type(self._files).mv is not AbstractFileSystem.mv
 
     def _shown(self, path: str) -> str:
         return f"{self.url}{path.removeprefix(self._root)}"

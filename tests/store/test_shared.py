@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import fsspec
 import numpy as np
 import pytest
 from fsspec.core import url_to_fs
+from fsspec.implementations.memory import MemoryFileSystem
 
 from pipeline import paths
 from pipeline.errors import StoreError
@@ -36,7 +38,9 @@ def _ten_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "SHARD_ROWS", 10)
 
 
-@pytest.fixture(params=["folder", "memory", pytest.param("S3", marks=pytest.mark.slow)])
+@pytest.fixture(
+    params=["folder", "memory", "server of files", pytest.param("S3", marks=pytest.mark.slow)]
+)
 def url(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
@@ -44,12 +48,19 @@ def url(
     if request.param == "folder":
         (tmp_path / "team").mkdir()
         yield str(tmp_path / "team")
-    elif request.param == "memory":
+    elif request.param in ("memory", "server of files"):
+        if request.param == "server of files":
+            monkeypatch.setattr(MemoryFileSystem, "mv", rename)
         yield "memory://team"
         fsspec.filesystem("memory").rm("/team", recursive=True)
     else:
         with s3_server(monkeypatch):
             yield f"s3://{BUCKET}/features"
+
+
+def rename(files: MemoryFileSystem, old: str, new: str) -> None:
+    """Rename in one step, as a server of files does, and no bucket."""
+    files.store[new] = files.store.pop(old)
 
 
 @pytest.fixture
@@ -208,6 +219,33 @@ def test_who_is_stopped_while_adding_leaves_no_part_of_a_shard(
     assert names(str(folder)) == [DESCRIPTION]
     monkeypatch.undo()
     assert add(one, str(folder)) == 1
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ConnectionError])
+def test_no_part_of_a_shard_is_seen_on_a_server_of_files(
+    error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shows a file from the first byte that comes."""
+    one, url = machine(tmp_path / "one", slice(10)), "memory://team"
+    monkeypatch.setattr(MemoryFileSystem, "mv", rename)
+    put, seen = MemoryFileSystem.put_file, []
+
+    def stop(files: MemoryFileSystem, source: str, target: str) -> None:
+        put(files, source, target)
+        if ".h5" in target:
+            files.pipe_file(target, files.cat_file(target)[:500])
+            seen.extend(names(url))
+            raise error
+
+    monkeypatch.setattr(MemoryFileSystem, "put_file", stop)
+    with pytest.raises((KeyboardInterrupt, StoreError), match=r"^$|ConnectionError"):
+        add(one, url)
+    temporary, description = seen
+    assert re.fullmatch(r"\..*\.h5\.\w+\.tmp", temporary)
+    assert names(url) == [description] == [DESCRIPTION]
+    monkeypatch.setattr(MemoryFileSystem, "put_file", put)
+    assert add(one, url) == 1
+    fsspec.filesystem("memory").rm("/team", recursive=True)
 
 
 def test_what_came_in_part_is_not_used_and_no_damage_of_the_shared_store(
