@@ -3,6 +3,8 @@
 import ast
 import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -381,3 +383,31 @@ def test_params_name_what_params_yaml_has(stage: str) -> None:
         section = tree
         for key in re.sub(r"\.\$\{[^}]+\}", "", name).split("."):
             section = section[key]
+
+
+def test_git_merges_no_lines_of_a_record_of_runs(tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        command = ["git", "-c", "user.name=n", "-c", "user.email=e", *words]
+        return subprocess.run(
+            command, cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout
+
+    def commit(text: str) -> None:
+        for name in ("dvc.lock", "studies/dvc.lock", "params.yaml"):
+            (tmp_path / name).write_text(text)
+        git("add", "--all")
+        git("commit", "--quiet", "--message", text[:9])
+
+    git("init", "--quiet", "--initial-branch", "ours")
+    (tmp_path / "studies").mkdir()
+    shutil.copy(ROOT / ".gitattributes", tmp_path)
+    lines = "".join(f"{number}\n" for number in range(20))
+    commit(lines)
+    git("checkout", "--quiet", "-b", "theirs")
+    commit(f"{lines}theirs\n")
+    git("checkout", "--quiet", "ours")
+    commit(f"ours\n{lines}")
+    git("merge", "--quiet", "--strategy-option", "ours", "theirs")
+    assert (tmp_path / "params.yaml").read_text() == f"ours\n{lines}theirs\n"
+    for name in ("dvc.lock", "studies/dvc.lock"):
+        assert (tmp_path / name).read_text() == f"ours\n{lines}"
