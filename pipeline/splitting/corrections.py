@@ -1,7 +1,8 @@
 """Labels corrected by hand, in `data/labels/<dataset>.csv`: read, checked against the images, applied.
 
 They are applied to what has been split by the archive's own labels. So a correction changes the row
-of its image alone: no other image moves to another split, and none gets another name.
+of its image alone: no other image moves to another split, and none gets another name (but where a
+line brings in an image that was set aside, which is then as good as new).
 """
 
 import csv
