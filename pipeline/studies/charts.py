@@ -97,8 +97,10 @@ def _share(frame: Frame, row: int, one: Share) -> str:
         ends = "".join(f"M{end} {y - CAP}v{2 * CAP}" for end in (left, right))
         parts.append(f'<path class="curve" d="M{left} {y}H{right}{ends}"></path>')
         told += f" ({one.low:.4f} to {one.high:.4f})"
+    narrowed = f' textLength="{WIDTH}" lengthAdjust="spacingAndGlyphs"'
+    fitted = narrowed if len(one.name) * LETTER > WIDTH else ""
     return (
-        f'<text x="0" y="{top + LINE}">{escape(one.name)}</text><g class="series-{one.series}">'
+        f'<text x="0" y="{top + LINE}"{fitted}>{escape(one.name)}</text><g class="series-{one.series}">'
         f'{"".join(parts)}<circle cx="{x}" cy="{y}" r="{RADIUS}"></circle><title>{escape(told)}</title></g>'
     )
 

@@ -1,5 +1,6 @@
 """The page's small decisions, one by one."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -74,3 +75,15 @@ def test_a_class_without_images_has_no_figures(n: int, figures: int) -> None:
     text = '{% from "macros.html.j2" import class_row with context %}{{ class_row(row) }}'
     html = make_environment().from_string(text).render(row=row)
     assert (html.count("0.500"), html.count(">\u2013<")) == (figures, 6 - figures)
+
+
+def test_of_many_heads_the_best_are_told_first() -> None:
+    def head(backbone: str, accuracy: float) -> dict[str, object]:
+        metrics = {"val": {"accuracy": accuracy}}
+        return {"backbone": backbone, "kind": "mlp", "story": "right", "metrics": metrics}
+
+    heads = [head("a", 0.7), head("b", 0.9), head("c", 0.7), head("d", 0.95)]
+    datasets = [{"name": "pets", "heads": heads, "is_drawn": False}]
+    shown = make_environment().get_template("short.html.j2").render(datasets=datasets)
+    assert re.findall(r"#pets/(\w)", shown) == ["d", "b", "a", "c"]
+    assert shown.index("1 more") < shown.index("#pets/c")

@@ -1,6 +1,7 @@
 import re
 from xml.etree import ElementTree
 
+from pipeline.reporting.charts import WIDTH
 from pipeline.studies.charts import Share, as_file, draw_frontier, draw_learning, draw_shares
 
 
@@ -62,3 +63,10 @@ def test_a_file_of_its_own_has_its_colours_and_says_what_it_is() -> None:
     root = ElementTree.fromstring(svg)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert ".series-0 { color:" in (root[0].text or "")
+
+
+def test_a_name_that_is_longer_than_the_picture_is_narrowed_not_cut() -> None:
+    short, long = Share(name="a", value=0.5, low=None, high=None), "golden retriever or not, " * 4
+    svg = draw_shares([short, Share(name=long, value=0.5, low=None, high=None)], "accuracy")
+    assert svg.count("textLength") == 1
+    assert f'textLength="{WIDTH}" lengthAdjust="spacingAndGlyphs">{long}<' in svg
