@@ -44,7 +44,7 @@ ARGUMENTS = {
     "spread": ["--images", "2000", "--files", "200"],
     "size": ["--images", "30", "60", "--classes", "3"],
     "store": ["--stored", "1000", "--sizes", "100", "200"],
-    "suspects": ["FEATURES", "FEATURES", "--seeds", "7"],
+    "suspects": ["FEATURES", "FEATURES", "--seeds", "7", "--times", "40,2"],
 }  # fmt: skip
 # They build networks, run Keras or all stages, or write much.
 LONG_ONES = {

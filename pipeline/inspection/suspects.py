@@ -23,7 +23,7 @@ SALT = "inspection"
 # purpose (benchmarks/suspects.py), but weaker says of more images that they are suspect.
 C = 1.0
 LOGISTIC = Recipe(kind="logistic", own=LogisticSettings(c=C))
-# Finds as many, and takes a hundredth of the time where there are a hundred classes, for it takes no steps.
+# Finds as many, and takes no steps, of which regressions on photos of many classes need hundreds.
 LDA = Recipe(kind="lda", own=LdaSettings())
 MOST_EXACT = 100_000  # images times classes to which logistic regressions are fitted
 MOST_FITTED = 50_000  # images that a head is fitted to: of more, each class has its share
