@@ -68,10 +68,15 @@ def _measure(path: Path) -> Archive:
         sizes = [file.stat().st_size for file in path.rglob("*") if file.is_file()]
         return Archive(sum(sizes), len(sizes))
     size = path.stat().st_size
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return Archive(size, sum(not one.is_dir() for one in archive.infolist()))
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        ValueError,
+    ):  # no zip, or one for `fetch` to judge
         return Archive(size, size / PHOTO_BYTES)
-    with zipfile.ZipFile(path) as archive:
-        return Archive(size, sum(not one.is_dir() for one in archive.infolist()))
 
 
 def estimate_bytes(archive: Archive, params: Params) -> dict[str, int]:

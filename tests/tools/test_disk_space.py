@@ -48,6 +48,7 @@ def test_the_estimate_grows_with_what_is_asked_for() -> None:
         ("flowers", {"source": "kaggle"}, KAGGLES, KAGGLES / PHOTO_BYTES),
         ("own", {"source": "archive", "archive": "pets"}, 7, 2),
         ("own", {"source": "archive", "archive": "pets.zip"}, ZIPPED, 2),
+        ("own", {"source": "archive", "archive": "bad.zip"}, ZIPPED, ZIPPED / PHOTO_BYTES),
         ("own", {"source": "archive", "archive": "pets/cat/1.jpg"}, 3, 3 / PHOTO_BYTES),
         ("own", {"source": "archive", "archive": "nowhere"}, None, None),
         ("own", {"source": "archive", "archive": "https://example.org/a.zip"}, None, None),
@@ -69,6 +70,8 @@ def test_an_archives_size_is_known_before_it_is_fetched(
         archive.mkdir("cat")
         archive.writestr("cat/1.jpg", b"abc")
         archive.writestr("dog/1.jpg", b"defg")
+    damaged = Path("pets.zip").read_bytes().replace(b"PK\x01\x02", bytes(4), 1)
+    Path("bad.zip").write_bytes(damaged)
     found = measure_archive(dataset, DatasetParams(**settings))
     assert found == (None if size is None else (size, images))
 
