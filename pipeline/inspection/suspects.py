@@ -23,9 +23,14 @@ SALT = "inspection"
 # purpose (benchmarks/suspects.py), but weaker says of more images that they are suspect.
 C = 1.0
 LOGISTIC = Recipe(kind="logistic", own=LogisticSettings(c=C))
-# Finds as many, and takes no steps, of which regressions on photos of many classes need hundreds.
+# Finds as many, and takes no steps, of which regressions on photos of many classes need hundreds. But each
+# class has a covariance, which takes as long to shrink as it is wide, squared, and of few images says little.
 LDA = Recipe(kind="lda", own=LdaSettings())
 MOST_EXACT = 100_000  # images times classes to which logistic regressions are fitted
+LEAST_OF_A_CLASS, WIDEST = (
+    50,
+    4096,
+)  # images on average, and numbers of a feature, for discriminants
 MOST_FITTED = 50_000  # images that a head is fitted to: of more, each class has its share
 CELLS = 1 << 24  # probabilities that are there at once, of whole classes: 128 MB
 
@@ -88,6 +93,13 @@ def judge_labels(rows: Rows) -> LabelVerdicts:
     )
 
 
+def choose_recipe(images: int, classes: int, width: int) -> Recipe:
+    """Return the heads that judge so many images of so many classes, of features of a width."""
+    is_much = images * classes > MOST_EXACT
+    is_enough = images >= LEAST_OF_A_CLASS * classes and width <= WIDEST
+    return LDA if is_much and is_enough else LOGISTIC
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OutOfFoldHeads:
     """Heads, of which each can be asked about the images that it was not fitted to.
@@ -103,7 +115,7 @@ class OutOfFoldHeads:
     @classmethod
     def fit(cls, rows: Rows) -> Self:
         """Fit a head a fold."""
-        recipe = LOGISTIC if len(rows) * rows.classes <= MOST_EXACT else LDA
+        recipe = choose_recipe(len(rows), rows.classes, rows.width)
         folds = assign_folds(rows, FOLDS, recipe.seed, SALT)
         heads = {}
         for fold in np.unique(folds[folds >= 0]).tolist():

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.heads.rows import Rows
 from pipeline.inspection import suspects
-from pipeline.inspection.suspects import OutOfFoldHeads, judge_labels
+from pipeline.inspection.suspects import OutOfFoldHeads, choose_recipe, judge_labels
 from tests.heads.examples import blobs, rows_of
 
 
@@ -21,7 +21,7 @@ def with_wrong_labels(rows: Rows, wrong: list[int]) -> Rows:
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The heads of few images and classes, and those of many."""
     if request.param == "lda":
-        monkeypatch.setattr(suspects, "MOST_EXACT", 0)
+        monkeypatch.setattr(suspects, "choose_recipe", lambda *size: suspects.LDA)
     return str(request.param)
 
 
@@ -56,10 +56,22 @@ def test_near_duplicates_with_the_same_wrong_label_do_not_vouch_for_one_another(
     assert set(np.argsort(verdicts.quality)[:4]) == set(wrong)
 
 
-def test_many_images_of_many_classes_are_judged_by_heads_that_take_no_steps(kind: str) -> None:
+def test_the_heads_are_of_the_kind_that_was_chosen(kind: str) -> None:
     heads = OutOfFoldHeads.fit(blobs([20, 20])).heads.values()
     assert {head.kind for head in heads} == {kind}
-    assert (100_000 if kind == "logistic" else 0) == suspects.MOST_EXACT
+
+
+@pytest.mark.parametrize(
+    ("images", "classes", "width", "chosen"),
+    [
+        (2_000, 2, 1280, "logistic"), (50_000, 2, 1280, "logistic"), (5_000, 100, 1280, "lda"),
+        (4_999, 100, 1280, "logistic"), (10_000, 1_000, 1280, "logistic"), (5_000, 100, 4097, "logistic"),
+    ],
+)  # fmt: skip
+def test_many_images_of_many_classes_are_judged_by_heads_that_take_no_steps(
+    images: int, classes: int, width: int, chosen: str
+) -> None:
+    assert choose_recipe(images, classes, width).kind == chosen
 
 
 def test_no_head_has_seen_an_image_that_it_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
