@@ -128,9 +128,8 @@ def features_in_use(experiments: int) -> dict[str, set[bytes]]:
     if (lost := needed - found.keys()) and _folders(paths.store_folder()):
         raise _unknown(
             f"{count_of(len(lost), 'features file')} that dvc.lock of the workspace or HEAD names cannot be "
-            f"found in the workspace or in DVC's cache; the first: {min(lost)[0]}. `dvc fetch "
-            "--all-branches` has back what was pushed; else `dvc repro` makes those of the workspace anew, "
-            "of what the store holds, and when its dvc.lock is committed HEAD names no others."
+            f"found in the workspace or in DVC's cache; the first: {min(lost)[0]}. After `dvc repro`, commit "
+            "dvc.lock: then HEAD names what is here. Or `dvc fetch --all-branches` has back what was pushed."
         )
     if lost := tried - found.keys():
         log.warning(
@@ -243,6 +242,8 @@ class _Plan:
 
 def _plan(folder: Path, files: Sequence[Path], wanted: set[bytes], dry_run: bool) -> _Plan:
     shards, damages = _open_shards(files, False)
+    if not dry_run:
+        _remove_damaged(folder)  # whose names those may take that are damaged now
     for damage in damages:
         if dry_run:
             log.warning("shard %s; it would be dropped", damage)
