@@ -310,7 +310,8 @@ def _as_several(images: object) -> Iterable[Any]:
     dimensions = images.ndim if isinstance(images, np.ndarray) else None
     if isinstance(images, str | os.PathLike | bytes) or dimensions == 3:
         return [images]
-    is_else = isinstance(images, io.IOBase | bytearray | memoryview) or dimensions in (0, 2)
+    is_file = hasattr(images, "read")  # and yields lines
+    is_else = is_file or isinstance(images, bytearray | memoryview) or dimensions in (0, 2)
     if is_else or not isinstance(images, Iterable):
         raise ImageError(_no_image("what is given", images))
     return images

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -434,11 +434,22 @@ def test_what_is_no_image_is_named_by_its_place(root: Path) -> None:
             pipeline.predict([wrong], "pets", root=root)
 
 
+class Upload:
+    """A file that is no io.IOBase, as NamedTemporaryFile gives one."""
+
+    def read(self) -> bytes:
+        return b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([])
+
+
 @pytest.mark.parametrize(
     ("wrong", "found"),
     [
         (7, "int"),
         (io.BytesIO(b"a\nb"), "BytesIO"),
+        (Upload(), "Upload"),
         (bytearray(b"ab"), "bytearray"),
         (memoryview(b"ab"), r"memoryview \(2,\)"),
         (np.zeros((9, 9), np.uint8), r"uint8 \(9, 9\)"),
