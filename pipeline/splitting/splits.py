@@ -204,9 +204,12 @@ def _explain(
     """Return the message that names each class without an image in some split, and the ways out."""
     faults, any_joined = [], False
     for label, missing in lacking.items():
-        sizes = [group.size for group in drawn if label in group.labels]
-        any_joined |= max(sizes) > 1
-        counts = f"images: {sum(sizes)}, groups of near-duplicates: {len(sizes)}"
+        own = [group for group in drawn if label in group.labels]
+        any_joined |= any(group.size > 1 for group in own)
+        shared = sum(len(group.labels) > 1 for group in own)
+        images = f"images: {sum(group.size for group in own)}, " if not shared else ""
+        others = f", of which {shared} hold images of other classes, too" if shared else ""
+        counts = f"{images}groups of near-duplicates: {len(own)}{others}"
         faults.append(f"{label} ({counts}) has none in {' and '.join(missing)}")
     ways = ["set split.test_fraction to 0"] if TEST in needed else []
     ways += ["set split.near_duplicates to false"] if any_joined else []

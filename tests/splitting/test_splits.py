@@ -345,6 +345,15 @@ def test_a_class_of_one_group_is_an_error_that_says_what_to_change() -> None:
         )  # fmt: skip
 
 
+def test_a_class_whose_images_all_have_twins_in_another_is_told_so() -> None:
+    message = r"rose \(groups of near-duplicates: 3, of which 3 hold images of other classes, too\) has none in"
+    with pytest.raises(SplitError, match=message):
+        assign_splits(
+            sha256=NAMES[:106], groups=NAMES[:3] * 2 + NAMES[6:106],
+            labels=["rose"] * 3 + ["tulip"] * 103, val_fraction=0.01, test_fraction=0.0, seed=7,
+        )  # fmt: skip
+
+
 def test_a_class_too_small_for_three_splits_is_told_of_test_fraction() -> None:
     with pytest.raises(
         SplitError,
