@@ -24,6 +24,8 @@ class Outcome:
         high: Its upper bound.
         mixes: Pairs of classes mixed up, the most images first.
         absent: Classes that have no image in val.
+        missed: How many of the others have images in val, and it is right about none.
+        classes: How many have images in val.
         baseline: What always naming the largest class would give.
         learning: How it learned; None for a kind that knows no epochs.
     """
@@ -34,6 +36,8 @@ class Outcome:
     high: float
     mixes: Sequence[Mix]
     absent: Sequence[str]
+    missed: int
+    classes: int
     baseline: Baseline
     learning: Learning | None
 
@@ -42,6 +46,7 @@ def tell_story(outcome: Outcome) -> str:
     """Return one sentence: how often it is right, what it mixes up, what guessing gives, how it learned."""
     clauses = [
         tell_accuracy(outcome),
+        tell_missed(outcome),
         tell_mixes(outcome.mixes),
         tell_baseline(outcome),
         tell_absent(outcome.absent),
@@ -64,6 +69,13 @@ def tell_accuracy(outcome: Outcome) -> str:
         f"{text}, too few to tell much (the true accuracy may be anywhere from "
         f"{percent(outcome.low, 0)} to {percent(outcome.high, 0)})"
     )
+
+
+def tell_missed(outcome: Outcome) -> str:
+    """Say of how many classes it names no image rightly; nothing where there is none such."""
+    if not outcome.missed:
+        return ""
+    return f"of {outcome.missed:,} of the {outcome.classes:,} classes on none"
 
 
 def tell_mixes(mixes: Sequence[Mix]) -> str:

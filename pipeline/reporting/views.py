@@ -219,14 +219,17 @@ def _outcome(
     """Return the figures that the head's story is made of."""
     right, n = int(counts.trace()), len(head.val)
     low, high = wilson_interval(right, n)
-    sizes = zip(head.val.classes, counts.sum(axis=1), strict=True)
+    asked = counts.sum(axis=1) > 0
+    absent = [name for name, is_asked in zip(head.val.classes, asked, strict=True) if not is_asked]
     return Outcome(
         right=right,
         n=n,
         low=low,
         high=high,
         mixes=find_mixes(counts, head.val.classes),
-        absent=[name for name, size in sizes if not size],
+        absent=absent,
+        missed=int((asked & (counts.diagonal() == 0)).sum()),
+        classes=int(asked.sum()),
         baseline=baseline,
         learning=learning,
     )

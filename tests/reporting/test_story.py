@@ -26,6 +26,8 @@ OUTCOME = Outcome(
     high=0.995,
     mixes=[Mix(actual="rose", predicted="tulip", count=5, of=100)],
     absent=[],
+    missed=0,
+    classes=2,
     baseline=Baseline(name="dog", right=201, p_value=0.0),
     learning=OVERFITTED,
 )
@@ -45,6 +47,13 @@ def test_the_story_is_one_sentence_of_all_that_matters() -> None:
         "Right on 388 of 393 images (98.7\u202f%); most often rose is taken for tulip: 5 times; "
         "always saying dog would be right on 51\u202f%; "
         "the log loss on val was lowest after epoch 5 of 15 and rose again."
+    )
+
+
+def test_classes_of_which_no_image_is_named_rightly_are_counted() -> None:
+    said = tell_story(replace(OUTCOME, missed=28, classes=100))
+    assert said.startswith(
+        "Right on 388 of 393 images (98.7\u202f%); of 28 of the 100 classes on none; most"
     )
 
 
