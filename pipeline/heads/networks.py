@@ -23,16 +23,18 @@ ClassWeight = Literal["balanced"] | None
 # The settings in which networks that are trained together may differ.
 MAY_DIFFER = frozenset({"l1", "l2", "learning_rate", "dropout"})
 
+L2, L2_CLASSES = 1.3e-2, 5  # the weight of the kernels' squares, of so many classes at most
+
 # Each use of random numbers has a stream of its own: more of one leaves the others as they were.
 INITIAL, ORDER, DROPOUT = 0, 1, 2
 LARGEST_WEIGHT = 1e15  # beyond it training has diverged, and float32 would soon hold it no more
 
 
 class TrainingSettings(KindSettings):
-    """How a network is trained by gradient descent."""
+    """How a network is trained by gradient descent; `l2` None: `L2`, and of many classes less."""
 
     l1: float = Field(default=0.0, ge=0)
-    l2: float = Field(ge=0)
+    l2: float | None = Field(default=None, ge=0)
     optimizer: Optimizer
     momentum: float = Field(default=0.9, ge=0, lt=1)
     nesterov: bool = False
@@ -43,6 +45,14 @@ class TrainingSettings(KindSettings):
     patience: int = Field(ge=0)
     restarts: int = Field(default=1, ge=1, le=100)
     class_weight: ClassWeight = None
+
+    def penalty(self, classes: int) -> float:
+        """Return the weight of the kernels' squares.
+
+        The more classes there are, the smaller the share of each in the loss, and so what holds its weights
+        is to be.
+        """
+        return L2 * min(1.0, L2_CLASSES / classes) if self.l2 is None else self.l2
 
     @property
     def needs_holdout(self) -> bool:
@@ -161,7 +171,10 @@ class _Networks:
 
         rule = make_rule(first.optimizer, first.momentum, first.nesterov)
         rate = of_each(one.learning_rate for one in settings)
-        l1, l2 = of_each(one.l1 for one in settings), of_each(one.l2 for one in settings)
+        l1, l2 = (
+            of_each(one.l1 for one in settings),
+            of_each(one.penalty(classes) for one in settings),
+        )
         rng = np.random.default_rng([seed, INITIAL])
         self.kernels: list[Parameter] = []
         self.biases: list[Parameter] = []

@@ -34,7 +34,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "temperature": 0.07,
         "shrinkage": None,
         "l1": 0.0,
-        "l2": 0.013,
+        "l2": None,
         "optimizer": "adam",
         "momentum": 0.9,
         "nesterov": False,

@@ -226,3 +226,19 @@ def test_large_matrices_move_piece_by_piece_as_in_one(monkeypatch: pytest.Monkey
     pieces = fit_alone("mlp", ROWS, units=[40, 30], dropout=0.5, l2=0.01, l1=0.01).tensors
     for name, values in whole.items():
         assert np.allclose(values, pieces[name], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("l2", "classes", "expected"),
+    [(None, 2, 1.3e-2), (None, 5, 1.3e-2), (None, 100, 6.5e-4), (1e-3, 100, 1e-3), (0.0, 2, 0.0)],
+)
+def test_of_many_classes_each_is_held_less_unless_it_is_said_how_much(
+    l2: float | None, classes: int, expected: float
+) -> None:
+    assert own("linear", l2=l2).penalty(classes) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_penalty_is_that_of_the_number_of_classes() -> None:
+    rows = blobs([6] * 10)
+    given, unsaid = (fit_alone("linear", rows, l2=l2).tensors for l2 in (6.5e-3, None))
+    assert all((given[name] == unsaid[name]).all() for name in given)
