@@ -346,7 +346,7 @@ def test_a_class_of_one_group_is_an_error_that_says_what_to_change() -> None:
 
 
 def test_a_class_whose_images_all_have_twins_in_another_is_told_so() -> None:
-    message = r"rose \(groups of near-duplicates: 3, of which 3 hold images of other classes, too\) has none in"
+    message = r"rose \(groups of near-duplicates: 3, of which 3 hold images of other classes, too\) has none"
     with pytest.raises(SplitError, match=message):
         assign_splits(
             sha256=NAMES[:106], groups=NAMES[:3] * 2 + NAMES[6:106],
