@@ -171,10 +171,8 @@ class _Networks:
 
         rule = make_rule(first.optimizer, first.momentum, first.nesterov)
         rate = of_each(one.learning_rate for one in settings)
-        l1, l2 = (
-            of_each(one.l1 for one in settings),
-            of_each(one.penalty(classes) for one in settings),
-        )
+        l1 = of_each(one.l1 for one in settings)
+        l2 = of_each(one.penalty(classes) for one in settings)
         rng = np.random.default_rng([seed, INITIAL])
         self.kernels: list[Parameter] = []
         self.biases: list[Parameter] = []

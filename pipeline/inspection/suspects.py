@@ -23,8 +23,8 @@ SALT = "inspection"
 # purpose (benchmarks/suspects.py), but weaker says of more images that they are suspect.
 C = 1.0
 LOGISTIC = Recipe(kind="logistic", own=LogisticSettings(c=C))
-# Of two and five classes it finds as many, of a hundred nearly twice as many: held by the same C, regressions
-# learn little of each. And it takes no steps, of which they need hundreds where images and classes are many.
+# Of two and five classes it finds as many, of a hundred it found more: held by the same C, regressions learn
+# little of each. And it takes no steps, of which they need hundreds where images and classes are many.
 LDA = Recipe(kind="lda", own=LdaSettings())
 FEW_CLASSES, MOST_EXACT = 10, 100_000  # classes, and images times classes, for regressions
 WIDEST = (

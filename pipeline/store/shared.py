@@ -186,9 +186,8 @@ class SharedStore:
         with self._reaching():
             try:
                 data: bytes = self._files.cat_file(path)
-                if len(data) != (
-                    expected := self._files.size(path)
-                ):  # of the way, not of the shard
+                expected = self._files.size(path)
+                if len(data) != expected:  # of the way, not of the shard
                     raise OSError(f"{path}: {len(data):,} of {expected:,} bytes came")
             except FileNotFoundError:
                 return None  # another machine set it aside

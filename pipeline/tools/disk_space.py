@@ -63,7 +63,7 @@ def _known_bytes(dataset: str, settings: DatasetParams) -> int | None:
 
 
 def _measure(path: Path) -> Archive:
-    """Measure a folder or a file; what a .tar holds takes too long to count."""
+    """Measure a folder or a file; a .tar takes too long to count, and to judge a file is for `fetch`."""
     if path.is_dir():
         sizes = [file.stat().st_size for file in path.rglob("*") if file.is_file()]
         return Archive(sum(sizes), len(sizes))
@@ -71,11 +71,7 @@ def _measure(path: Path) -> Archive:
     try:
         with zipfile.ZipFile(path) as archive:
             return Archive(size, sum(not one.is_dir() for one in archive.infolist()))
-    except (
-        zipfile.BadZipFile,
-        NotImplementedError,
-        ValueError,
-    ):  # no zip, or one for `fetch` to judge
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
         return Archive(size, size / PHOTO_BYTES)
 
 

@@ -87,3 +87,16 @@ def test_what_is_on_disk_is_not_counted_again(
     paths.raw_folder("pets").mkdir(parents=True)
     (paths.raw_folder("pets") / "pets.zip").write_bytes(b"x" * 100_000)
     assert bytes_to_come(params)["pets"] == whole - 200_000
+
+
+def test_an_archive_that_may_not_be_read_is_measured_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    make_project(tmp_path, monkeypatch)
+    Path("pets.zip").write_bytes(b"abc")
+    monkeypatch.setattr(zipfile, "ZipFile", refuse)  # root may read every file
+    settings = DatasetParams(source="archive", archive="pets.zip")
+    assert measure_archive("own", settings) == (3, 3 / PHOTO_BYTES)
